@@ -117,14 +117,24 @@ static witness_answer witness_read(r1_witness *w, int topic, const witness_mark 
     return got ? WITNESS_FOUND : end ? WITNESS_NONE : WITNESS_NO_ANSWER;
 }
 
-/* R1_E_AGAIN: no answer, so the mark stands. One that is gone, by retention, is not missed: a topic
- * that ends before what was read is seen by its range (watch.c). */
+/* Whether the broker says that it deleted what lies at the offset. */
+static bool witness_deleted(r1_witness *w, int topic, const witness_mark *mark, int timeout_ms)
+{
+    int64_t low, high;
+    return !rd_kafka_query_watermark_offsets(w->rk, w->topic[topic], mark->partition, &low, &high,
+                                             timeout_ms) &&
+           low > mark->offset;
+}
+
+/* R1_E_AGAIN: no answer, or one that tells nothing, so the mark stands. */
 static r1_status witness_compare(r1_witness *w, int topic, int timeout_ms, r1_err *err)
 {
     const witness_mark *mark = &w->mark[topic];
     witness_mark found = *mark;
     if (mark->offset < 0) return R1_OK;
-    if (witness_read(w, topic, mark, timeout_ms, &found) == WITNESS_NO_ANSWER) return R1_E_AGAIN;
+    witness_answer answer = witness_read(w, topic, mark, timeout_ms, &found);
+    if (answer == WITNESS_NONE && witness_deleted(w, topic, mark, timeout_ms)) return R1_OK;
+    if (answer != WITNESS_FOUND) return R1_E_AGAIN;
     if (found.offset != mark->offset || found.identity == mark->identity) return R1_OK;
     R1_FAIL(err, R1_E_STREAM,
             "partition %d of %s: the message at offset %lld is another one than was read there "
@@ -136,12 +146,13 @@ static r1_status witness_compare(r1_witness *w, int topic, int timeout_ms, r1_er
 r1_status r1_witness_look(r1_witness *w, int topic, int32_t partition, int64_t position,
                           int timeout_ms, r1_err *err)
 {
-    witness_mark *mark = &w->mark[topic], found;
+    witness_mark *mark = &w->mark[topic], found = {.offset = -1};
     const witness_mark next = {.partition = partition, .offset = position - 1};
+    /* In this order: what is remembered next was read before the old one was found to be there. */
+    bool got = position > 0 && witness_read(w, topic, &next, timeout_ms, &found) == WITNESS_FOUND &&
+               found.offset < position;
     r1_status st = witness_compare(w, topic, timeout_ms, err);
     if (st != R1_OK) return st == R1_E_AGAIN ? R1_OK : st;
-    if (position > 0 && witness_read(w, topic, &next, timeout_ms, &found) == WITNESS_FOUND &&
-        found.offset < position)
-        *mark = found;
+    if (got) *mark = found;
     return R1_OK;
 }

@@ -18,7 +18,7 @@ typedef struct r1_witness r1_witness;
 /* topic[0..n_topic-1] are borrowed. */
 r1_status r1_witness_new(r1_witness **out, const r1_stream_opts *opts, const char *const *topic,
                          int n_topic, r1_err *err);
-/* Reads the remembered message of the topic again. Then remembers the one before `position`, which
+/* Reads the remembered message of the topic again, and remembers the one before `position`, which
  * is where the reader stands in that partition. Waits at most timeout_ms for each. */
 r1_status r1_witness_look(r1_witness *w, int topic, int32_t partition, int64_t position,
                           int timeout_ms, r1_err *err);
