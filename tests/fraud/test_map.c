@@ -116,7 +116,8 @@ static void test_number_round_trip(void)
         snprintf(text + n, sizeof text - n, "%c%02d", f->point, i % 100);
         snprintf(want, sizeof want, "%s.%02d", digits, i % 100);
         const char *plain = fraud_number_plain(f, text, buf);
-        if (!plain || strcmp(plain, want)) printf("%s: %s, found %s\n", f->example, text, plain);
+        if (!plain || strcmp(plain, want))
+            printf("%s: %s, found %s\n", f->example, text, plain ? plain : "none");
         CU_ASSERT_TRUE(plain && !strcmp(plain, want));
     }
 }
