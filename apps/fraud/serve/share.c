@@ -553,6 +553,13 @@ static void share_change(server *s, const r1_group_event *e)
     share_budgets(s);
 }
 
+/* Whether the writer still has records that we decided. */
+static bool share_unwritten(server *s, int t, int32_t p)
+{
+    int64_t pushed = s->share->of[t][p].pushed;
+    return pushed && fraud_writer_next(s->writer, (fraud_topic)t, p) < pushed;
+}
+
 /* What is taken from us is let go once all that we read of it is committed. */
 static bool share_released(server *s)
 {
@@ -560,8 +567,7 @@ static bool share_released(server *s)
         for (int32_t p = 0; p < s->ledger.n_partition[t]; p++) {
             share_partition *of = &s->share->of[t][p];
             if (!of->leaves) continue;
-            if (of->pushed && fraud_writer_next(s->writer, (fraud_topic)t, p) < of->pushed)
-                return false;
+            if (share_unwritten(s, t, p)) return false;
             of->leaves = false;
         }
     return true;
@@ -576,16 +582,22 @@ static void share_claim_waits(server *s, const r1_err *err)
     r1_log(R1_LOG_WARN, "claim_waits", "error=\"%s\"", err->msg);
 }
 
+/* A partition that was lost and given back may have records in the writer's hands. They go out
+ * under their own claim first: a new one would move it under the writer. */
 static r1_status share_claims(server *s, r1_err *err)
 {
+    bool waits = false;
     for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
-        for (int32_t p = 0; p < FRAUD_EVENT_PARTITIONS; p++)
-            if (s->share->of[t][p].given) {
-                r1_status st = share_claim(s, t, p, err);
-                if (st == R1_E_DB && err->retriable) return share_claim_waits(s, err), R1_OK;
-                R1_TRY(st);
-            }
-    s->share->claims = false;
+        for (int32_t p = 0; p < FRAUD_EVENT_PARTITIONS; p++) {
+            if (!s->share->of[t][p].given) continue;
+            bool unwritten = share_unwritten(s, t, p);
+            waits |= unwritten;
+            if (unwritten) continue;
+            r1_status st = share_claim(s, t, p, err);
+            if (st == R1_E_DB && err->retriable) return share_claim_waits(s, err), R1_OK;
+            R1_TRY(st);
+        }
+    s->share->claims = waits;
     share_budgets(s);
     return R1_OK;
 }
