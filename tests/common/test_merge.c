@@ -288,6 +288,35 @@ static void test_pause(void)
     r1_merge_free(m);
 }
 
+/* Of a burst each message is held from its arrival on, not the first one alone: the other source
+ * may bring more of that time. */
+static void test_burst_after_a_pause(void)
+{
+    r1_err err = {0};
+    r1_merge *m;
+    const r1_merge_opts o = {2, PLACES, HOLD, WAIT, LEAP};
+    int a[2], b[2], *const order[] = {&a[0], &b[0], &b[1], &a[1]};
+    uint32_t source;
+    int64_t until;
+    void *item;
+    R1_ASSERT_OK(r1_merge_new(&m, &o, &err), &err);
+    r1_merge_open(m), r1_merge_open(m);
+    r1_merge_put(m, 0, &(r1_merge_key){.ms = 1200}, 1200, 5000, &a[0]);
+    r1_merge_put(m, 0, &(r1_merge_key){.ms = 1210}, 1210, 5000, &a[1]);
+    r1_merge_put(m, 1, &(r1_merge_key){.ms = 1205}, 1205, 5001, &b[0]);
+    for (int i = 0; i < 4; i++) {
+        int64_t now = i < 3 ? 5002 : 5000 + HOLD;
+        if (i == 2) {
+            CU_ASSERT_EQUAL(r1_merge_next(m, now, now, &source, &item, &until), R1_MERGE_HELD);
+            r1_merge_put(m, 1, &(r1_merge_key){.ms = 1207}, 1207, now, &b[1]);
+        }
+        CU_ASSERT_EQUAL(r1_merge_next(m, now, now, &source, &item, &until), R1_MERGE_READY);
+        CU_ASSERT_PTR_EQUAL(item, order[i]);
+    }
+    CU_ASSERT_EQUAL(r1_merge_counts(m).late, 0);
+    r1_merge_free(m);
+}
+
 /* ---- waits are bounded ---- */
 
 static void test_waits(void)
@@ -332,6 +361,6 @@ static void test_waits(void)
 
 R1_TEST_MAIN("merge", {"schedules", test_schedules},
              {"restart and an old date", test_restart_and_an_old_date}, {"pause", test_pause},
-             {"partitions", test_partitions}, {"control without hold", test_control_without_hold},
-             {"wrong date", test_wrong_date}, {"wrong from the start", test_wrong_from_the_start},
-             {"waits", test_waits})
+             {"burst after a pause", test_burst_after_a_pause}, {"partitions", test_partitions},
+             {"control without hold", test_control_without_hold}, {"wrong date", test_wrong_date},
+             {"wrong from the start", test_wrong_from_the_start}, {"waits", test_waits})
