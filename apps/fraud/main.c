@@ -87,11 +87,12 @@ int main(int argc, char **argv)
          .n_options = fraud_dlq_n_row,
          .run = fraud_command_dlq},
         {.name = "offsets",
-         .summary = "where each partition stands beside what the broker holds; reset, audited",
+         .summary = "where each partition stands beside what the broker holds; reset and unshare, "
+                    "audited",
          .examples = "r1-fraud offsets show --postgres 'dbname=r1'\nr1-fraud offsets reset --to "
                      "beginning --why 'topic was made anew'",
          .config = true,
-         .operands = "[show | reset]",
+         .operands = "[show | reset | unshare]",
          .operands_max = 1,
          .options = fraud_offsets_rows,
          .n_options = fraud_offsets_n_row,

@@ -54,6 +54,10 @@ CREATE FUNCTION r1.close_shared(p_app text, p_who text, p_why text) RETURNS void
 DECLARE o r1.stream_offset;
 BEGIN
     IF p_why = '' THEN RAISE EXCEPTION 'expected a reason, found none'; END IF;
+    IF NOT EXISTS (SELECT FROM r1.sequencer WHERE app = p_app) THEN RAISE EXCEPTION 'expected a log that is shared, found one of one process'; END IF;
+    IF EXISTS (SELECT FROM r1.sequencer WHERE app = p_app AND until > clock_timestamp()) THEN
+        RAISE EXCEPTION 'expected that all processes have stopped, found the sequencer %', (SELECT owner FROM r1.sequencer WHERE app = p_app);
+    END IF;
     FOR o IN UPDATE r1.stream_offset SET epoch = epoch + 1, owner = p_who, updated_at = now() WHERE app = p_app RETURNING * LOOP
         INSERT INTO r1.offset_audit (who, why, app, topic, partition, cluster_id, from_incarnation, from_offset, to_incarnation, to_offset)
         VALUES (p_who, p_why, o.app, o.topic, o.partition, o.cluster_id, o.incarnation, o.next_offset, o.incarnation, o.next_offset);
@@ -62,7 +66,7 @@ BEGIN
     DELETE FROM r1.sequencer WHERE app = p_app;
 END $$;
 
-GRANT SELECT, INSERT, UPDATE ON r1.sequencer TO r1_fraud_writer;
+GRANT SELECT, INSERT, UPDATE, DELETE ON r1.sequencer TO r1_fraud_writer;
 GRANT SELECT ON r1.sequencer TO r1_reader;
 REVOKE EXECUTE ON FUNCTION r1.lease_sequencer, r1.release_sequencer, r1.open_shared, r1.close_shared FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION r1.lease_sequencer, r1.release_sequencer, r1.open_shared TO r1_fraud_writer;
+GRANT EXECUTE ON FUNCTION r1.lease_sequencer, r1.release_sequencer, r1.open_shared, r1.close_shared TO r1_fraud_writer;

@@ -13,7 +13,7 @@
 
 /* How to leave a topic of events. */
 #define FRAUD_SHARED_REMEDY                                                                        \
-    "stop every process, then: SELECT r1.close_shared('fraud', 'WHO', 'WHY')"
+    "stop every process, then: r1-fraud offsets unshare --why TEXT"
 
 typedef struct {
     const char *cluster, *events, *owner;

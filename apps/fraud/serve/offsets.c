@@ -41,7 +41,9 @@ const r1_option fraud_offsets_rows[] = {
      .type = R1_OPT_ENUM,
      .choices = "payments|labels",
      .help = "of reset: what the topic holds, where the log in the database knows another topic"},
-    {.name = "why", .type = R1_OPT_STRING, .help = "of reset: the reason, for the audit"},
+    {.name = "why",
+     .type = R1_OPT_STRING,
+     .help = "of reset and unshare: the reason, for the audit"},
 };
 const size_t fraud_offsets_n_row = R1_COUNT(fraud_offsets_rows);
 
@@ -247,15 +249,23 @@ static r1_status reset_log(const offsets *f, const char *who, r1_err *err)
     return r1_store_batch_add(f->store, "reset_log", R1_COUNT(row), row, err);
 }
 
+enum { WHO_BYTES = 160 };
+
+static void offsets_who(char who[WHO_BYTES])
+{
+    char host[64] = "host";
+    const char *user = getenv("USER");
+    gethostname(host, sizeof host - 1);
+    snprintf(who, WHO_BYTES, "%.80s@%s", user && *user ? user : "unknown", host);
+}
+
 static r1_status offsets_reset(offsets *f, r1_err *err)
 {
     if (!f->holds)
         R1_FAIL(err, R1_E_INVAL, "topic %s: expected --holds payments or --holds labels, as %s",
                 f->topic, f->log);
-    char host[64] = "host", who[160];
-    const char *user = getenv("USER");
-    gethostname(host, sizeof host - 1);
-    snprintf(who, sizeof who, "%.80s@%s", user && *user ? user : "unknown", host);
+    char who[WHO_BYTES];
+    offsets_who(who);
     bool same = !strcmp(r1_options_str(f->o, "to"), "resume") && f->incarnation;
     int64_t incarnation = f->incarnation + !same;
     R1_TRY(r1_store_prepare(f->store, "reset",
@@ -272,15 +282,33 @@ static r1_status offsets_reset(offsets *f, r1_err *err)
     return st;
 }
 
+/* ---- unshare ---- */
+
+static r1_status offsets_unshare(const offsets *f, r1_err *err)
+{
+    char who[WHO_BYTES];
+    const char *param[] = {who, r1_options_str(f->o, "why")};
+    offsets_who(who);
+    R1_TRY(r1_store_query(f->store, "SELECT r1.close_shared('fraud', $1, $2)", R1_COUNT(param),
+                          param, NULL, err));
+    printf("the log goes back to one process; to share it again, begin with a new events-topic\n");
+    return R1_OK;
+}
+
 /* ---- the command ---- */
+
+static r1_status offsets_store(offsets *f, r1_err *err)
+{
+    const char *conninfo = NULL;
+    R1_TRY(r1_store_conninfo(f->o, &conninfo, err));
+    r1_store_end_with_signal();
+    return r1_store_open(&f->store, conninfo, "r1-fraud offsets", err);
+}
 
 static r1_status offsets_open(offsets *f, r1_err *err)
 {
-    const char *conninfo = NULL;
     R1_TRY(r1_topic_check(f->topic, err));
-    R1_TRY(r1_store_conninfo(f->o, &conninfo, err));
-    r1_store_end_with_signal();
-    R1_TRY(r1_store_open(&f->store, conninfo, "r1-fraud offsets", err));
+    R1_TRY(offsets_store(f, err));
     const r1_stream_opts opts = {.brokers = r1_options_str(f->o, "brokers"),
                                  .client_id = "r1-fraud-offsets",
                                  .extra = r1_options_str(f->o, "kafka-extra")};
@@ -288,28 +316,41 @@ static r1_status offsets_open(offsets *f, r1_err *err)
     return offsets_look(f, err);
 }
 
+/* Whether the options are those of the subcommand. */
+static r1_status offsets_words(const r1_options *o, const char *what, r1_err *err)
+{
+    const char *why = r1_options_str(o, "why");
+    bool reset = !strcmp(what, "reset"), unshare = !strcmp(what, "unshare");
+    if (!reset && !unshare && strcmp(what, "show") != 0)
+        R1_FAIL(err, R1_E_INVAL, "expected show, reset or unshare, found \"%s\"", what);
+    if (reset && !r1_options_has(o, "to"))
+        R1_FAIL(err, R1_E_INVAL,
+                "expected reset --to resume|beginning|end --why TEXT, found no --to");
+    if ((reset || unshare) && (!why || !*why))
+        R1_FAIL(err, R1_E_INVAL, "expected %s%s --why TEXT, found no --why", what,
+                reset ? " --to resume|beginning|end" : "");
+    return R1_OK;
+}
+
+static r1_status offsets_run(offsets *f, const char *what, int *code, r1_err *err)
+{
+    if (!strcmp(what, "unshare")) {
+        R1_TRY(offsets_store(f, err));
+        return offsets_unshare(f, err);
+    }
+    R1_TRY(offsets_open(f, err));
+    if (!strcmp(what, "show")) return *code = offsets_show(f), R1_OK;
+    R1_TRY(fraud_lease_alone(f->store, err));
+    return offsets_reset(f, err);
+}
+
 int fraud_command_offsets(r1_cli_call *call)
 {
     const char *what = call->n_rest ? call->rest[0] : "show";
-    bool reset = !strcmp(what, "reset");
-    const char *why = r1_options_str(call->opts, "why");
-    if (!reset && strcmp(what, "show") != 0) {
-        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
-                   "expected show or reset, found \"%s\"", what);
-        return R1_EXIT_USAGE;
-    }
-    if (reset && (!r1_options_has(call->opts, "to") || !why || !*why)) {
-        r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
-                   "expected reset --to resume|beginning|end --why TEXT, found no %s",
-                   r1_options_has(call->opts, "to") ? "--why" : "--to");
-        return R1_EXIT_USAGE;
-    }
+    if (offsets_words(call->opts, what, &call->err) != R1_OK) return R1_EXIT_USAGE;
     offsets f = {.o = call->opts, .topic = r1_options_str(call->opts, "topic")};
-    r1_status st = offsets_open(&f, &call->err);
     int code = R1_EXIT_OK;
-    if (st == R1_OK && reset) st = fraud_lease_alone(f.store, &call->err);
-    if (st == R1_OK && reset) st = offsets_reset(&f, &call->err);
-    if (st == R1_OK && !reset) code = offsets_show(&f);
+    r1_status st = offsets_run(&f, what, &code, &call->err);
     r1_consumer_free(f.consumer);
     r1_store_close(f.store);
     free(f.part);
