@@ -770,6 +770,9 @@ void fraud_fleet_stats_read(fraud_fleet *f, fraud_fleet_stats *out)
                                .lag = high < 0 ? -1 : high - f->place.events_next,
                                .voids = atomic_load(&f->voids),
                                .appended = atomic_load(&f->work.appended),
+                               .merged = {.late = atomic_load(&f->work.late),
+                                          .behind = atomic_load(&f->work.behind),
+                                          .leaps = atomic_load(&f->work.leaps)},
                                .cut = atomic_load(&f->work.cut),
                                .session_ms = atomic_load(&f->session_ms)};
     pthread_mutex_lock(&f->lock);

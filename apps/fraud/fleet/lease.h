@@ -12,8 +12,7 @@
 #include "store/store.h"
 
 /* How to leave a topic of events. */
-#define FRAUD_SHARED_REMEDY                                                                        \
-    "stop every process, then: r1-fraud offsets unshare --why TEXT"
+#define FRAUD_SHARED_REMEDY "stop every process, then: r1-fraud offsets unshare --why TEXT"
 
 typedef struct {
     const char *cluster, *events, *owner;

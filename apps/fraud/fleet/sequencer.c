@@ -30,6 +30,7 @@ typedef struct {
     size_t bytes[IN_FLIGHT_MAX]; /* of each body, should it be refused */
     uint64_t posted, answered;
     r1_header header[R1_POST_HEADERS_MAX];
+    r1_merge_stats before; /* of earlier epochs */
 } sequencer;
 
 static void sequencer_nap(int ms)
@@ -213,12 +214,21 @@ static r1_status sequencer_grow(sequencer *q, r1_err *err)
     return R1_OK;
 }
 
+static void sequencer_count(sequencer *q)
+{
+    const r1_merge_stats now = r1_consumer_merged(q->consumer);
+    atomic_store(&q->o->stats->late, q->before.late + now.late);
+    atomic_store(&q->o->stats->behind, q->before.behind + now.behind);
+    atomic_store(&q->o->stats->leaps, q->before.leaps + now.leaps);
+}
+
 /* Moves one message on. */
 static r1_status sequencer_step(sequencer *q, r1_err *err)
 {
     r1_message m;
     R1_TRY(sequencer_grow(q, err));
     r1_status st = r1_consumer_poll(q->consumer, POLL_MS, &m, err);
+    sequencer_count(q);
     if (st != R1_OK) return st;
     while ((st = sequencer_post(q, &m, err)) == R1_E_AGAIN && q->o->leads(q->o->ctx) &&
            sequencer_hear(q))
@@ -268,6 +278,9 @@ r1_status fraud_sequencer_run(const fraud_sequencer_opts *o, r1_err *err)
     sequencer *q = calloc(1, sizeof *q);
     if (!q) R1_FAIL(err, R1_E_NOMEM, "no memory for the sequencer");
     q->o = o;
+    q->before = (r1_merge_stats){.late = atomic_load(&o->stats->late),
+                                 .behind = atomic_load(&o->stats->behind),
+                                 .leaps = atomic_load(&o->stats->leaps)};
     r1_status st = sequencer_epoch(q, err);
     if (q->producer) r1_producer_forget(q->producer); /* which borrows the answers */
     r1_watch_stop(q->watch);

@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct {
     _Atomic uint64_t appended, cut;
+    _Atomic uint64_t late, behind, leaps; /* r1_merge_stats of all its epochs */
     _Atomic size_t body_max; /* key, payload and headers of an event; falls where one is refused */
 } fraud_sequencer_stats;
 

@@ -68,9 +68,6 @@ METRIC_COUNT(refused_rows, w->refused)
 #define METRIC_MERGED(name, value) METRIC_ASKED(name, m->s->consumer ? (value) : 0)
 METRIC_ASKED(labels_waiting, fraud_waiting_count(fraud_engine_waiting(m->s->parts.engine)))
 METRIC_ASKED(labels_forgotten, fraud_waiting_evicted(fraud_engine_waiting(m->s->parts.engine)))
-METRIC_MERGED(late_merges, r1_consumer_merged(m->s->consumer).late)
-METRIC_MERGED(merge_given_up, r1_consumer_merged(m->s->consumer).behind)
-METRIC_MERGED(merge_leaps, r1_consumer_merged(m->s->consumer).leaps)
 METRIC_MERGED(sent_us_ignored, r1_consumer_absurd(m->s->consumer))
 
 #define METRIC_NUMBER(name, from)                                                                  \
@@ -133,6 +130,17 @@ METRIC_SHARE(held_bytes, held_bytes)
 METRIC_SHARE(held_dropped, held_dropped)
 METRIC_SHARE(takeovers, takeovers)
 METRIC_SHARE(taken_records, taken_records)
+
+/* Of several processes the sequencer merges. */
+static r1_merge_stats metric_merged(const metric_source *m)
+{
+    if (m->s->share) return metric_share(m).fleet.merged;
+    return m->s->consumer ? r1_consumer_merged(m->s->consumer) : (r1_merge_stats){0};
+}
+
+METRIC_ASKED(late_merges, metric_merged(m).late)
+METRIC_ASKED(merge_given_up, metric_merged(m).behind)
+METRIC_ASKED(merge_leaps, metric_merged(m).leaps)
 
 static double metric_share_owned(const metric_source *m)
 {
