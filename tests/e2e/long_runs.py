@@ -42,7 +42,8 @@ def arguments():
     )
     p.add_argument("run", choices=["soak", "cluster"])
     p.add_argument("--seconds", type=float, default=3600, help="length of the soak")
-    p.add_argument("--rounds", type=int, default=20, help="of the cluster: three kills, one joins, one leaves")
+    p.add_argument("--rounds", type=int, default=20,
+                   help="of the cluster: three kills, one joins, one leaves")
     p.add_argument("--rate", type=float, help="payments a second; 2000 for soak, 1000 for cluster")
     p.add_argument("--every", type=float, default=60, help="seconds between kills of the soak")
     p.add_argument("--pause", type=float, default=5, help="longest pause of the cluster [s]")
