@@ -21,7 +21,9 @@ CREATE FUNCTION r1.lease_sequencer(p_app text, p_cluster text, p_events text, p_
 LANGUAGE plpgsql AS $$
 DECLARE had r1.sequencer;
 BEGIN
-    INSERT INTO r1.sequencer VALUES (p_app, p_cluster, p_events, NULL, 0, '', clock_timestamp()) ON CONFLICT DO NOTHING;
+    IF p_ms > 0 THEN
+        INSERT INTO r1.sequencer VALUES (p_app, p_cluster, p_events, NULL, 0, '', clock_timestamp()) ON CONFLICT DO NOTHING;
+    END IF;
     SELECT * INTO had FROM r1.sequencer s WHERE s.app = p_app FOR UPDATE;
     epoch := 0; owner := had.owner; cluster_id := had.cluster_id; events := had.events; log_id := had.log_id;
     IF p_ms <= 0 OR had.cluster_id <> p_cluster OR had.events <> p_events THEN RETURN; END IF;

@@ -34,6 +34,11 @@ static r1_status producer_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out
     r1_status st = r1_stream_conf_set(conf, "linger.ms", linger, err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "acks", "all", err);
     if (st == R1_OK) st = r1_stream_conf_set(conf, "enable.idempotence", "true", err);
+    /* A broker refuses a batch as a whole: so a batch of several must be one that any topic takes,
+     * and what is refused for its size is one message. */
+    char batch[16];
+    snprintf(batch, sizeof batch, "%d", R1_PRODUCER_BATCH_BYTES);
+    if (st == R1_OK) st = r1_stream_conf_set(conf, "batch.size", batch, err);
     if (st == R1_OK && opts->patient) st = r1_stream_conf_set(conf, "message.timeout.ms", "0", err);
     if (st == R1_OK)
         *out = conf;

@@ -159,6 +159,7 @@ r1_status r1_consumer_range(r1_consumer *c, int topic, int32_t partition, int64_
 /* ---- producer ---- */
 
 typedef struct r1_producer r1_producer;
+enum { R1_PRODUCER_BATCH_BYTES = 32768 }; /* of several messages; one alone may be larger */
 
 r1_status r1_producer_new(r1_producer **out, const r1_stream_opts *opts, r1_err *err);
 void r1_producer_free(r1_producer *p); /* drops what is not delivered: flush first; NULL is fine */

@@ -581,6 +581,13 @@ static r1_status genesis_log(fraud_fleet *f, r1_store *s, bool whole, r1_err *er
     ask.lease_ms = 0;
     R1_TRY(fraud_lease_ask(&ask, s, 0, 0, &got, err));
     uint64_t log = whole ? f->first.log : got.log;
+    if (!got.shared)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "events-topic %s: expected an empty topic, as this log is not shared, found events: "
+            "they are of another log, or it went back to one process since; begin with another "
+            "topic",
+            f->o.events);
     if (whole) R1_TRY(fraud_lease_open(s, &log, err));
     if (!whole && !got.has_log)
         R1_FAIL(err, R1_E_INVAL,
@@ -713,7 +720,8 @@ static r1_status read_message(fraud_fleet *f, r1_message *m, const fraud_event *
     m->sent_us = e->sent_us;
     m->note = NULL;
     m->n_envelope = 1;
-    f->place.last_offset[e->topic][e->partition] = e->offset;
+    /* Of a message that was cut out the event has nothing to know it again by. */
+    f->place.last_offset[e->topic][e->partition] = e->cut ? -1 : e->offset;
     f->place.identity[e->topic][e->partition] = r1_message_identity(m);
     atomic_store(&f->number, e->number);
     return R1_OK;

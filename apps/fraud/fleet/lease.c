@@ -8,6 +8,7 @@
 static r1_status lease_same_log(const fraud_lease_opts *o, const r1_rows *rows, r1_err *err)
 {
     const char *cluster = r1_rows_text(rows, 0, 2), *events = r1_rows_text(rows, 0, 3);
+    if (!cluster) return R1_OK; /* the log is not shared */
     if (!strcmp(cluster, o->cluster) && !strcmp(events, o->events)) return R1_OK;
     R1_FAIL(err, R1_E_INVAL,
             "events-topic: expected %.100s of cluster %.40s, by which this log is shared, found "
@@ -32,9 +33,11 @@ r1_status fraud_lease_ask(const fraud_lease_opts *o, r1_store *s, int64_t mine, 
     r1_status st = lease_same_log(o, rows, err);
     if (st == R1_OK) {
         *out = (fraud_lease){.epoch = r1_rows_int(rows, 0, 0),
+                             .shared = r1_rows_text(rows, 0, 2) != NULL,
                              .has_log = r1_rows_text(rows, 0, 4) != NULL,
                              .log = (uint64_t)r1_rows_int(rows, 0, 4)};
-        snprintf(out->owner, sizeof out->owner, "%s", r1_rows_text(rows, 0, 1));
+        const char *owner = r1_rows_text(rows, 0, 1);
+        snprintf(out->owner, sizeof out->owner, "%s", owner ? owner : "");
     }
     r1_rows_free(rows);
     return st;

@@ -22,6 +22,7 @@ typedef struct {
 typedef struct {
     int64_t epoch;  /* ours; 0: another process has the lease */
     char owner[96]; /* of the lease */
+    bool shared;    /* the log knows a topic of events */
     bool has_log;   /* the topic was opened, with this id */
     uint64_t log;
 } fraud_lease;

@@ -72,6 +72,12 @@ r1_status fraud_event_append(r1_producer *p, const char *events, const fraud_eve
 }
 
 /* The answers to what was posted, in order. False: one did not arrive, the epoch ends. */
+static void sequencer_lower(sequencer *q, size_t refused)
+{
+    size_t least = R1_PRODUCER_BATCH_BYTES; /* what is smaller was not too large by itself */
+    atomic_store(&q->o->stats->body_max, refused > least ? refused - 1 : least);
+}
+
 static bool sequencer_hear(sequencer *q)
 {
     r1_producer_poll(q->producer);
@@ -79,7 +85,7 @@ static bool sequencer_hear(sequencer *q)
         size_t i = q->answered % IN_FLIGHT_MAX;
         if (q->ack[i] == R1_ACK_WAITS) return true;
         if (q->ack[i] == R1_ACK_DONE) continue;
-        if (q->ack[i] == R1_ACK_REFUSED) atomic_store(&q->o->stats->body_max, q->bytes[i] - 1);
+        if (q->ack[i] == R1_ACK_REFUSED) sequencer_lower(q, q->bytes[i]);
         r1_log(R1_LOG_ERROR, "event_not_taken",
                "topic=%s epoch=%lld bytes=%zu refused=%d expected=\"a topic whose "
                "max.message.bytes is above those of its inputs\"",

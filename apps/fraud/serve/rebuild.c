@@ -117,9 +117,12 @@ static r1_status rebuild_pages(r1_store *s, replay *r)
 static r1_status rebuild_extent(r1_store *s, int64_t after_seq, int64_t *last, r1_err *err)
 {
     r1_rows *rows;
-    R1_TRY(rebuild_ask(
-        s, "SELECT apply_seq, coalesce(written_at::text, '') FROM r1.payment ORDER BY 1 LIMIT 1", 0,
-        NULL, &rows, err));
+    R1_TRY(rebuild_ask(s,
+                       "(SELECT apply_seq, coalesce(written_at::text, '') FROM r1.payment "
+                       "ORDER BY 1 LIMIT 1) UNION ALL "
+                       "(SELECT apply_seq, coalesce(written_at::text, '') FROM r1.label "
+                       "ORDER BY 1 LIMIT 1) ORDER BY 1 LIMIT 1",
+                       0, NULL, &rows, err));
     if (r1_rows_count(rows) && !after_seq && r1_rows_int(rows, 0, 0) > 1) {
         const char *since = r1_rows_text(rows, 0, 1);
         fprintf(stderr,

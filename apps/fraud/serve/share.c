@@ -346,8 +346,8 @@ static void share_cut(server *s, batch *b, fraud_record *r, const fraud_event *e
     b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
     r1_err_set(&why, R1_E_FORMAT, __FILE__, __LINE__,
-               "message: expected at most %d bytes of key, payload and headers, found %u: they "
-               "are left in the topic",
+               "message: expected one that the topic of events takes (its max.message.bytes, at "
+               "most %d), found %u bytes of key, payload and headers: they are left in the topic",
                FRAUD_EVENT_BODY_MAX, e->cut);
     fraud_record_refuse(r, FRAUD_STAGE_DECODE, &why);
 }
@@ -370,14 +370,16 @@ static r1_status share_apply(server *s, batch *b, fraud_record *r, const fraud_e
     return st;
 }
 
-/* A partition of labels that was added is owned like all others. */
+/* Partitions of labels that were added are owned like all others, and those between them. */
 static void share_added(server *s, const fraud_event *e)
 {
     struct fraud_share *h = s->share;
-    if (e->partition < s->ledger.n_partition[e->topic]) return;
+    int32_t first = s->ledger.n_partition[e->topic];
+    if (e->partition < first) return;
     s->ledger.n_partition[e->topic] = e->partition + 1;
-    if (e->topic != FRAUD_TOPIC_LABELS || !h->of[0][e->partition % h->spread].ours) return;
-    h->of[FRAUD_TOPIC_LABELS][e->partition].given = h->claims = true;
+    for (int32_t p = first; e->topic == FRAUD_TOPIC_LABELS && p <= e->partition; p++)
+        if (h->of[FRAUD_TOPIC_PAYMENTS][p % h->spread].ours)
+            h->of[FRAUD_TOPIC_LABELS][p].given = h->claims = true;
 }
 
 static r1_status share_event(server *s, batch *b, fraud_record *r, const fraud_event *e,
