@@ -3,6 +3,7 @@
 #include "fleet/fleet.h"
 
 #include "r1_assert.h"
+#include "stream/watch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct fraud_fleet {
     int n_topic;
     fraud_lease_opts lease;
     r1_consumer *reader;
+    r1_watch *watch; /* of the topic of events; NULL before fraud_fleet_join */
     fraud_fleet_place place;
     fraud_event first;  /* the genesis */
     int64_t first_next; /* offset behind it */
@@ -66,13 +68,28 @@ static void fleet_fail(fraud_fleet *f, r1_status st, const r1_err *why)
     pthread_mutex_unlock(&f->lock);
 }
 
+/* A topic of events that is gone, made anew or has a second partition has no order any more. */
+static r1_status fleet_same_topic(fraud_fleet *f, r1_err *err)
+{
+    bool grown = false;
+    int32_t n[R1_TOPICS_MAX] = {1};
+    r1_err why = {0};
+    if (!f->watch) return R1_OK;
+    r1_status st = r1_watch_news(f->watch, &grown, n, &why);
+    if (st == R1_OK && !grown) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "events-topic %s: expected the topic that was read so far, with one partition, found "
+            "%s (%d partitions); to begin again: " FRAUD_SHARED_REMEDY,
+            f->o.events, grown ? "that it has grown" : why.msg, n[0]);
+}
+
 r1_status fraud_fleet_status(fraud_fleet *f, r1_err *err)
 {
     pthread_mutex_lock(&f->lock);
     r1_status st = f->failure.code;
     if (st != R1_OK && err) *err = f->failure;
     pthread_mutex_unlock(&f->lock);
-    return st;
+    return st == R1_OK ? fleet_same_topic(f, err) : st;
 }
 
 /* Until something wakes, or ms have passed. Under the lock. */
@@ -461,6 +478,7 @@ void fraud_fleet_free(fraud_fleet *f)
 {
     if (!f) return;
     fraud_fleet_leave(f);
+    r1_watch_stop(f->watch);
     r1_consumer_free(f->reader);
     pthread_cond_destroy(&f->wake);
     pthread_mutex_destroy(&f->lock);
@@ -478,6 +496,8 @@ static r1_status fleet_thread(fraud_fleet *f, void *(*run)(void *), r1_err *err)
 
 r1_status fraud_fleet_join(fraud_fleet *f, r1_err *err)
 {
+    const int32_t one = 1;
+    R1_TRY(r1_watch_start(&f->watch, f->reader, &f->o.stream, 1, &one, f->o.refresh_ms, err));
     atomic_store(&f->joined, true);
     R1_TRY(fleet_thread(f, sequencer_main, err));
     return fleet_thread(f, group_main, err);
