@@ -382,6 +382,41 @@ def check_advice(folder):
     assert "Write them as JSON lines first" in run(PROGRAM, "check", "--in", path)
 
 
+def check_encodings(folder):
+    """A file that is not UTF-8 is refused with its place and the remedy, and nothing is proposed."""
+    path, proposal = os.path.join(folder, "bank.csv"), os.path.join(folder, "bank.ini")
+    lines = os.path.join(folder, "bank.jsonl")
+    text = (
+        "Umsatz-ID;Buchungstag;Empf\u00e4nger;Auftraggeber;Betrag;W\u00e4hrung\n"
+        "1;2026-01-05T10:00:00+01:00;M\u00fcller;DE1;12.50;EUR\n"
+    )
+    row = text.replace("\u00e4", "a")
+    array = json.dumps([{"W\u00e4hrung": "EUR"}], ensure_ascii=False)
+    for content, encoding, said in (
+        (text, "latin-1", "line 1, byte 27: expected UTF-8, found byte 0xe4, as latin1 has"),
+        (row, "latin-1", "line 2, byte 30: expected UTF-8, found byte 0xfc, as latin1 has"),
+        (text + "\u20ac", "windows-1252", "iconv -f windows-1252 -t utf8"),
+        (array, "latin-1", "line 1, byte 5: expected UTF-8, found byte 0xe4"),
+        (text, "utf-16", "found utf-16: write iconv -f utf-16 -t utf8"),
+        (text, "utf-16-le", "found utf-16le"),
+        (text, "utf-16-be", "found utf-16be"),
+        (text, "utf-32", "found utf-32:"),
+    ):
+        with open(path, "wb") as f:
+            f.write(content.encode(encoding))
+        files = ["--propose", proposal, "--out", lines]
+        found = run(PROGRAM, "check", "--in", path, *files, code=1)
+        assert said in found, (encoding, found)
+        assert not os.path.exists(proposal) and not os.path.exists(lines)
+    for encoding in "utf-8", "utf-8-sig":
+        with open(path, "wb") as f:
+            f.write(text.encode(encoding))
+        output(PROGRAM, "check", "--in", path, "--propose", proposal, "--out", lines)
+        with open(proposal, encoding="utf-8") as f:
+            assert "currency = W\u00e4hrung\n" in f.read()
+        assert set(scores(lines)[0]) == set(text.split("\n", maxsplit=1)[0].split(";"))
+
+
 def check_currencies(folder):
     """Two currencies are not compared, unless a rate is given."""
     path, out = os.path.join(folder, "two.jsonl"), os.path.join(folder, "two.out")
@@ -409,6 +444,7 @@ def main():
         check_stranger(folder)
         check_table(folder)
         check_currencies(folder)
+        check_encodings(folder)
         check_names(folder)
         check_countries(folder)
         check_banks(folder)
