@@ -144,6 +144,36 @@ class Intake(unittest.TestCase):
             ):
                 self.assertIn(said, log)
 
+    def test_change_of_currency_is_refused(self):
+        """By the log, and by a snapshot whose rows retention has dropped; rates change nothing. A
+        setting in which nothing was applied can be mended."""
+        rates = self.write("change.csv", ["currency,rate,date", "EUR,1.08,2025-01-01"])
+        dollars = ["--currency", "USD", "--rates", rates]
+        with Services(os.path.join(self.folder, "change"), partitions=1) as s:
+            self.begin(s)
+            snapshots = ["--snapshot-dir", os.path.join(s.folder, "snapshots")]
+            s.produce(self.write("change.jsonl", [message(i) for i in range(3)]))
+            self.assertEqual(self.serve(s, *snapshots, "--currency", "CHF")["decided_apart"], 3)
+            s.produce(self.write("more.jsonl", [message(i) for i in range(3, 6)]))
+            stats = self.serve(s, *snapshots, "--currency", "EUR")
+            self.assertEqual(stats["decided_apart"], 0)
+
+            def refused(where, *args):
+                said = (
+                    f"currency: expected EUR, in which the amounts of the {where} are, found USD: "
+                    "rates do not convert what was applied; keep the setting currency = EUR, or "
+                    "begin with a database of its own"
+                )
+                with self.assertRaisesRegex(RuntimeError, said):
+                    s.serve("--model", "none", "--until-idle", 1, *args)
+
+            refused("log", *dollars)
+            refused("snapshot", *dollars, *snapshots)
+            s.sql("DELETE FROM r1.decision; DELETE FROM r1.payment")
+            refused("snapshot", *dollars, *snapshots)
+            again = self.serve(s, *snapshots, "--currency", "EUR")
+            self.assertEqual(again["state_digest"], stats["state_digest"])
+
     def test_map_and_rates(self):
         """Somebody's names, units, times and currencies. The state comes again from the log alone,
         with another mapping file and without rates."""
