@@ -361,9 +361,21 @@ def check_stream(folder):
     for part in ("message 8: tx_id: expected an id that no", "message 9: currency", "message 10: "
                  "ts lies ahead"):
         assert part in said, (part, said)
+    for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
+                 "rates), found JPY", "--currency EUR --rates rates.csv"):
+        assert part in said, (part, said)
     write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
     said = output(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
-    assert "8 can be scored, 2 cannot" in said, said
+    assert "8 can be scored, 2 cannot" in said and "rates.csv" not in said, said
+    write_lines(path, [payment(0), payment(7, currency="JPY")])
+    said = run(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
+    assert "serve needs the same --currency and --rates.\n" in said, said
+    rows = "tx_id", "ts", "kind", "from", "to", "amount_minor", "currency"
+    write_lines(mapping := os.path.join(folder, "stream.ini"),
+                ["[fields]", *(f"{row} = {row}" for row in rows), "[time]", "format = ms"])
+    said = run(PROGRAM, "check", "--in", path, "--map", mapping, "--currency", "EUR", "--rates",
+               rates)
+    assert "serve and produce need the same --map, and serve the same --currency and" in said, said
     write_lines(path, [payment(0), payment(0), payment(1)])
     assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
 
@@ -383,7 +395,7 @@ def check_advice(folder):
 
 
 def check_encodings(folder):
-    """A file that is not UTF-8 is refused with its place and the remedy, and nothing is proposed."""
+    """A file that is not UTF-8 is refused with its place and the remedy; nothing is proposed."""
     path, proposal = os.path.join(folder, "bank.csv"), os.path.join(folder, "bank.ini")
     lines = os.path.join(folder, "bank.jsonl")
     text = (

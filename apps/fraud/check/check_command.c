@@ -175,8 +175,33 @@ static bool check_good(const check *c)
     return c->n[FRAUD_READ_PAYMENT] + c->n_repeated == c->in.n;
 }
 
-static void check_print(const check *c, const char *proposed, const char *lines)
+/* What the next commands must be told too. */
+static void print_next(const check *c, const r1_options *o, const char *lines)
 {
+    const char *currency = r1_options_str(o, "currency"), *rates = r1_options_str(o, "rates");
+    const char *same = c->map ? ", and serve the same --currency" : " needs the same --currency";
+    printf("Send them with r1-fraud produce --in %s; serve%s%s%s.\n", lines ? lines : "FILE",
+           c->map     ? " and produce need the same --map"
+           : currency ? ""
+                      : " reads them as they are",
+           currency ? same : "", currency && rates ? " and --rates" : "");
+}
+
+/* Where it is met: the stream has more than one currency. */
+static void print_currencies(const check *c, const r1_options *o)
+{
+    const char *rates = r1_options_str(o, "rates");
+    if (!c->stream.n_foreign) return;
+    printf("\n%zu payments are in another currency than %s%s. Name the stream's currency and rates "
+           "of the others, here and\nfor serve: --currency %s --rates rates.csv, a table of "
+           "currency,rate,date.\n",
+           c->stream.n_foreign, c->stream.currency, rates ? " and have no rate" : "",
+           c->stream.currency);
+}
+
+static void check_print(const check *c, const r1_options *o)
+{
+    const char *proposed = r1_options_str(o, "propose"), *lines = r1_options_str(o, "out");
     printf("%zu messages (%s): %zu can be scored, %zu cannot and go to a person, %zu are no "
            "payments\n",
            c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
@@ -207,9 +232,8 @@ static void check_print(const check *c, const char *proposed, const char *lines)
     if (lines) printf("They are in %s as JSON lines.\n", lines);
     if (good && !lines && strcmp(c->in.form, "JSON lines") != 0)
         printf("Write them as JSON lines first: --out payments.jsonl\n");
-    if (good)
-        printf("Send them with r1-fraud produce --in %s; serve%s.\n", lines ? lines : "FILE",
-               c->map ? " and produce need the same --map" : " reads them as they are");
+    print_currencies(c, o);
+    if (good) print_next(c, o, lines);
 }
 
 /* ---- the command ---- */
@@ -255,7 +279,7 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
     for (size_t i = 0; i < c->in.n; i++) R1_TRY(check_message(c, i, err));
     R1_TRY(check_write_map(c, r1_options_str(o, "propose"), err));
     R1_TRY(check_write_lines(c, r1_options_str(o, "out"), err));
-    check_print(c, r1_options_str(o, "propose"), r1_options_str(o, "out"));
+    check_print(c, o);
     return R1_OK;
 }
 
