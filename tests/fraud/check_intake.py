@@ -380,6 +380,25 @@ def check_stream(folder):
     assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
 
 
+def check_words(folder):
+    """All words of a field that takes words are named with their counts, up to 20 of them."""
+    path = os.path.join(folder, "words.jsonl")
+    kinds = ["zulu", "m\u00fcnze", "zulu", 'a"b', "zulu"]
+    write_lines(path, [payment(i, kind=kind) for i, kind in enumerate(kinds)])
+    said = output(PROGRAM, "check", "--in", path)
+    assert 'found in all: 3 x "zulu", 1 x "m\u00fcnze", 1 x "a"b"\n' in said, said
+    write_lines(path, [payment(i, kind=f"k{i % 25}") for i in range(50)])
+    said = output(PROGRAM, "check", "--in", path)
+    assert '2 x "k19", and 10 x others\n' in said and '"k20"' not in said, said
+    write_lines(path, [payment(0, country="XQ"), payment(1, country="YQ"), payment(2)])
+    assert 'found in all: 1 x "XQ", 1 x "YQ"\n' in run(PROGRAM, "check", "--in", path)
+    foreign = [payment(i, currency=code) for i, code in enumerate(("EUR", "JPY", "CHF"))]
+    write_lines(path, foreign)
+    assert "found in all: 1 x JPY, 1 x CHF\n" in output(PROGRAM, "check", "--in", path)
+    write_lines(path, [payment(i, amount_minor=-i) for i in range(3)])
+    assert "found in all" not in output(PROGRAM, "check", "--in", path)
+
+
 def check_advice(folder):
     """No constant is advised for what each payment has of its own."""
     path, lines = os.path.join(folder, "bare.jsonl"), os.path.join(folder, "bare.out")
@@ -461,6 +480,7 @@ def main():
         check_countries(folder)
         check_banks(folder)
         check_stream(folder)
+        check_words(folder)
         check_advice(folder)
     print("intake: good")
 

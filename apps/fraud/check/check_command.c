@@ -28,13 +28,20 @@ const r1_option fraud_check_rows[] = {
 /* clang-format on */
 const size_t fraud_check_n_row = R1_COUNT(fraud_check_rows);
 
-enum { WHYS_MAX = 64, WHY_SHOWN = 12 };
+enum { WHYS_MAX = 64, WHY_SHOWN = 12, WORDS_MAX = 20, WORD_BYTES = 64 };
+
+typedef struct {
+    char text[WORD_BYTES];
+    size_t n;
+} check_word;
 
 /* A reason, without what was found, and how often it holds. */
 typedef struct {
     char text[FRAUD_NOTES_BYTES];
     size_t n, first; /* first: message, from 1 */
     fraud_reading what;
+    check_word word[WORDS_MAX]; /* that were found, where the field takes words */
+    size_t n_word, n_other;     /* n_other: messages with further words */
 } check_why;
 
 typedef struct {
@@ -57,6 +64,41 @@ static size_t why_length(const char *text)
     return found ? (size_t)(found - text) : strlen(text);
 }
 
+/* Whether the reason is of a field whose values are few words, which a mapping file can list. */
+static bool why_has_words(const char *text)
+{
+    static const char *const names[] = {"kind", "from_role", "to_role", "currency", "country"};
+    const char *end = strstr(text, ": expected");
+    size_t len = end ? (size_t)(end - text) : 0;
+    if (len && text[len - 1] == ')') len--;
+    for (size_t i = 0; i < R1_COUNT(names); i++) {
+        size_t n = strlen(names[i]);
+        bool ends = len >= n && !memcmp(text + len - n, names[i], n);
+        if (ends && (len == n || text[len - n - 1] == '(')) return true;
+    }
+    return false;
+}
+
+/* What stands behind "found", up to a further remark. */
+static void why_count_word(check_why *w, const char *text)
+{
+    const char *found = strstr(text, ", found ");
+    if (!found || !why_has_words(text)) return;
+    found += strlen(", found ");
+    const char *quote = *found == '"' ? strrchr(found + 1, '"') : NULL;
+    size_t k = 0, len = quote ? (size_t)(quote + 1 - found) : strcspn(found, " :,");
+    if (len >= WORD_BYTES) len = WORD_BYTES - 1;
+    while (k < w->n_word &&
+           (strlen(w->word[k].text) != len || memcmp(w->word[k].text, found, len) != 0))
+        k++;
+    if (k == WORDS_MAX) {
+        w->n_other++;
+        return;
+    }
+    if (k == w->n_word) memcpy(w->word[w->n_word++].text, found, len);
+    w->word[k].n++;
+}
+
 static void check_count(check *c, size_t i, fraud_reading what, const char *text)
 {
     size_t k = 0, len = why_length(text);
@@ -70,6 +112,7 @@ static void check_count(check *c, size_t i, fraud_reading what, const char *text
         snprintf(c->why[k].text, sizeof c->why[k].text, "%s", text);
     }
     c->why[k].n++;
+    if (c->why[k].what == what) why_count_word(&c->why[k], text);
 }
 
 static r1_status check_message(check *c, size_t i, r1_err *err)
@@ -100,6 +143,19 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
 
 /* ---- telling ---- */
 
+/* All words, where there is more than one. */
+static void print_words(const check_why *w)
+{
+    if (w->n_word < 2) return;
+    printf("    found in all:");
+    for (size_t k = 0; k < w->n_word; k++) {
+        printf("%s %zu x ", k ? "," : "", w->word[k].n);
+        r1_utf8_print(stdout, w->word[k].text);
+    }
+    if (w->n_other) printf(", and %zu x others", w->n_other);
+    putchar('\n');
+}
+
 static void print_whys(const check *c, fraud_reading what, const char *title)
 {
     size_t shown = 0;
@@ -111,6 +167,7 @@ static void print_whys(const check *c, fraud_reading what, const char *title)
         printf("  %zu x, first in message %zu: ", w->n, w->first);
         r1_utf8_print(stdout, w->text);
         putchar('\n');
+        print_words(w);
     }
     if (shown > WHY_SHOWN) printf("  and %zu more\n", shown - WHY_SHOWN);
 }
