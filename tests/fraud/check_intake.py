@@ -380,6 +380,26 @@ def check_stream(folder):
     assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
 
 
+def check_settings(folder):
+    """The file of settings of serve serves check too; the command line wins over it."""
+    path, rates = os.path.join(folder, "set.jsonl"), os.path.join(folder, "set.csv")
+    mapping, ini = os.path.join(folder, "set-map.ini"), os.path.join(folder, "fraud.ini")
+    rows = "tx_id", "ts", "kind", "from", "to", "amount_minor", "currency"
+    write_lines(mapping, ["[fields]", *(f"{x} = own_{x}" for x in rows), "[time]", "format = ms"])
+    write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
+    messages = [payment(0), payment(1, currency="JPY")]
+    write_lines(path, [{f"own_{key}": m[key] for key in rows} for m in messages])
+    settings = f"map = {mapping}\ncurrency = EUR\nrates = {rates}"
+    write_lines(ini, ["[kafka]", "brokers = nowhere:1", "[payments]", settings, "seen-ids = 5000"])
+    said = run(PROGRAM, "check", "--in", path, "--config", ini)
+    assert "2 can be scored" in said and "the same --currency and --rates" in said, said
+    said = output(PROGRAM, "check", "--in", path, "--config", ini, "--currency", "CHF")
+    assert "1 can be scored, 1 cannot" in said, said
+    write_lines(ini, ["[payments]", "colour = red"])
+    said = run(PROGRAM, "check", "--in", path, "--config", ini, code=2)
+    assert 'unknown key "colour"' in said, said
+
+
 def check_words(folder):
     """All words of a field that takes words are named with their counts, up to 20 of them."""
     path = os.path.join(folder, "words.jsonl")
@@ -480,6 +500,7 @@ def main():
         check_countries(folder)
         check_banks(folder)
         check_stream(folder)
+        check_settings(folder)
         check_words(folder)
         check_advice(folder)
     print("intake: good")
