@@ -8,6 +8,7 @@ tests/e2e/test_intake.py [Intake.test_odd_messages...]
 
 import json
 import os
+import re
 import sys
 import tempfile
 import unittest
@@ -115,6 +116,29 @@ class Intake(unittest.TestCase):
                 "lat, lon", s.value("SELECT notes FROM r1.payment WHERE tx_id = 't15'")
             )
             self.assertEqual(self.serve(s)["state_digest"], stats["state_digest"])
+
+    def test_query_of_the_readme(self):
+        """It shows what raises the score, strongest first, and the reason of what has no score."""
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+            query = re.search(r'-c "(SELECT tx_id, decision.*?)"\n', f.read(), re.S).group(1)
+        with Services(os.path.join(self.folder, "readme"), partitions=1) as s:
+            self.begin(s)
+            rows = [message(i, to="B", **{"from": "A"}) for i in range(9)]
+            rows.append(message(9, amount_minor=-5))
+            s.produce(self.write("readme.jsonl", rows))
+            self.serve(s, "--review-at", "0.000001")
+            shown = s.sql(query)
+            self.assertEqual(len(shown), len(rows))
+            self.assertIn("a refund", shown[-1][-1])
+            lowered = raised = 0
+            reasons = s.sql("SELECT reasons FROM r1.decision ORDER BY apply_seq")
+            for (text,), line in zip(reasons[:-1], shown):
+                listed = json.loads(text or "[]")
+                up = [x["text"] for x in listed if x.get("contribution", 1) > 0]
+                self.assertEqual(line[-1] or "", "; ".join(up))
+                raised += len(up)
+                lowered += len(listed) - len(up)
+            self.assertGreater(min(raised, lowered), 0)
 
     def test_policy_for_unscorable(self):
         with Services(os.path.join(self.folder, "policy"), partitions=1) as s:
