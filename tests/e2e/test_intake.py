@@ -230,12 +230,22 @@ class Intake(unittest.TestCase):
         ]
         rates = ["currency,rate,date", "JPY,0.00612,2025-01-01"]
         money = ["--currency", "EUR", "--rates", self.write("rates.csv", rates)]
+        rules = [  # docs/rules.md: converted payments are amounts of the stream's currency
+            "yen: amount > 900 JPY or sum(sender, 7d) > 1000 EUR -> block",
+            "small: amount < 10 EUR -> review",
+        ]
+        rules = ["--rules", self.write("rules.txt", rules)]
         with Services(os.path.join(self.folder, "map"), partitions=1) as s:
             self.begin(s)
             own = self.write("own.ini", mapping)
             s.produce(self.write("own.jsonl", lines), "--map", own)
-            stats = self.serve(s, "--map", own, *money)
+            stats = self.serve(s, "--map", own, *money, *rules)
             self.assertEqual(stats["decided_apart"], 0)
+            fired = s.sql(
+                "SELECT currency, coalesce(rule, ''), count(*) FROM r1.payment "
+                "JOIN r1.decision USING (apply_seq) GROUP BY 1, 2 ORDER BY 1"
+            )
+            self.assertEqual(fired, [["EUR", "", "20"], ["JPY", "small", "20"]])
             self.assertEqual(
                 s.sql(
                     "SELECT currency, min(amount_minor), min(ts AT TIME ZONE 'UTC') "
