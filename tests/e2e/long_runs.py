@@ -9,10 +9,11 @@ soak: the service under a steady rate. A random one of service and PostgreSQL is
 every --every seconds and started again. Afterwards every message has one row, memory and latency of
 the last quarter are those of the second, and a replay of the log gives the stored scores.
 
-cluster: three Apache Kafka nodes, topic replicated thrice. In each round the service, a node and
-PostgreSQL are killed in turn, and a second owner takes over from the first. Afterwards every
-message has one row, and no pause between two decisions was longer than --pause seconds, counted
-from the moment at which what was killed is asked to start again.
+cluster: three Apache Kafka nodes, topic replicated thrice, and two processes that share the stream.
+In each round a process (the sequencer and another owner by turns), a node and PostgreSQL are
+killed, then a third process joins and the oldest leaves. A process that ends by itself is started
+again, as a supervisor would. Afterwards every message has one row, and no partition was without
+decisions for longer than --pause seconds.
 
 Environment: R1_BIN (folder with the programs). Exit: 0 all holds, 1 something does not.
 """
@@ -41,7 +42,8 @@ def arguments():
     )
     p.add_argument("run", choices=["soak", "cluster"])
     p.add_argument("--seconds", type=float, default=3600, help="length of the soak")
-    p.add_argument("--rounds", type=int, default=20, help="of the cluster, three kills each")
+    p.add_argument("--rounds", type=int, default=20,
+                   help="of the cluster: three kills, one joins, one leaves")
     p.add_argument("--rate", type=float, help="payments a second; 2000 for soak, 1000 for cluster")
     p.add_argument("--every", type=float, default=60, help="seconds between kills of the soak")
     p.add_argument("--pause", type=float, default=5, help="longest pause of the cluster [s]")
@@ -87,12 +89,12 @@ class Watch(threading.Thread):
 
 
 def gaps(s, begin):
-    """Pauses between decisions: (end in seconds since `begin`, length), longest first."""
+    """Pauses of a partition: (end in seconds since `begin`, length), longest first."""
     rows = s.sql(
         "SELECT extract(epoch FROM at) - "
-        f"{begin}, extract(epoch FROM at - before) FROM (SELECT decided_at AS at, "
-        "lag(decided_at) OVER (ORDER BY decided_at) AS before FROM r1.decision) d "
-        "WHERE before IS NOT NULL ORDER BY 2 DESC LIMIT 200"
+        f"{begin}, extract(epoch FROM at - before) FROM (SELECT decided_at AS at, lag(decided_at) "
+        "OVER (PARTITION BY topic, partition ORDER BY kafka_offset) AS before FROM r1.decision "
+        "JOIN r1.payment USING (apply_seq)) d WHERE before IS NOT NULL ORDER BY 2 DESC LIMIT 400"
     )
     return [(float(end), float(length)) for end, length in rows]
 
@@ -179,36 +181,78 @@ def soak(a, folder):
     return figures, found
 
 
+class Members:
+    """Processes that share one stream, and their supervisor."""
+
+    def __init__(self, s, n):
+        self.s, self.next, self.restarts = s, 0, 0
+        self.running = [self.start() for _ in range(n)]
+
+    def start(self):
+        i = self.next
+        self.next += 1
+        return self.s.serve(
+            "--model", MODEL, "--events-topic", "events", "--group-session", 2000, "--log-level",
+            "info", "--snapshot-every", 30, "--snapshot-dir",
+            os.path.join(self.s.folder, "snapshots"), name=f"member{i}",
+        )  # fmt: skip
+
+    def sequencer(self):
+        owner = self.s.sql("SELECT split_part(owner, '/', 2) FROM r1.sequencer")
+        pids = [p.pid for p in self.running]
+        return pids.index(int(owner[0][0])) if owner and int(owner[0][0]) in pids else 0
+
+    def mend(self):
+        """Starts again what ended by itself, as a supervisor would: a fenced one does."""
+        for i, p in enumerate(self.running):
+            if p.poll() is not None:
+                self.restarts += 1
+                self.running[i] = self.start()
+
+
+def cluster_round(s, members, i, ask):
+    which = members.sequencer() if i % 2 == 0 else (members.sequencer() + 1) % len(members.running)
+    s.kill(members.running[which])
+    ask("sequencer" if i % 2 == 0 else "owner")
+    time.sleep(7)
+    members.running[which] = members.start()
+    time.sleep(3)
+    s.kill_node(i % 3 + 1)
+    ask("node")
+    time.sleep(5)
+    s.start_broker()
+    time.sleep(6)
+    s.pg("kill9")
+    ask("postgres")
+    s.pg("start")
+    time.sleep(6)
+    members.mend()
+    ask("joining")
+    members.running.append(members.start())
+    time.sleep(4)
+    ask("leaving")
+    oldest = members.running.pop(0)
+    oldest.terminate()
+    code = s.finish(oldest)
+    time.sleep(4)
+    members.mend()
+    return [] if code == 0 else [f"round {i}: a process that was asked to leave ended with {code}"]
+
+
 def cluster(a, folder):
-    n = int(a.rate * a.rounds * 45)
+    n = int(a.rate * a.rounds * 60)
     path = make_stream(folder, n, a.seed)
-    asked = []
+    asked, found = [], []
     with Services(os.path.join(folder, "services"), kafka=True, nodes=3) as s:
         s.fresh_schema()
         s.create_topic()
-        p = s.serve("--model", MODEL)
+        members = Members(s, 2)
         begin = time.time()
         feeder = s.produce_in_background(path, "--rate", a.rate, "--limit", n)
         time.sleep(5)
         for i in range(a.rounds):
-            s.kill(p)
-            asked.append(("service", time.time() - begin))
-            p = s.serve("--model", MODEL)
-            time.sleep(8)
-            s.kill_node(i % 3 + 1)
-            asked.append(("node", time.time() - begin))
-            time.sleep(4)
-            s.start_broker()
-            time.sleep(6)
-            s.pg("kill9")
-            asked.append(("postgres", time.time() - begin))
-            s.pg("start")
-            time.sleep(6)
-            asked.append(("second owner", time.time() - begin))
-            second = s.serve("--model", MODEL, name="second")
-            s.finish(p)
-            p = second
-            time.sleep(4)
+            found += cluster_round(s, members, i,
+                                   lambda what: asked.append((what, time.time() - begin)))
             if feeder.poll() is not None:
                 break
         feeder.terminate()
@@ -216,15 +260,18 @@ def cluster(a, folder):
         out, _ = feeder.communicate()
         sent = json.loads(out)["delivered"]
         wait_all(s, sent, 120)
-        p.terminate()
-        found = [] if s.finish(p) == 0 else ["the service did not end in order"]
+        for p in members.running:
+            p.terminate()
+        codes = [s.finish(p) for p in members.running]
+        found += [] if not any(codes) else [f"at the end processes left with {codes}"]
         found += message_defects(s, sent)
         worst = {}
         for end, length in gaps(s, begin):
             cause = max((t for t in asked if t[1] <= end), key=lambda t: t[1], default=("start", 0))
-            worst.setdefault(cause[0], length)
-    figures = {"rounds": a.rounds, "rate": a.rate, "sent": sent, "kills": len(asked)}
-    figures |= {f"longest_pause_{k.replace(' ', '_')}_s": v for k, v in sorted(worst.items())}
+            worst[cause[0]] = max(length, worst.get(cause[0], 0))
+    figures = {"rounds": a.rounds, "rate": a.rate, "sent": sent, "events": len(asked),
+               "ended_by_themselves": members.restarts}  # fmt: skip
+    figures |= {f"longest_pause_{k}_s": v for k, v in sorted(worst.items())}
     found += [f"a pause of {v:.1f} s after: {k}" for k, v in worst.items() if v > a.pause]
     return figures, found
 

@@ -11,6 +11,7 @@ standby takes over within 5 s, which the embedded broker's slow groups cannot sh
 
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -84,6 +85,16 @@ class Fleet(unittest.TestCase):
                 f"SELECT {COLUMNS} FROM r1.payment p JOIN r1.decision d USING (apply_seq)"
             )
         }
+
+    def lag_is_told(self, s, p, seconds=15):
+        """The sequencer knows what the broker holds: each partition has its lag."""
+        deadline, found = time.time() + seconds, 0
+        while found < s.partitions and time.time() < deadline:
+            time.sleep(0.3)
+            with urllib.request.urlopen(f"http://127.0.0.1:{p.http}/metrics", timeout=5) as r:
+                text = r.read().decode()
+            found = len(re.findall(r'r1_fraud_lag_messages\{topic="payments",[^}]*\} 0', text))
+        self.assertEqual(found, s.partitions, text[-2000:])
 
     def committed(self, s, n=N, seconds=40):
         self.assertEqual(s.wait_for("SELECT count(*) FROM r1.payment", n, seconds), str(n))
@@ -329,6 +340,7 @@ class Refused(Fleet):
                 self.assertIn(what, q.stderr)
             q = s.fraud("offsets", "reset", "--to", "end", "--why", "test", check=False)
             self.assertIn("offsets unshare", q.stderr)
+            self.lag_is_told(s, p)
             unshare = ("offsets", "unshare", "--why", "another topic")
             q = s.fraud(*unshare, check=False)
             self.assertIn("expected that all processes have stopped", q.stderr)

@@ -14,7 +14,8 @@ struct r1_group {
     int n_topic, n_given;
     r1_group_event *event;                     /* what the callback saw; the next poll gives it */
     rd_kafka_topic_partition_list_t *revoking; /* NULL: nothing waits for r1_group_release */
-    bool closing; /* what is taken now has no owner any more who could end it */
+    bool closing;  /* what is taken now has no owner any more who could end it */
+    bool assigned; /* some assignment has come, be it an empty one */
     r1_err failure;
 };
 
@@ -69,6 +70,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 {
     r1_group *g = opaque;
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        g->assigned = true;
         group_given(g, list);
     } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
         group_taken(g, list);
@@ -151,6 +153,9 @@ r1_status r1_group_new(r1_group **out, const r1_stream_opts *opts, const char *c
     return st;
 }
 
+/* librdkafka before 2.3 aborts where a member of a cooperative group is destroyed before its first
+ * assignment (its issue 4312). Such a member leaves the group, and its client stays until the
+ * process ends: its callbacks find nothing of ours, as nobody polls it. */
 void r1_group_free(r1_group *g)
 {
     if (!g) return;
@@ -158,7 +163,7 @@ void r1_group_free(r1_group *g)
     g->closing = true;
     if (g->rk) {
         rd_kafka_consumer_close(g->rk);
-        rd_kafka_destroy(g->rk);
+        if (g->assigned || rd_kafka_version() >= 0x02030000) rd_kafka_destroy(g->rk);
     }
     free(g->event);
     free(g);

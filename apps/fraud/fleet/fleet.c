@@ -409,7 +409,8 @@ static r1_status fleet_topic(fraud_fleet *f, r1_err *err)
     R1_TRY(st);
     if (n == 1) return R1_OK;
     R1_FAIL(err, R1_E_INVAL,
-            "events-topic %s: expected a topic of one partition, which has one order, found %d",
+            "events-topic %s: expected a topic of one partition, which has one order, found %d "
+            "(the embedded broker makes it so by r1-broker serve --topics ...,NAME:1 alone)",
             f->o.events, n);
 }
 
@@ -756,6 +757,11 @@ r1_status fraud_fleet_read(fraud_fleet *f, int timeout_ms, r1_message *m, fraud_
 void fraud_fleet_merged(fraud_fleet *f, int64_t place_ms)
 {
     if (place_ms != R1_MERGE_NO_TIME) f->place.merged_ms = place_ms;
+}
+
+int64_t fraud_fleet_high(fraud_fleet *f, int topic, int32_t partition)
+{
+    return fleet_leads(f) ? atomic_load(&f->work.high[topic][partition]) - 1 : -1;
 }
 
 const fraud_fleet_place *fraud_fleet_where(const fraud_fleet *f) { return &f->place; }

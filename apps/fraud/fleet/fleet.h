@@ -83,6 +83,8 @@ bool fraud_fleet_committed(fraud_fleet *f,
 /* The number up to which all events are committed, by whomever; 0: not known yet. Any thread. */
 int64_t fraud_fleet_whole(const fraud_fleet *f);
 bool fraud_fleet_sequences(fraud_fleet *f); /* any thread */
+/* The broker's next offset of a partition, which the sequencer knows; -1: not known. Any thread. */
+int64_t fraud_fleet_high(fraud_fleet *f, int topic, int32_t partition);
 r1_status fraud_fleet_status(fraud_fleet *f, r1_err *err);
 void fraud_fleet_hint(fraud_fleet *f, int topic, const int64_t *next, int32_t n);
 void fraud_fleet_stats_read(fraud_fleet *f, fraud_fleet_stats *out);

@@ -15,6 +15,7 @@ enum {
     IN_FLIGHT_MAX = 8192,
     ANSWER_MS = 5000,
     POLL_MS = 20,
+    LOOK_US = 250000,
     HEADER_BYTES = 16 /* that Kafka may add to each */
 };
 
@@ -31,6 +32,7 @@ typedef struct {
     uint64_t posted, answered;
     r1_header header[R1_POST_HEADERS_MAX];
     r1_merge_stats before; /* of earlier epochs */
+    int64_t look_us;       /* monotonic: when the broker's offsets are looked at next */
 } sequencer;
 
 static void sequencer_nap(int ms)
@@ -222,6 +224,17 @@ static void sequencer_count(sequencer *q)
     atomic_store(&q->o->stats->leaps, q->before.leaps + now.leaps);
 }
 
+/* What the broker holds, some times a second. */
+static void sequencer_look(sequencer *q)
+{
+    int64_t now = r1_mono_us();
+    if (now < q->look_us) return;
+    q->look_us = now + LOOK_US;
+    for (int t = 0; t < q->o->n_topic; t++)
+        for (int32_t p = 0; p < q->n_partition[t]; p++)
+            atomic_store(&q->o->stats->high[t][p], r1_consumer_high(q->consumer, t, p) + 1);
+}
+
 /* Moves one message on. */
 static r1_status sequencer_step(sequencer *q, r1_err *err)
 {
@@ -229,6 +242,7 @@ static r1_status sequencer_step(sequencer *q, r1_err *err)
     R1_TRY(sequencer_grow(q, err));
     r1_status st = r1_consumer_poll(q->consumer, POLL_MS, &m, err);
     sequencer_count(q);
+    sequencer_look(q);
     if (st != R1_OK) return st;
     while ((st = sequencer_post(q, &m, err)) == R1_E_AGAIN && q->o->leads(q->o->ctx) &&
            sequencer_hear(q))

@@ -33,6 +33,8 @@ typedef struct {
 typedef struct {
     _Atomic uint64_t appended, cut;
     _Atomic uint64_t late, behind, leaps; /* r1_merge_stats of all its epochs */
+    /* The broker's next offset of each partition plus 1, of the newest epoch; 0: not known. */
+    _Atomic int64_t high[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
     _Atomic size_t body_max; /* key, payload and headers of an event; falls where one is refused */
 } fraud_sequencer_stats;
 

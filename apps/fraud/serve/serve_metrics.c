@@ -1081,7 +1081,10 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         v->topic[t] = s->consumer && s->parts.topic[t] ? s->ledger.topic[t] : NULL;
         v->n_partition[t] = s->ledger.n_partition[t];
         for (int32_t p = 0; v->topic[t] && p < v->n_partition[t]; p++)
-            v->high[t][p] = r1_consumer_high(s->consumer, t, p);
+            if (s->share)
+                fraud_share_stands(s, t, p, &v->high[t][p], &v->w.tally.next[t][p]);
+            else
+                v->high[t][p] = r1_consumer_high(s->consumer, t, p);
     }
     snprintf(v->currency, sizeof v->currency, "%s", s->currency);
     v->currency_from = s->currency_from;

@@ -88,6 +88,7 @@ static r1_status open_snapshots(server *s, r1_err *err)
                                     .keep = (uint32_t)r1_options_int(s->o, "snapshot-keep"),
                                     .every_us = r1_options_int(s->o, "snapshot-every") * 1000000,
                                     .limit_us = LIMIT_US,
+                                    .shared = r1_options_str(s->o, "events-topic") != NULL,
                                     .part = s->part,
                                     .n_part = n};
     return fraud_snapshots_new(&s->snapshots, &o, err);

@@ -627,6 +627,15 @@ r1_status fraud_share_turn(server *s, r1_err *err)
 
 /* ---- seen from outside, and the end ---- */
 
+void fraud_share_stands(const server *s, int topic, int32_t partition, int64_t *high, int64_t *next)
+{
+    const struct fraud_share *h = s->share;
+    *high = fraud_fleet_high(h->fleet, topic, partition);
+    if (*high < 0 && h->of[topic][partition].ours)
+        *high = fraud_fleet_where(h->fleet)->next[topic][partition];
+    if (h->committed[topic][partition] > *next) *next = h->committed[topic][partition];
+}
+
 /* The sequencer feeds the topics. Letters of others are looked for every second, and the rows of a
  * process whose clock is ahead count too. */
 static bool share_sends(void *ctx, fraud_committed *c)

@@ -54,6 +54,11 @@ bool fraud_share_busy(const server *s); /* something has arrived, or waits to be
 /* For the writer: whether this process feeds the topics. Alone: empty. */
 fraud_keeper_shared fraud_share_outbox(server *s);
 void fraud_share_hints(server *s, int topic, const int64_t *next, int32_t n);
+/* Where a partition stands. *high: the next offset of the broker where this process sequences.
+ * Else that of the events that were read, for what is ours; -1: not known. *next: up to which it is
+ * committed, as far as this process knows. */
+void fraud_share_stands(const server *s, int topic, int32_t partition, int64_t *high,
+                        int64_t *next);
 void fraud_share_stats_read(const server *s, fraud_share_stats *out);
 
 /* Gives up what is ours, so that others take it at once. */

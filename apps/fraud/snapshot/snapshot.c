@@ -217,6 +217,17 @@ static void snapshot_failed(fraud_snapshots *s, const char *why)
            (long long)(s->o.every_us / 1000000), why);
 }
 
+/* The folder is another process's. Of several that share one, each looks again in its own time. */
+static void snapshot_left(fraud_snapshots *s)
+{
+    if (!s->o.shared) {
+        snapshot_failed(s, "another process writes into this folder");
+        return;
+    }
+    s->next_us = r1_mono_us() + s->o.every_us;
+    r1_log(R1_LOG_INFO, "snapshot_left", "to=\"another process, which writes into this folder\"");
+}
+
 static void snapshot_begin(fraud_snapshots *s, const fraud_snapshot_log *log)
 {
     r1_err err = {0};
@@ -345,7 +356,7 @@ void fraud_snapshots_tick(fraud_snapshots *s, const fraud_snapshot_log *log, int
         if (have_lock(s))
             snapshot_begin(s, log);
         else
-            snapshot_failed(s, "another process writes into this folder");
+            snapshot_left(s);
     }
 }
 
@@ -354,6 +365,7 @@ r1_status fraud_snapshots_last(fraud_snapshots *s, const fraud_snapshot_log *log
     if (s->child) end_child(s, NULL);
     if (log->apply_seq <= s->stats.apply_seq) return R1_OK;
     snapshot_name_of(log->apply_seq, s->name);
+    if (!have_lock(s) && s->o.shared) return snapshot_left(s), R1_OK;
     if (!have_lock(s)) R1_FAIL(err, R1_E_AGAIN, "another process writes into this folder");
     uint64_t failed = s->stats.failed;
     R1_TRY(prepare_file(s, log, err));

@@ -62,6 +62,8 @@ typedef struct {
     size_t n_part;
     uint32_t n_thread; /* that load; 0: one for each processor */
     bool in_caller;    /* never forks: the tick writes, and waits for the commit by itself */
+    bool shared;       /* several processes may have the folder: one writes, which is no failure of
+                        * the others */
 } fraud_snapshots_opts;
 
 typedef struct {
