@@ -71,7 +71,9 @@ int main(int argc, char **argv)
          .summary = "what the service would make of your messages: what is expected, what was "
                     "found, and a mapping file from your names to ours",
          .examples = "r1-fraud check --in my_payments.csv --propose map.ini\n"
-                     "r1-fraud check --in my_payments.csv --map map.ini",
+                     "r1-fraud check --in my_payments.csv --map map.ini\n"
+                     "r1-fraud check --in my_payments.csv --config fraud.ini",
+         .config = true,
          .options = fraud_check_rows,
          .n_options = fraud_check_n_row,
          .run = fraud_command_check},

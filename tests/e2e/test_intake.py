@@ -8,6 +8,7 @@ tests/e2e/test_intake.py [Intake.test_odd_messages...]
 
 import json
 import os
+import re
 import sys
 import tempfile
 import unittest
@@ -116,6 +117,29 @@ class Intake(unittest.TestCase):
             )
             self.assertEqual(self.serve(s)["state_digest"], stats["state_digest"])
 
+    def test_query_of_the_readme(self):
+        """It shows what raises the score, strongest first, and the reason of what has no score."""
+        with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+            query = re.search(r'-c "(SELECT tx_id, decision.*?)"\n', f.read(), re.S).group(1)
+        with Services(os.path.join(self.folder, "readme"), partitions=1) as s:
+            self.begin(s)
+            rows = [message(i, to="B", **{"from": "A"}) for i in range(9)]
+            rows.append(message(9, amount_minor=-5))
+            s.produce(self.write("readme.jsonl", rows))
+            self.serve(s, "--review-at", "0.000001")
+            shown = s.sql(query)
+            self.assertEqual(len(shown), len(rows))
+            self.assertIn("a refund", shown[-1][-1])
+            lowered = raised = 0
+            reasons = s.sql("SELECT reasons FROM r1.decision ORDER BY apply_seq")
+            for (text,), line in zip(reasons[:-1], shown):
+                listed = json.loads(text or "[]")
+                up = [x["text"] for x in listed if x.get("contribution", 1) > 0]
+                self.assertEqual(line[-1] or "", "; ".join(up))
+                raised += len(up)
+                lowered += len(listed) - len(up)
+            self.assertGreater(min(raised, lowered), 0)
+
     def test_policy_for_unscorable(self):
         with Services(os.path.join(self.folder, "policy"), partitions=1) as s:
             self.begin(s)
@@ -143,6 +167,36 @@ class Intake(unittest.TestCase):
                 "amounts are compared in EUR, by the first payment of the log",
             ):
                 self.assertIn(said, log)
+
+    def test_change_of_currency_is_refused(self):
+        """By the log, and by a snapshot whose rows retention has dropped; rates change nothing. A
+        setting in which nothing was applied can be mended."""
+        rates = self.write("change.csv", ["currency,rate,date", "EUR,1.08,2025-01-01"])
+        dollars = ["--currency", "USD", "--rates", rates]
+        with Services(os.path.join(self.folder, "change"), partitions=1) as s:
+            self.begin(s)
+            snapshots = ["--snapshot-dir", os.path.join(s.folder, "snapshots")]
+            s.produce(self.write("change.jsonl", [message(i) for i in range(3)]))
+            self.assertEqual(self.serve(s, *snapshots, "--currency", "CHF")["decided_apart"], 3)
+            s.produce(self.write("more.jsonl", [message(i) for i in range(3, 6)]))
+            stats = self.serve(s, *snapshots, "--currency", "EUR")
+            self.assertEqual(stats["decided_apart"], 0)
+
+            def refused(where, *args):
+                said = (
+                    f"currency: expected EUR, in which the amounts of the {where} are, found USD: "
+                    "rates do not convert what was applied; keep the setting currency = EUR, or "
+                    "begin with a database of its own"
+                )
+                with self.assertRaisesRegex(RuntimeError, said):
+                    s.serve("--model", "none", "--until-idle", 1, *args)
+
+            refused("log", *dollars)
+            refused("snapshot", *dollars, *snapshots)
+            s.sql("DELETE FROM r1.decision; DELETE FROM r1.payment")
+            refused("snapshot", *dollars, *snapshots)
+            again = self.serve(s, *snapshots, "--currency", "EUR")
+            self.assertEqual(again["state_digest"], stats["state_digest"])
 
     def test_map_and_rates(self):
         """Somebody's names, units, times and currencies. The state comes again from the log alone,
@@ -176,12 +230,22 @@ class Intake(unittest.TestCase):
         ]
         rates = ["currency,rate,date", "JPY,0.00612,2025-01-01"]
         money = ["--currency", "EUR", "--rates", self.write("rates.csv", rates)]
+        rules = [  # docs/rules.md: converted payments are amounts of the stream's currency
+            "yen: amount > 900 JPY or sum(sender, 7d) > 1000 EUR -> block",
+            "small: amount < 10 EUR -> review",
+        ]
+        rules = ["--rules", self.write("rules.txt", rules)]
         with Services(os.path.join(self.folder, "map"), partitions=1) as s:
             self.begin(s)
             own = self.write("own.ini", mapping)
             s.produce(self.write("own.jsonl", lines), "--map", own)
-            stats = self.serve(s, "--map", own, *money)
+            stats = self.serve(s, "--map", own, *money, *rules)
             self.assertEqual(stats["decided_apart"], 0)
+            fired = s.sql(
+                "SELECT currency, coalesce(rule, ''), count(*) FROM r1.payment "
+                "JOIN r1.decision USING (apply_seq) GROUP BY 1, 2 ORDER BY 1"
+            )
+            self.assertEqual(fired, [["EUR", "", "20"], ["JPY", "small", "20"]])
             self.assertEqual(
                 s.sql(
                     "SELECT currency, min(amount_minor), min(ts AT TIME ZONE 'UTC') "

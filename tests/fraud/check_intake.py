@@ -361,11 +361,62 @@ def check_stream(folder):
     for part in ("message 8: tx_id: expected an id that no", "message 9: currency", "message 10: "
                  "ts lies ahead"):
         assert part in said, (part, said)
+    for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
+                 "rates), found JPY", "--currency EUR --rates rates.csv"):
+        assert part in said, (part, said)
     write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
     said = output(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
-    assert "8 can be scored, 2 cannot" in said, said
+    assert "8 can be scored, 2 cannot" in said and "rates.csv" not in said, said
+    write_lines(path, [payment(0), payment(7, currency="JPY")])
+    said = run(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
+    assert "serve needs the same --currency and --rates.\n" in said, said
+    rows = "tx_id", "ts", "kind", "from", "to", "amount_minor", "currency"
+    write_lines(mapping := os.path.join(folder, "stream.ini"),
+                ["[fields]", *(f"{row} = {row}" for row in rows), "[time]", "format = ms"])
+    said = run(PROGRAM, "check", "--in", path, "--map", mapping, "--currency", "EUR", "--rates",
+               rates)
+    assert "serve and produce need the same --map, and serve the same --currency and" in said, said
     write_lines(path, [payment(0), payment(0), payment(1)])
     assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
+
+
+def check_settings(folder):
+    """The file of settings of serve serves check too; the command line wins over it."""
+    path, rates = os.path.join(folder, "set.jsonl"), os.path.join(folder, "set.csv")
+    mapping, ini = os.path.join(folder, "set-map.ini"), os.path.join(folder, "fraud.ini")
+    rows = "tx_id", "ts", "kind", "from", "to", "amount_minor", "currency"
+    write_lines(mapping, ["[fields]", *(f"{x} = own_{x}" for x in rows), "[time]", "format = ms"])
+    write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
+    messages = [payment(0), payment(1, currency="JPY")]
+    write_lines(path, [{f"own_{key}": m[key] for key in rows} for m in messages])
+    settings = f"map = {mapping}\ncurrency = EUR\nrates = {rates}"
+    write_lines(ini, ["[kafka]", "brokers = nowhere:1", "[payments]", settings, "seen-ids = 5000"])
+    said = run(PROGRAM, "check", "--in", path, "--config", ini)
+    assert "2 can be scored" in said and "the same --currency and --rates" in said, said
+    said = output(PROGRAM, "check", "--in", path, "--config", ini, "--currency", "CHF")
+    assert "1 can be scored, 1 cannot" in said, said
+    write_lines(ini, ["[payments]", "colour = red"])
+    said = run(PROGRAM, "check", "--in", path, "--config", ini, code=2)
+    assert 'unknown key "colour"' in said, said
+
+
+def check_words(folder):
+    """All words of a field that takes words are named with their counts, up to 20 of them."""
+    path = os.path.join(folder, "words.jsonl")
+    kinds = ["zulu", "m\u00fcnze", "zulu", 'a"b', "zulu"]
+    write_lines(path, [payment(i, kind=kind) for i, kind in enumerate(kinds)])
+    said = output(PROGRAM, "check", "--in", path)
+    assert 'found in all: 3 x "zulu", 1 x "m\u00fcnze", 1 x "a"b"\n' in said, said
+    write_lines(path, [payment(i, kind=f"k{i % 25}") for i in range(50)])
+    said = output(PROGRAM, "check", "--in", path)
+    assert '2 x "k19", and 10 x others\n' in said and '"k20"' not in said, said
+    write_lines(path, [payment(0, country="XQ"), payment(1, country="YQ"), payment(2)])
+    assert 'found in all: 1 x "XQ", 1 x "YQ"\n' in run(PROGRAM, "check", "--in", path)
+    foreign = [payment(i, currency=code) for i, code in enumerate(("EUR", "JPY", "CHF"))]
+    write_lines(path, foreign)
+    assert "found in all: 1 x JPY, 1 x CHF\n" in output(PROGRAM, "check", "--in", path)
+    write_lines(path, [payment(i, amount_minor=-i) for i in range(3)])
+    assert "found in all" not in output(PROGRAM, "check", "--in", path)
 
 
 def check_advice(folder):
@@ -380,6 +431,41 @@ def check_advice(folder):
     said = run(PROGRAM, "check", "--in", path, "--out", lines)
     assert "Write them as" not in said and f"produce --in {lines};" in said, said
     assert "Write them as JSON lines first" in run(PROGRAM, "check", "--in", path)
+
+
+def check_encodings(folder):
+    """A file that is not UTF-8 is refused with its place and the remedy; nothing is proposed."""
+    path, proposal = os.path.join(folder, "bank.csv"), os.path.join(folder, "bank.ini")
+    lines = os.path.join(folder, "bank.jsonl")
+    text = (
+        "Umsatz-ID;Buchungstag;Empf\u00e4nger;Auftraggeber;Betrag;W\u00e4hrung\n"
+        "1;2026-01-05T10:00:00+01:00;M\u00fcller;DE1;12.50;EUR\n"
+    )
+    row = text.replace("\u00e4", "a")
+    array = json.dumps([{"W\u00e4hrung": "EUR"}], ensure_ascii=False)
+    for content, encoding, said in (
+        (text, "latin-1", "line 1, byte 27: expected UTF-8, found byte 0xe4, as latin1 has"),
+        (row, "latin-1", "line 2, byte 30: expected UTF-8, found byte 0xfc, as latin1 has"),
+        (text + "\u20ac", "windows-1252", "iconv -f windows-1252 -t utf8"),
+        (array, "latin-1", "line 1, byte 5: expected UTF-8, found byte 0xe4"),
+        (text, "utf-16", "found utf-16: write iconv -f utf-16 -t utf8"),
+        (text, "utf-16-le", "found utf-16le"),
+        (text, "utf-16-be", "found utf-16be"),
+        (text, "utf-32", "found utf-32:"),
+    ):
+        with open(path, "wb") as f:
+            f.write(content.encode(encoding))
+        files = ["--propose", proposal, "--out", lines]
+        found = run(PROGRAM, "check", "--in", path, *files, code=1)
+        assert said in found, (encoding, found)
+        assert not os.path.exists(proposal) and not os.path.exists(lines)
+    for encoding in "utf-8", "utf-8-sig":
+        with open(path, "wb") as f:
+            f.write(text.encode(encoding))
+        output(PROGRAM, "check", "--in", path, "--propose", proposal, "--out", lines)
+        with open(proposal, encoding="utf-8") as f:
+            assert "currency = W\u00e4hrung\n" in f.read()
+        assert set(scores(lines)[0]) == set(text.split("\n", maxsplit=1)[0].split(";"))
 
 
 def check_currencies(folder):
@@ -409,10 +495,13 @@ def main():
         check_stranger(folder)
         check_table(folder)
         check_currencies(folder)
+        check_encodings(folder)
         check_names(folder)
         check_countries(folder)
         check_banks(folder)
         check_stream(folder)
+        check_settings(folder)
+        check_words(folder)
         check_advice(folder)
     print("intake: good")
 

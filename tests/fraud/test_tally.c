@@ -121,6 +121,7 @@ static void test_apart(void)
         const char *rule, *text, *name;
     } rows[] = {{"unscorable", "unscorable: currency: expected ISO 4217", "unscorable currency"},
                 {"unscorable", "unscorable: \"any text: x\"", "unscorable other"},
+                {"unscorable", "unscorable: Betrag (amount): expected more", "unscorable amount"},
                 {"id_reused", "tx_id: expected an id of its own", "id_reused tx_id"},
                 {"time_suspect", "", "time_suspect other"}};
     static fraud_tally t;
@@ -139,10 +140,19 @@ static void test_reasons(void)
 {
     static const struct {
         const char *reason, *name;
-    } rows[] = {
-        {"amount_minor: expected", "amount_minor"}, {"message: x", "message"},
-        {"\"any text: of the payer\"", NULL},       {"", NULL},
-        {"a word without its colon", NULL},         {"amount_minor: twice", "amount_minor"}};
+    } rows[] = {{"amount_minor: expected", "amount_minor"},
+                {"message: x", "message"},
+                {"\"any text: of the payer\"", NULL},
+                {"", NULL},
+                {"a word without its colon", NULL},
+                {"amount_minor: twice", "amount_minor"},
+                {"Betrag (amount_minor): expected", NULL},
+                {"Betrag (amount_minor): expected a number", "amount_minor"},
+                {"a:b (x) (amount_minor): expected 1", "amount_minor"},
+                {"message: expected 1, found \"x (of_payer): expected 2\"", "message"},
+                {"\"x (of_payer): expected 2\"", NULL},
+                {"X (Y): expected 2", NULL},
+                {"): expected 2", NULL}};
     static fraud_tally t;
     fraud_record *r = payment_record();
     r->kind = FRAUD_RECORD_DEAD;
@@ -155,7 +165,7 @@ static void test_reasons(void)
     const fraud_counts *c = &t.dead[FRAUD_STAGE_DECODE];
     CU_ASSERT_EQUAL(c->other, other);
     CU_ASSERT_EQUAL(c->n_row, 2);
-    CU_ASSERT_TRUE(!strcmp(c->row[0].name, "amount_minor") && c->row[0].n == 2);
+    CU_ASSERT_TRUE(!strcmp(c->row[0].name, "amount_minor") && c->row[0].n == 4);
     free(r);
 }
 

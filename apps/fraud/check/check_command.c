@@ -17,10 +17,12 @@
 const r1_option fraud_check_rows[] = {
     {.name = "in", .type = R1_OPT_PATH, .def = "-",
      .help = "messages: JSON lines, one JSON array, or CSV with a header; -: standard input"},
-    {.name = "map", .type = R1_OPT_PATH, .help = "mapping file, as of serve"},
-    {.name = "currency", .type = R1_OPT_STRING,
+    {.name = "map", .section = "payments", .type = R1_OPT_PATH,
+     .help = "mapping file, as of serve"},
+    {.name = "currency", .section = "payments", .type = R1_OPT_STRING,
      .help = "of the stream, as of serve; none: that of the first payment"},
-    {.name = "rates", .type = R1_OPT_PATH, .help = "rates of other currencies, as of serve"},
+    {.name = "rates", .section = "payments", .type = R1_OPT_PATH,
+     .help = "rates of other currencies, as of serve"},
     {.name = "propose", .type = R1_OPT_PATH, .help = "write a mapping file for these messages"},
     {.name = "out", .type = R1_OPT_PATH,
      .help = "write the messages as JSON lines, as they were read: to send CSV or an array"},
@@ -28,13 +30,20 @@ const r1_option fraud_check_rows[] = {
 /* clang-format on */
 const size_t fraud_check_n_row = R1_COUNT(fraud_check_rows);
 
-enum { WHYS_MAX = 64, WHY_SHOWN = 12 };
+enum { WHYS_MAX = 64, WHY_SHOWN = 12, WORDS_MAX = 20, WORD_BYTES = 64 };
+
+typedef struct {
+    char text[WORD_BYTES];
+    size_t n;
+} check_word;
 
 /* A reason, without what was found, and how often it holds. */
 typedef struct {
     char text[FRAUD_NOTES_BYTES];
     size_t n, first; /* first: message, from 1 */
     fraud_reading what;
+    check_word word[WORDS_MAX]; /* that were found, where the field takes words */
+    size_t n_word, n_other;     /* n_other: messages with further words */
 } check_why;
 
 typedef struct {
@@ -57,6 +66,41 @@ static size_t why_length(const char *text)
     return found ? (size_t)(found - text) : strlen(text);
 }
 
+/* Whether the reason is of a field whose values are few words, which a mapping file can list. */
+static bool why_has_words(const char *text)
+{
+    static const char *const names[] = {"kind", "from_role", "to_role", "currency", "country"};
+    const char *end = strstr(text, ": expected");
+    size_t len = end ? (size_t)(end - text) : 0;
+    if (len && text[len - 1] == ')') len--;
+    for (size_t i = 0; i < R1_COUNT(names); i++) {
+        size_t n = strlen(names[i]);
+        bool ends = len >= n && !memcmp(text + len - n, names[i], n);
+        if (ends && (len == n || text[len - n - 1] == '(')) return true;
+    }
+    return false;
+}
+
+/* What stands behind "found", up to a further remark. */
+static void why_count_word(check_why *w, const char *text)
+{
+    const char *found = strstr(text, ", found ");
+    if (!found || !why_has_words(text)) return;
+    found += strlen(", found ");
+    const char *quote = *found == '"' ? strrchr(found + 1, '"') : NULL;
+    size_t k = 0, len = quote ? (size_t)(quote + 1 - found) : strcspn(found, " :,");
+    if (len >= WORD_BYTES) len = WORD_BYTES - 1;
+    while (k < w->n_word &&
+           (strlen(w->word[k].text) != len || memcmp(w->word[k].text, found, len) != 0))
+        k++;
+    if (k == WORDS_MAX) {
+        w->n_other++;
+        return;
+    }
+    if (k == w->n_word) memcpy(w->word[w->n_word++].text, found, len);
+    w->word[k].n++;
+}
+
 static void check_count(check *c, size_t i, fraud_reading what, const char *text)
 {
     size_t k = 0, len = why_length(text);
@@ -70,6 +114,7 @@ static void check_count(check *c, size_t i, fraud_reading what, const char *text
         snprintf(c->why[k].text, sizeof c->why[k].text, "%s", text);
     }
     c->why[k].n++;
+    if (c->why[k].what == what) why_count_word(&c->why[k], text);
 }
 
 static r1_status check_message(check *c, size_t i, r1_err *err)
@@ -100,6 +145,19 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
 
 /* ---- telling ---- */
 
+/* All words, where there is more than one. */
+static void print_words(const check_why *w)
+{
+    if (w->n_word < 2) return;
+    printf("    found in all:");
+    for (size_t k = 0; k < w->n_word; k++) {
+        printf("%s %zu x ", k ? "," : "", w->word[k].n);
+        r1_utf8_print(stdout, w->word[k].text);
+    }
+    if (w->n_other) printf(", and %zu x others", w->n_other);
+    putchar('\n');
+}
+
 static void print_whys(const check *c, fraud_reading what, const char *title)
 {
     size_t shown = 0;
@@ -111,6 +169,7 @@ static void print_whys(const check *c, fraud_reading what, const char *title)
         printf("  %zu x, first in message %zu: ", w->n, w->first);
         r1_utf8_print(stdout, w->text);
         putchar('\n');
+        print_words(w);
     }
     if (shown > WHY_SHOWN) printf("  and %zu more\n", shown - WHY_SHOWN);
 }
@@ -175,8 +234,33 @@ static bool check_good(const check *c)
     return c->n[FRAUD_READ_PAYMENT] + c->n_repeated == c->in.n;
 }
 
-static void check_print(const check *c, const char *proposed, const char *lines)
+/* What the next commands must be told too. */
+static void print_next(const check *c, const r1_options *o, const char *lines)
 {
+    const char *currency = r1_options_str(o, "currency"), *rates = r1_options_str(o, "rates");
+    const char *same = c->map ? ", and serve the same --currency" : " needs the same --currency";
+    printf("Send them with r1-fraud produce --in %s; serve%s%s%s.\n", lines ? lines : "FILE",
+           c->map     ? " and produce need the same --map"
+           : currency ? ""
+                      : " reads them as they are",
+           currency ? same : "", currency && rates ? " and --rates" : "");
+}
+
+/* Where it is met: the stream has more than one currency. */
+static void print_currencies(const check *c, const r1_options *o)
+{
+    const char *rates = r1_options_str(o, "rates");
+    if (!c->stream.n_foreign) return;
+    printf("\n%zu payments are in another currency than %s%s. Name the stream's currency and rates "
+           "of the others, here and\nfor serve: --currency %s --rates rates.csv, a table of "
+           "currency,rate,date.\n",
+           c->stream.n_foreign, c->stream.currency, rates ? " and have no rate" : "",
+           c->stream.currency);
+}
+
+static void check_print(const check *c, const r1_options *o)
+{
+    const char *proposed = r1_options_str(o, "propose"), *lines = r1_options_str(o, "out");
     printf("%zu messages (%s): %zu can be scored, %zu cannot and go to a person, %zu are no "
            "payments\n",
            c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
@@ -207,9 +291,8 @@ static void check_print(const check *c, const char *proposed, const char *lines)
     if (lines) printf("They are in %s as JSON lines.\n", lines);
     if (good && !lines && strcmp(c->in.form, "JSON lines") != 0)
         printf("Write them as JSON lines first: --out payments.jsonl\n");
-    if (good)
-        printf("Send them with r1-fraud produce --in %s; serve%s.\n", lines ? lines : "FILE",
-               c->map ? " and produce need the same --map" : " reads them as they are");
+    print_currencies(c, o);
+    if (good) print_next(c, o, lines);
 }
 
 /* ---- the command ---- */
@@ -255,7 +338,7 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
     for (size_t i = 0; i < c->in.n; i++) R1_TRY(check_message(c, i, err));
     R1_TRY(check_write_map(c, r1_options_str(o, "propose"), err));
     R1_TRY(check_write_lines(c, r1_options_str(o, "out"), err));
-    check_print(c, r1_options_str(o, "propose"), r1_options_str(o, "out"));
+    check_print(c, o);
     return R1_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "check/check_input.h"
 
 #include "payment/message_json.h"
+#include "text/r1_utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +113,57 @@ static r1_status input_csv(check_input *in, char *text, r1_err *err)
     return R1_OK;
 }
 
+/* ---- the encoding ---- */
+
+/* Two or four bytes a character: a mark says so, or a zero among the first two bytes. */
+static const char *encoding_wide(const char *s, size_t len)
+{
+    if (len < 2) return NULL;
+    bool little = !memcmp(s, "\xff\xfe", 2), big = !memcmp(s, "\xfe\xff", 2);
+    if (len >= 4 && little && !s[2] && !s[3]) return "utf-32";
+    if (little || big) return "utf-16";
+    if (len >= 4 && !s[0] && !s[1] && (!memcmp(s + 2, "\xfe\xff", 2) || !s[2])) return "utf-32";
+    if (len >= 4 && s[0] && !s[1] && !s[2] && !s[3]) return "utf-32le";
+    return s[0] && !s[1] ? "utf-16le" : !s[0] && s[1] ? "utf-16be" : NULL;
+}
+
+/* Latin 1 has controls from 0x80 to 0x9f, where Windows has the euro sign and quotes. */
+static const char *encoding_of_bytes(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)s[i] & 0xe0) == 0x80) return "windows-1252";
+    return "latin1";
+}
+
+static r1_status encoding_check(const char *path, const char *s, size_t len, r1_err *err)
+{
+    size_t line = 1, begin = 0, at = 0, n;
+    while (at < len && (n = r1_utf8_char(s + at, len - at)) > 0) {
+        if (s[at] == '\n') line++, begin = at + 1;
+        at += n;
+    }
+    if (at == len) return R1_OK;
+    const char *name = encoding_of_bytes(s, len);
+    R1_FAIL(err, R1_E_FORMAT,
+            "%s: line %zu, byte %zu: expected UTF-8, found byte 0x%02x, as %s has: write iconv -f "
+            "%s -t utf8 FILE > NEW, and check NEW",
+            path, line, at - begin + 1, (unsigned char)s[at], name, name);
+}
+
+/* Of JSON lines each is a message of its own, and one that is not UTF-8 is told as one. */
+static r1_status encoding_refuse(const char *path, const char *s, size_t len, r1_err *err)
+{
+    const char *wide = encoding_wide(s, len);
+    if (wide)
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: line 1, byte 1: expected UTF-8, found %s: write iconv -f %s -t utf8 FILE > "
+                "NEW, and check NEW",
+                path, wide, wide);
+    size_t blank = 0;
+    while (blank < len && strchr(" \t\r\n", s[blank]) && s[blank]) blank++;
+    return blank < len && s[blank] == '{' ? R1_OK : encoding_check(path, s, len, err);
+}
+
 /* ---- the file ---- */
 
 static r1_status input_bytes(const char *path, char **data, size_t *len, r1_err *err)
@@ -128,16 +180,21 @@ r1_status check_input_read(check_input *in, const char *path, r1_err *err)
     R1_TRY(input_bytes(path, &raw, &len, err));
     const char *begin = raw;
     if (len >= 3 && !memcmp(raw, "\xef\xbb\xbf", 3)) begin += 3, len -= 3;
+    r1_status st = encoding_refuse(path, begin, len, err);
+    if (st != R1_OK) {
+        free(raw);
+        return st;
+    }
     for (n = 0; n < len; n++)
         if (!begin[n]) ((char *)raw)[begin - raw + (ptrdiff_t)n] = ' ';
     data = strdup(begin);
     free(raw);
     if (!data) R1_FAIL(err, R1_E_NOMEM, "%s: no memory", path);
     char first = data[strspn(data, " \t\r\n")];
-    r1_status st = first == '{'   ? input_lines(in, data, err)
-                   : first == '[' ? input_array(in, data, strlen(data), err)
-                   : first        ? input_csv(in, data, err)
-                                  : R1_OK;
+    st = first == '{'   ? input_lines(in, data, err)
+         : first == '[' ? input_array(in, data, strlen(data), err)
+         : first        ? input_csv(in, data, err)
+                        : R1_OK;
     free(data);
     if (st == R1_OK && !in->n)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,

@@ -3,7 +3,8 @@
  * header, whose rows become objects of texts.
  *
  * Owns:    messages are malloc'ed texts. Threads: one.
- * Errors:  R1_E_IO, R1_E_FORMAT with the line. Bounds: CHECK_BYTES_MAX, CHECK_COLUMNS_MAX. */
+ * Errors:  R1_E_IO; R1_E_FORMAT with the line, also for CSV or an array that is not UTF-8.
+ * Bounds:  CHECK_BYTES_MAX, CHECK_COLUMNS_MAX. */
 #ifndef FRAUD_CHECK_INPUT_H
 #define FRAUD_CHECK_INPUT_H
 

@@ -49,8 +49,10 @@ static bool stream_takes(check_stream *s, const fraud_payment *p, r1_err *why)
         return false;
     }
     if (*s->currency && strcmp(s->currency, p->currency) != 0 &&
-        !fraud_rates_convert(s->rates, s->currency, &mine, why))
+        !fraud_rates_convert(s->rates, s->currency, &mine, why)) {
+        s->n_foreign += strcmp(mine.currency, s->currency) != 0;
         return false;
+    }
     if (!*s->currency) memcpy(s->currency, p->currency, sizeof s->currency);
     if (p->ts > s->clock_ms) s->clock_ms = p->ts;
     return true;

@@ -22,6 +22,7 @@ typedef enum {
 typedef struct {
     fraud_txset *seen;
     fraud_rates *rates;
+    size_t n_foreign; /* payments in another currency without a rate */
     char currency[4]; /* "": that of the first payment, which is not read yet */
     fraud_time_guard guard;
     int64_t clock_ms, machine_ms;

@@ -173,11 +173,12 @@ bool fraud_rates_convert(const fraud_rates *r, const char *currency, fraud_payme
     if (!strcmp(p->currency, currency)) return true;
     const rate *row = rate_of(r, p->currency, p->ts);
     if (!row) {
-        (void)r1_err_set(why, R1_E_FORMAT, __FILE__, __LINE__,
-                         "currency: expected %s, the currency of this stream, or a rate for it, "
-                         "found %s and no rate for that day: amounts of two currencies are not "
-                         "compared",
-                         currency, p->currency);
+        (void)r1_err_set(
+            why, R1_E_FORMAT, __FILE__, __LINE__,
+            "currency: expected %s, the currency of this stream (setting currency), or a "
+            "rate for it (setting rates), found %s and no rate for that day: amounts "
+            "of two currencies are not compared",
+            currency, p->currency);
         return false;
     }
     fraud_payment q = *p;

@@ -154,7 +154,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     }
     if (st != R1_OK) return fraud_record_refuse(r, FRAUD_STAGE_VALIDATE, &why), R1_OK;
     R1_TRY(intake_place(s, r, err));
-    if (!*s->currency) fraud_serve_currency_taken(s, r);
+    if (!*s->applied_in) fraud_serve_currency_taken(s, r);
     r->kind = FRAUD_RECORD_PAYMENT;
     fraud_record_stamp(r, FRAUD_CLOCK_APPLIED);
     if (!slot) return R1_OK;

@@ -82,6 +82,7 @@ static r1_status open_snapshots(server *s, r1_err *err)
     size_t n = 0;
     if (s->share) s->part[n++] = fraud_share_part(s); /* first: it judges */
     for (size_t i = 0; i < R1_COUNT(parts); i++) s->part[n++] = parts[i];
+    if (!s->share) s->part[n++] = fraud_serve_currency_part(s); /* a shared one saves it itself */
     R1_ASSERT(n <= FRAUD_SERVE_PARTS, "%zu parts", n);
     const fraud_snapshots_opts o = {.folder = r1_options_str(s->o, "snapshot-dir"),
                                     .keep = (uint32_t)r1_options_int(s->o, "snapshot-keep"),

@@ -19,7 +19,7 @@
 #include "snapshot/snapshot.h"
 #include "stream/watch.h"
 
-enum { FRAUD_SERVE_PARTS = 4 }; /* of a snapshot: serve_snapshot.c */
+enum { FRAUD_SERVE_PARTS = 5 }; /* of a snapshot: serve_snapshot.c */
 
 typedef struct {
     const r1_options *o;
@@ -37,6 +37,7 @@ typedef struct {
     int64_t last_seq;
     char currency[4];          /* in which amounts are compared; "": not known yet */
     const char *currency_from; /* "setting", "log" or "payment"; "none": not known yet */
+    char applied_in[8];        /* currency of the amounts in the state; "": none was applied */
     /* apart: decided beside the state; not_finite: with a score that is no number */
     uint64_t consumed, apart, not_finite;
     uint64_t time_suspect;    /* of those apart, for their date */
@@ -97,12 +98,15 @@ fraud_guard_mark fraud_serve_guard_mark(const server *s);   /* of the guard as i
 
 /* ---- intake_currency.c: amounts of several currencies ---- */
 
-/* By the setting and the log, before the first payment. */
+/* By the setting, the state and the log, before the first payment. Refuses a setting in which the
+ * amounts of the state are not. */
 r1_status fraud_serve_currency_begin(server *s, r1_err *err);
 /* Puts a payment into the stream's currency. false: it cannot be scored, why tells. */
 bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why);
 /* After a payment was applied: the first one of the stream decides its currency, and is told. */
 void fraud_serve_currency_taken(server *s, const fraud_record *r);
+/* A snapshot's part: in which currency the amounts of the state are. */
+fraud_snapshot_part fraud_serve_currency_part(server *s);
 
 /* ---- serve_loop.c: one turn after the other ---- */
 

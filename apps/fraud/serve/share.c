@@ -169,7 +169,7 @@ static void share_save_place(server *s)
     x->spread = s->share->spread;
     if (s->share->fleet) x->place = *fraud_fleet_where(s->share->fleet);
     x->guard = s->guard;
-    memcpy(x->currency, s->currency, sizeof s->currency);
+    memcpy(x->currency, s->applied_in, sizeof x->currency);
 }
 
 static r1_status settle_share(void *ctx, r1_err *err)
@@ -217,6 +217,7 @@ static r1_status load_share(void *ctx, r1_image_in *in, r1_err *err)
                 (unsigned long long)h->saved.version);
     R1_TRY(share_old_enough(h, err));
     R1_TRY(fraud_fleet_reaches(h->fleet, &h->saved.place, err));
+    memcpy(s->applied_in, h->saved.currency, sizeof s->applied_in);
     h->placed = true;
     return R1_OK;
 }
@@ -226,6 +227,7 @@ static r1_status empty_share(void *ctx, r1_err *err)
     server *s = ctx;
     (void)err;
     s->share->placed = false;
+    memset(s->applied_in, 0, sizeof s->applied_in);
     return R1_OK;
 }
 
@@ -258,7 +260,6 @@ r1_status fraud_share_begin(server *s, r1_err *err)
     if (h->placed) {
         s->guard = h->saved.guard;
         s->guard.band = s->parts.arrival.band;
-        memcpy(s->currency, h->saved.currency, sizeof s->currency);
     } else if (!h->whole) {
         R1_FAIL(err, R1_E_NOT_FOUND,
                 "events-topic: expected its beginning, or a snapshot that it reaches back to, "

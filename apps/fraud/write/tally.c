@@ -28,19 +28,34 @@ void fraud_counts_add(fraud_counts *c, const char *name, size_t len)
     c->row[c->n_row++].n = 1;
 }
 
-/* How long the word is before the colon: "amount_minor: expected ..." gives amount_minor. 0: the
- * text does not begin so, and a word of the message itself must not become a name. */
-static size_t reason_word(const char *reason)
+/* A name of ours at the beginning of text, with `end` behind it; its length, or 0. */
+static size_t reason_name(const char *text, char end)
 {
-    size_t n = strspn(reason, "abcdefghijklmnopqrstuvwxyz_");
-    return n && n < FRAUD_COUNT_NAME_BYTES / 2 && reason[n] == ':' ? n : 0;
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz_");
+    return n && n < FRAUD_COUNT_NAME_BYTES / 2 && text[n] == end ? n : 0;
+}
+
+/* The field that a reason is of: amount of "amount: expected ..." and, where a mapping file names
+ * it otherwise, of "Betrag (amount): expected ...". *word points to it; returns its length. 0: the
+ * text does not begin so, and a word of the message itself must not become a name. */
+static size_t reason_word(const char *reason, const char **word)
+{
+    const char *colon = strstr(reason, ": expected "), *open = colon;
+    *word = reason;
+    if (!colon || colon == reason || colon[-1] != ')' || *reason == '"')
+        return reason_name(reason, ':');
+    while (open > reason && *open != '(') open--;
+    *word = open + 1;
+    size_t n = reason_name(*word, ')');
+    return *word + n + 1 == colon ? n : 0;
 }
 
 static void count_reason(fraud_counts *c, const char *reason)
 {
-    size_t n = reason_word(reason);
+    const char *word;
+    size_t n = reason_word(reason, &word);
     if (n)
-        fraud_counts_add(c, reason, n);
+        fraud_counts_add(c, word, n);
     else
         c->other++;
 }
@@ -53,9 +68,10 @@ static void count_apart(fraud_counts *c, const fraud_record *r)
     const char *reason = r->apart_text;
     if (!strncmp(reason, r->apart_rule, rule) && !strncmp(reason + rule, ": ", 2))
         reason += rule + 2;
-    size_t n = reason_word(reason);
+    const char *word;
+    size_t n = reason_word(reason, &word);
     int len = snprintf(name, sizeof name, "%.23s %.*s", r->apart_rule, n ? (int)n : 5,
-                       n ? reason : "other");
+                       n ? word : "other");
     fraud_counts_add(c, name, (size_t)len);
 }
 
