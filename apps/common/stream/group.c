@@ -4,6 +4,7 @@
 #include "r1_assert.h"
 #include "stream/stream_internal.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,20 @@ struct r1_group {
     rd_kafka_topic_partition_list_t *revoking; /* NULL: nothing waits for r1_group_release */
     bool closing;  /* what is taken now has no owner any more who could end it */
     bool assigned; /* some assignment has come, be it an empty one */
+    /* What this member owns: a hint of anything else, or before the group has settled, is answered
+     * by "unknown member", upon which librdkafka gives up what it has. */
+    atomic_bool own[R1_TOPICS_MAX][R1_PARTITIONS_MAX];
+    atomic_int n_own;
     r1_err failure;
 };
 
 /* ---- what the broker decides ---- */
+
+static void group_own(r1_group *g, atomic_bool *own, bool now)
+{
+    bool before = atomic_exchange(own, now);
+    atomic_fetch_add(&g->n_own, (int)now - (int)before);
+}
 
 static void group_note(r1_group *g, r1_group_kind kind, const rd_kafka_topic_partition_list_t *list)
 {
@@ -30,6 +41,7 @@ static void group_note(r1_group *g, r1_group_kind kind, const rd_kafka_topic_par
         int topic = 0;
         while (topic < g->n_topic && strcmp(g->topic[topic], list->elems[i].topic) != 0) topic++;
         if (topic == g->n_topic || list->elems[i].partition >= R1_PARTITIONS_MAX) continue;
+        group_own(g, &g->own[topic][list->elems[i].partition], kind == R1_GROUP_GIVEN);
         e->at[e->n].topic = topic;
         e->at[e->n++].partition = list->elems[i].partition;
     }
@@ -216,7 +228,8 @@ void r1_group_hint_all(r1_group *g, int topic, const int64_t *next_offset, int32
     R1_ASSERT(topic >= 0 && topic < g->n_topic, "topic %d of %d", topic, g->n_topic);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n);
     for (int32_t p = 0; p < n; p++)
-        if (next_offset[p])
+        if (next_offset[p] &&
+            (topic < g->n_given ? atomic_load(&g->own[topic][p]) : atomic_load(&g->n_own) > 0))
             rd_kafka_topic_partition_list_add(list, g->topic[topic], p)->offset = next_offset[p];
     if (list->cnt) rd_kafka_commit(g->rk, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
