@@ -112,14 +112,8 @@ static r1_status group_conf(const r1_stream_opts *opts, int session_ms, rd_kafka
                                    {"auto.offset.reset", "latest"},
                                    {"allow.auto.create.topics", "false"},
                                    {"queued.max.messages.kbytes", "64"}};
-    for (size_t i = 0; i < R1_COUNT(rows); i++) {
-        r1_status st = r1_stream_conf_set(conf, rows[i][0], rows[i][1], err);
-        if (st == R1_OK) continue;
-        rd_kafka_conf_destroy(conf);
-        return st;
-    }
     *out = conf;
-    return R1_OK;
+    return r1_stream_conf_rows(out, rows, R1_COUNT(rows), err);
 }
 
 static r1_status group_subscribe(r1_group *g, r1_err *err)

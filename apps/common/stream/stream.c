@@ -163,6 +163,19 @@ rd_kafka_conf_t *r1_stream_conf(const r1_stream_opts *opts, r1_err *err)
     return NULL;
 }
 
+r1_status r1_stream_conf_rows(rd_kafka_conf_t **conf, const char *const (*rows)[2], size_t n,
+                              r1_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        r1_status st = r1_stream_conf_set(*conf, rows[i][0], rows[i][1], err);
+        if (st == R1_OK) continue;
+        rd_kafka_conf_destroy(*conf);
+        *conf = NULL;
+        return st;
+    }
+    return R1_OK;
+}
+
 r1_status r1_stream_client(rd_kafka_t **out, rd_kafka_type_t type, rd_kafka_conf_t *conf,
                            const char *brokers, r1_err *err)
 {

@@ -35,14 +35,8 @@ static r1_status witness_conf(const r1_stream_opts *opts, rd_kafka_conf_t **out,
                                    {"queued.min.messages", "1"},
                                    {"fetch.wait.max.ms", "10"},
                                    {"fetch.error.backoff.ms", "50"}};
-    for (size_t i = 0; i < R1_COUNT(rows); i++) {
-        r1_status st = r1_stream_conf_set(conf, rows[i][0], rows[i][1], err);
-        if (st == R1_OK) continue;
-        rd_kafka_conf_destroy(conf);
-        return st;
-    }
     *out = conf;
-    return R1_OK;
+    return r1_stream_conf_rows(out, rows, R1_COUNT(rows), err);
 }
 
 r1_status r1_witness_new(r1_witness **out, const r1_stream_opts *opts, const char *const *topic,
