@@ -28,10 +28,18 @@ static void compare(const char *what, const char *currency, const float *a, cons
     }
 }
 
+/* An amount is large when it is e times the median. No two of these amounts have a ratio within
+ * 20 steps of e, so a step of rounding moves none over that border. */
+static int64_t unit_amount(r1_rng *rng)
+{
+    static const int64_t digit[] = {1, 2, 3, 5, 7, 8}, power[] = {100, 1000, 10000, 100000};
+    return digit[r1_rng_below(rng, R1_COUNT(digit))] * power[r1_rng_below(rng, R1_COUNT(power))];
+}
+
 static fraud_payment unit_payment(r1_rng *rng, int i)
 {
     fraud_payment p = {.ts = INT64_C(1767225600000) + i * INT64_C(1200000),
-                       .amount_minor = 100 * (1 + (int64_t)r1_rng_below(rng, 5000)),
+                       .amount_minor = unit_amount(rng),
                        .minor_digits = 2,
                        .currency = "EUR",
                        .has = FRAUD_HAS_FROM_BALANCE,
