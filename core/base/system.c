@@ -98,11 +98,22 @@ static r1_status system_read_all(FILE *f, const char *path, size_t bytes_max, ch
     return R1_OK;
 }
 
+r1_status r1_file_refuse(const char *path, int why, r1_err *err)
+{
+    char folder[4096];
+    r1_status st = why == ENOENT ? R1_E_NOT_FOUND : R1_E_IO;
+    if (*path == '/' || !getcwd(folder, sizeof folder))
+        R1_FAIL(err, st, "%s: %s", path, strerror(why));
+    R1_FAIL(err, st,
+            "%s: %s: a relative path, looked for as %s/%s, from where the program was "
+            "started",
+            path, strerror(why), strcmp(folder, "/") ? folder : "", path);
+}
+
 r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err)
 {
     FILE *f = fopen(path, "rb");
-    if (!f)
-        R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
+    if (!f) return r1_file_refuse(path, errno, err);
     r1_status st = system_read_all(f, path, bytes_max, data, len, err);
     fclose(f);
     return st;

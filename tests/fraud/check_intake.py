@@ -358,8 +358,8 @@ def check_stream(folder):
     said = output(PROGRAM, "check", "--in", path)
     assert "7 can be scored, 3 cannot and go to a person, 0 are no payments" in said, said
     assert "1 more are the same as an earlier message" in said, said
-    for part in ("message 8: tx_id: expected an id that no", "message 9: currency", "message 10: "
-                 "ts lies ahead"):
+    for part in ("line 8: tx_id: expected an id that no", "found t2, which line 3 has", "line 9: "
+                 "currency", "line 10: ts lies ahead", "line 7 is the same as line 2"):
         assert part in said, (part, said)
     for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
                  "rates), found JPY", "--currency EUR --rates rates.csv"):
@@ -419,6 +419,36 @@ def check_words(folder):
     assert "found in all" not in output(PROGRAM, "check", "--in", path)
 
 
+def check_rows(folder):
+    """Rows of CSV that are no messages are said by line with the remedy, and all adds up."""
+    path = os.path.join(folder, "rows.csv")
+    row = ",2026-10-29T10:00:00Z,card,A,B,1.50,EUR"
+    rows = ["tx_id,ts,kind,from,to,amount,currency", "1" + row, "2" + row + ",x", "3,A", ""]
+    write_lines(path, [*rows, "1" + row, '4,"' + row[1:], "5" + row])
+    said = output(PROGRAM, "check", "--in", path)
+    for part in (
+        "3 messages (CSV): 2 can be scored, 0 cannot and go to a person, 0 are no payments\n",
+        "1 more are the same as an earlier message: the service drops them as duplicates\n"
+        "  line 6 is the same as line 2\n",
+        "3 more rows cannot be read and are no message:\n",
+        '  line 3: expected 7 fields, as the header has, found 8, the last one "x": put quotes',
+        "  line 4: expected 7 fields, as the header has, found 2",
+        "  line 7: field 2: expected a closing quote, found none",
+        "1 more row is blank\n",
+    ):
+        assert part in said, (part, said)
+    write_lines(path, [rows[0], *[f"{i},A" for i in range(20)], "1" + row])
+    assert "  and 8 more\n" in output(PROGRAM, "check", "--in", path)
+    for content, words in (("", "found an empty file"), (rows[0] + "\n", "a header without rows")):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(content)
+        assert words in run(PROGRAM, "check", "--in", path, code=1)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump([payment(0, amount_minor=None, amount=125.10), payment(0, amount=7)], f)
+    said = output(PROGRAM, "check", "--in", path)
+    assert "1 can be scored" in said and "message 2 (line 1)" in said, said
+
+
 def check_advice(folder):
     """No constant is advised for what each payment has of its own."""
     path, lines = os.path.join(folder, "bare.jsonl"), os.path.join(folder, "bare.out")
@@ -429,8 +459,8 @@ def check_advice(folder):
     assert 'write currency = "EUR"' in said and 'write kind = "transfer"' in said, said
     write_lines(path, ["tx_id,ts,kind,from,to,amount,currency", "a,1767225600000,card,A,B,1.5,EUR"])
     said = run(PROGRAM, "check", "--in", path, "--out", lines)
-    assert "Write them as" not in said and f"produce --in {lines};" in said, said
-    assert "Write them as JSON lines first" in run(PROGRAM, "check", "--in", path)
+    assert f"produce --in {lines};" in said, said
+    assert f"produce --in {path};" in run(PROGRAM, "check", "--in", path)
 
 
 def check_encodings(folder):
@@ -447,7 +477,7 @@ def check_encodings(folder):
         (text, "latin-1", "line 1, byte 27: expected UTF-8, found byte 0xe4, as latin1 has"),
         (row, "latin-1", "line 2, byte 30: expected UTF-8, found byte 0xfc, as latin1 has"),
         (text + "\u20ac", "windows-1252", "iconv -f windows-1252 -t utf8"),
-        (array, "latin-1", "line 1, byte 5: expected UTF-8, found byte 0xe4"),
+        (array, "latin-1", "line 1, byte 4 of the message: expected UTF-8, found byte 0xe4"),
         (text, "utf-16", "found utf-16: write iconv -f utf-16 -t utf8"),
         (text, "utf-16-le", "found utf-16le"),
         (text, "utf-16-be", "found utf-16be"),
@@ -503,6 +533,7 @@ def main():
         check_settings(folder)
         check_words(folder)
         check_advice(folder)
+        check_rows(folder)
     print("intake: good")
 
 

@@ -446,7 +446,8 @@ void check_propose(check_proposal *p, const check_input *in)
     check_propose_end(p);
     for (size_t i = 0; i < in->n && i < CHECK_SAMPLE; i++) {
         fraud_json json;
-        if (fraud_json_read(in->text[i], strlen(in->text[i]), &json, NULL) != R1_OK) continue;
+        if (fraud_json_read(in->message[i].text, in->message[i].len, &json, NULL) != R1_OK)
+            continue;
         p->message[p->n_message] = json.root;
         if (json_is_object(json.root)) walk_object(p, p->n_message, json.root, "", 0);
         p->n_message++;

@@ -515,6 +515,18 @@ fraud_reading fraud_payment_read(const fraud_map *map, const char *text, size_t 
     return what;
 }
 
+void fraud_payment_key(const fraud_map *map, const char *text, size_t len,
+                       char key[FRAUD_ACCOUNT_BYTES])
+{
+    fraud_json json;
+    *key = 0;
+    if (fraud_json_read(text, len, &json, NULL) != R1_OK) return;
+    static const fraud_field fields[] = {FRAUD_F_FROM, FRAUD_F_TX_ID};
+    for (size_t i = 0; i < R1_COUNT(fields) && !*key && json_is_object(json.root); i++)
+        (void)read_as_id(fraud_map_value(map, json.root, fields[i]), key, FRAUD_ACCOUNT_BYTES);
+    json_decref(json.root);
+}
+
 /* A log says what was applied in the place of what was paid (fraud_payment_log). The values are
  * our own, so they are taken as they stand. */
 static void read_rate(const json_t *rate, fraud_payment *p)
