@@ -200,6 +200,23 @@ NAMES = [
 ]
 
 
+def check_misspelt(folder):
+    """A path that no message has is named by line of the mapping file, with the nearest one."""
+    path, mapping = os.path.join(folder, "spelt.jsonl"), os.path.join(folder, "spelt.ini")
+    write_lines(path, [dict(payment(i), debtor={"iban": "A"}) for i in range(3)])
+    rows = ["tx_id = tx_id", "ts = ts", "kind = kind", "from = debitor.iban", "to = to"]
+    rows += ["amount_minor = amount_minor", "currency = currency", "text = remark"]
+    write_lines(mapping, ["[fields]", *rows])
+    said = output(PROGRAM, "check", "--in", path, "--map", mapping)
+    assert "spelt.ini:5: from = debitor.iban: expected a field that messages have, found" in said
+    assert 'found it in none of 3; did you mean "debtor.iban"?\n' in said, said
+    assert "spelt.ini:9: text = remark: expected a field that messages have" in said, said
+    assert "spelt.ini:6" not in said, said
+    write_lines(mapping, ["[fields]", *rows[1:], "form = x", "[time]", "format = isoo"])
+    said = run(PROGRAM, "check", "--in", path, "--map", mapping, code=2)
+    assert "spelt.ini has 3 mistakes:\n" in said and 'did you mean "iso"?\n' in said, said
+
+
 def check_names(folder):
     """Names of a German bank and of ISO 20022 are recognised, times keep their offset."""
     path, proposal = os.path.join(folder, "named.jsonl"), os.path.join(folder, "named.ini")
@@ -527,6 +544,7 @@ def main():
         check_currencies(folder)
         check_encodings(folder)
         check_names(folder)
+        check_misspelt(folder)
         check_countries(folder)
         check_banks(folder)
         check_stream(folder)

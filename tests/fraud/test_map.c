@@ -17,7 +17,7 @@ static r1_status map_of(const char *text, fraud_map **out, r1_err *err)
 {
     const char *path = r1_test_in_tmp("map.ini");
     R1_TRY(r1_file_write(path, text, strlen(text), err));
-    return fraud_map_load(out, path, err);
+    return fraud_map_load(out, path, NULL, err);
 }
 
 /* The payment of a message; what: how it was read. */
@@ -339,16 +339,52 @@ static void test_map_refused(void)
         if (!strstr(err.msg, cases[i].words)) printf("%s: %s\n", cases[i].rows, err.msg);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].words));
     }
-    CU_ASSERT_NOT_EQUAL(
-        map_of(FIELDS "[time]\nformat = ?\nzone = ?\n[money]\namounts = ?\n", &m, &err), R1_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:10: format: expected"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "; and 2 more, in"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:11: zone"));
-    CU_ASSERT_NOT_EQUAL(map_of("[fields]\ntx_id = i\nts = t\nkind = \"barter\"\nfrom = a\nto = b\n"
-                               "amount = x\ncurrency = \"?\"\n",
-                               &m, &err),
-                        R1_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "currency: expected a code of ISO 4217"));
+}
+
+/* All mistakes of one file are told, each with line, key, expected, found and the nearest word. */
+static void test_map_mistakes(void)
+{
+    static const char file[] = "[fields]\ntx-idd = i\nts = t\nkind = \"transfr\"\nfrom = a..b\n"
+                               "amount = x\ncurrency = \"?\"\nfrom_role = a.b.\n"
+                               "[time]\nformat = ISO\nzone = Europe/Berlni\nsign = negative\n"
+                               "[money]\namounts = ?\nthis is no row\n"
+                               "[kinds]\ntransfer = SCT, x\ncard = POS, sct\n";
+    static const char *const told[] = {
+        "map.ini has 13 mistakes:\n",
+        "map.ini:2: unknown key \"tx-idd\"; did you mean \"tx_id\"?\n",
+        "map.ini:12: key \"sign\" belongs to section [money], found in [time]\n",
+        "map.ini:15: expected [section] or key = value\n",
+        "map.ini:5: from: expected a path such as data.amount, found \"a..b\"\n",
+        "map.ini:8: from_role: expected a path such as data.amount, found \"a.b.\"\n",
+        "map.ini: [fields] expected a row for tx_id (an id",
+        "map.ini: [fields] expected a row for to (the payee's",
+        "map.ini:18: card: expected words that no row above has, found \"sct\" there too\n",
+        "map.ini:10: format: expected ms, s, us, ns, iso or a pattern such as %d.%m.%Y %H:%M, "
+        "found "
+        "\"ISO\"; did you mean \"iso\"?\n",
+        "map.ini:11: zone: expected Z, an offset such as +01:00 or a zone such as Europe/Berlin, "
+        "found \"Europe/Berlni\"; did you mean \"Europe/Berlin\"?\n",
+        "map.ini:14: amounts: expected one of 1234.50 or",
+        "map.ini:7: currency: expected a code of ISO 4217 in quotes, or a path, found \"?\"\n",
+        "map.ini:4: kind: expected transfer, card or cash in quotes, or a path, found \"transfr\"; "
+        "did you mean \"transfer\"?\n"};
+    const char *path = r1_test_in_tmp("map.ini");
+    r1_err err = {0};
+    fraud_map *m;
+    char *text;
+    size_t len, lines = 0;
+    FILE *f = open_memstream(&text, &len);
+    R1_ASSERT_OK(r1_file_write(path, file, strlen(file), &err), &err);
+    CU_ASSERT_EQUAL(fraud_map_load(&m, path, f, &err), R1_E_INVAL);
+    fclose(f);
+    for (size_t i = 0; i < R1_COUNT(told); i++) {
+        if (!strstr(text, told[i])) printf("expected %s, found\n%s", told[i], text);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, told[i]));
+    }
+    for (const char *s = text; *s; s++) lines += *s == '\n';
+    CU_ASSERT_EQUAL(lines, R1_COUNT(told));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:2: unknown key"));
+    free(text);
 }
 
 R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
@@ -357,4 +393,5 @@ R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
              {"times in one field and in two", test_map_times},
              {"hours that come twice or never", test_map_clock_changes},
              {"amounts by the file", test_map_money}, {"a list of payments", test_map_lists},
-             {"mistakes are refused by line", test_map_refused})
+             {"mistakes are refused by line", test_map_refused},
+             {"all mistakes are told", test_map_mistakes})

@@ -7,6 +7,7 @@
 #include "check/check_stream.h"
 #include "files/outputs.h"
 #include "payment/notes.h"
+#include "text/nearest.h"
 #include "text/r1_utf8.h"
 
 #include <stdio.h>
@@ -218,6 +219,27 @@ static void print_field(const check *c, fraud_field f)
     }
 }
 
+/* Rows of the mapping file whose path no message of the sample has: a mistake in writing, maybe. */
+static void print_unmatched(const check *c)
+{
+    const check_proposal *p = &c->proposal;
+    size_t shown = 0;
+    char near[96];
+    for (int f = 0; f < FRAUD_N_F; f++) {
+        const char *path = fraud_map_path(c->map, (fraud_field)f);
+        size_t i = 0;
+        while (path && i < p->n_message && !fraud_map_value(c->map, p->message[i], (fraud_field)f))
+            i++;
+        if (!path || i < p->n_message) continue;
+        r1_nearest nearest = {.found = path};
+        for (size_t k = 0; k < p->n; k++) r1_nearest_offer(&nearest, p->path[k].path);
+        if (!shown++) printf("\nRows of the mapping file that no message fits:\n");
+        printf("  %s: %s = %s: expected a field that messages have, found it in none of %zu%s\n",
+               fraud_map_origin(c->map, (fraud_field)f), fraud_fields[f].name, path, p->n_message,
+               r1_nearest_text(&nearest, near, sizeof near));
+    }
+}
+
 /* Forms that the sample shows, and what it cannot show. */
 static void print_forms(const check_proposal *p)
 {
@@ -328,6 +350,7 @@ static void check_print(const check *c, const r1_options *o)
            c->n[FRAUD_READ_NOTHING]);
     print_repeated(c);
     print_rows(c);
+    print_unmatched(c);
     print_whys(c, FRAUD_READ_NOTHING, "No payments (dead letters):");
     print_whys(c, FRAUD_READ_UNSCORABLE,
                "Cannot be scored (a person decides, or the setting unscorable):");
@@ -390,7 +413,7 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
                                   {"--map", map, 0},
                                   {"--rates", r1_options_str(o, "rates"), 0}};
     R1_TRY(r1_outputs_check(out, R1_COUNT(out), from, R1_COUNT(from), err));
-    R1_TRY(fraud_map_load(&c->map, map, err));
+    R1_TRY(fraud_map_load(&c->map, map, stderr, err));
     R1_TRY(check_input_read(&c->in, in, err));
     check_propose(&c->proposal, &c->in);
     R1_TRY(check_stream_begin(&c->stream, r1_options_str(o, "currency"), r1_options_str(o, "rates"),

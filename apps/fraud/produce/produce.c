@@ -285,7 +285,7 @@ int fraud_command_produce(r1_cli_call *call)
     r1_err *err = &call->err;
     r1_status st = fraud_messages_open(&s.in, r1_options_str(o, "in"),
                                        r1_options_bool(o, "as-lines"), r1_cli_stopped, err);
-    if (st == R1_OK) st = fraud_map_load(&map, r1_options_str(o, "map"), err);
+    if (st == R1_OK) st = fraud_map_load(&map, r1_options_str(o, "map"), stderr, err);
     s.map = map;
     if (st == R1_OK && r1_options_int(o, "create"))
         st = r1_topic_create(&opts, r1_options_str(o, "topic"), (int)r1_options_int(o, "create"),

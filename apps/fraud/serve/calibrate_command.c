@@ -377,7 +377,7 @@ static r1_status run_all(calibration_run *r)
                                   {"--labels", r1_options_str(r->o, "labels"), 0}};
     R1_TRY(r1_outputs_check(&to, 1, from, R1_COUNT(from), r->err));
     R1_TRY(fraud_parts_engine(&r->parts, r->o, r->err));
-    R1_TRY(fraud_map_load(&r->parts.map, r1_options_str(r->o, "map"), r->err));
+    R1_TRY(fraud_map_load(&r->parts.map, r1_options_str(r->o, "map"), stderr, r->err));
     R1_TRY(r1_options_str(r->o, "in") ? read_recording(r) : read_stored(r));
     print_refused("payments", &r->of_payments);
     print_refused("labels", &r->of_labels);

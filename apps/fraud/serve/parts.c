@@ -220,7 +220,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
     R1_TRY(build_currency(p, err));
-    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), stderr, err));
     p->arrival.map = p->map;
     const char *folder = r1_options_str(o, "snapshot-dir");
     if (folder) R1_TRY(fraud_snapshots_check(folder, err));
