@@ -275,6 +275,48 @@ COUNTRIES = [
     ("2026-10-30 at noon", "09:15", "12.50 EUR", "format = ?", "amounts = ?"),
 ]
 
+# Values of one field of times, and the row that the proposal must have. It reads them in order.
+CLOCKS = [
+    ("45987.53 45987.6 45990", "format = excel"),
+    ("45987,53 45988,1", "format = excel"),
+    ("11/25/2025 10:00:01 a.m.|11/26/2025 2:00:01 p.m.", "format = %m/%d/%Y %I:%M:%S %p"),
+    ("20251130T101500Z 20251130T101501+0100", "format = %Y%m%dT%H%M%S"),
+    ("Sat, 29 Nov 2025 10:00:00 +0000|Sun, 30 Nov 2025 10:00:00 GMT",
+     "format = %a, %d %b %Y %H:%M:%S"),
+    ("2025-11-29 10:00:00 CET|2025-11-30 10:00:00 CET", "format = %Y-%m-%d %H:%M:%S CET"),
+    ("2025-07-29 10:00:00 CEST|2025-11-30 10:00:00 CET", "format = ?"),
+    ("1767225600 1767225601.5", "format = s"),
+    ("1767225600000000 1767225600000001", "format = us"),
+    ("1767225600000000000 1767225600000000001", "format = ns"),
+    ("28.11.25 10:00|29.11.25 10:00", "format = %d.%m.%y %H:%M"),
+]  # fmt: skip
+
+
+def check_clocks(folder):
+    """Times of spreadsheets, of other clocks and with names of zones."""
+    path, proposal = os.path.join(folder, "clock.jsonl"), os.path.join(folder, "clock.ini")
+    for values, row in CLOCKS:
+        times = values.split("|" if "|" in values else " ")
+        own = [payment(i, created_at=time) for i, time in enumerate(times)]
+        for p in own:
+            del p["ts"]
+        write_lines(path, own)
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert f"{row}\n" in text, (values, text)
+        assert ("two digits" in text) == ("%y" in row), text
+        if row.endswith("?"):
+            continue
+        with open(proposal, "w", encoding="utf-8") as f:
+            f.write(text.replace("zone = ?", "zone = Europe/Berlin"))
+        said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+        assert f"{len(times)} can be scored" in said, (values, said)
+    table = "tx_id,ts,kind,from,to,amount,currency"
+    write_lines(path, [table, "1,1767225600000,card,4.00012E+15,B,1,EUR"])
+    said = run(PROGRAM, "check", "--in", path)
+    assert "The field from holds numbers as 4.00012E+15: a spreadsheet has rounded" in said, said
+
 
 def check_countries(folder):
     """Dates, times and amounts of other countries are recognised, or asked for; never guessed."""
@@ -546,6 +588,7 @@ def main():
         check_names(folder)
         check_misspelt(folder)
         check_countries(folder)
+        check_clocks(folder)
         check_banks(folder)
         check_stream(folder)
         check_settings(folder)

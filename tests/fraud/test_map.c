@@ -122,6 +122,31 @@ static void test_number_round_trip(void)
     }
 }
 
+/* ---- days of a spreadsheet ---- */
+
+/* Against a twin in whole milliseconds: day and part of it, with a point and with a comma. */
+static void test_excel_days(void)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    int64_t ms;
+    for (int i = 0; i < 2000; i++) {
+        int64_t day = (int64_t)r1_rng_below(&rng, 60000), part = (int64_t)r1_rng_below(&rng, 86400);
+        char text[64];
+        snprintf(text, sizeof text, "%lld.%09lld", (long long)day,
+                 (long long)((part * 1000000000 + 43200) / 86400));
+        if (i % 2) *strchr(text, '.') = ',';
+        int64_t want = ((day - 25569) * 86400 + part) * 1000;
+        bool good = fraud_time_excel(text, &ms) && ms - want <= 1 && want - ms <= 1;
+        if (!good) printf("%s: %lld, found %lld\n", text, (long long)want, (long long)ms);
+        CU_ASSERT_TRUE(good);
+    }
+    static const char *const bad[] = {"",   "45987.", ".5",      "45987.5x",
+                                      "-1", "1e5",    "1234567", "4 5"};
+    for (size_t i = 0; i < R1_COUNT(bad); i++) CU_ASSERT_FALSE(fraud_time_excel(bad[i], &ms));
+    CU_ASSERT_TRUE(fraud_time_excel("45987.53", &ms) && ms == INT64_C(1764160992000));
+}
+
 /* ---- local time ---- */
 
 /* Each second of UTC around a change, by what the wall shows then. */
@@ -316,7 +341,8 @@ static void test_map_refused(void)
          "map.ini:10: zone: expected Z, an offset such as +01:00"},
         {"[time]\nzone = Europe/Berlni\n", "did you mean \"Europe/Berlin\"?"},
         {"[time]\nzone = ?\n", "found \"?\""},
-        {"[time]\nformat = ?\n", "map.ini:10: format: expected ms, s, us, ns, iso or a pattern"},
+        {"[time]\nformat = ?\n",
+         "map.ini:10: format: expected ms, s, us, ns, iso, excel or a pattern"},
         {"[time]\nformat = %d.%m.%Y %H:%M:%S.%f\n", "no %f: fractions of a second"},
         {"[time]\nformat = %d.%m.%Y %H:%M %Z\n", "no %Z: a name such as CET tells no zone"},
         {"[time]\nformat = %H:%M\n", "year, month and day"},
@@ -359,7 +385,8 @@ static void test_map_mistakes(void)
         "map.ini: [fields] expected a row for tx_id (an id",
         "map.ini: [fields] expected a row for to (the payee's",
         "map.ini:18: card: expected words that no row above has, found \"sct\" there too\n",
-        "map.ini:10: format: expected ms, s, us, ns, iso or a pattern such as %d.%m.%Y %H:%M, "
+        "map.ini:10: format: expected ms, s, us, ns, iso, excel or a pattern such as %d.%m.%Y "
+        "%H:%M, "
         "found "
         "\"ISO\"; did you mean \"iso\"?\n",
         "map.ini:11: zone: expected Z, an offset such as +01:00 or a zone such as Europe/Berlin, "
@@ -389,6 +416,7 @@ static void test_map_mistakes(void)
 
 R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
              {"numbers come back in each form", test_number_round_trip},
+             {"days of a spreadsheet", test_excel_days},
              {"local time against a twin", test_local_time},
              {"times in one field and in two", test_map_times},
              {"hours that come twice or never", test_map_clock_changes},

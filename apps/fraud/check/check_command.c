@@ -328,6 +328,21 @@ static void print_rows(const check *c)
     }
 }
 
+/* Of ids and accounts, several become one so. */
+static void print_rounded(const check *c)
+{
+    for (size_t i = 0; i < c->proposal.n; i++) {
+        const check_path *x = &c->proposal.path[i];
+        if (!*x->rounded) continue;
+        printf("\nThe field ");
+        r1_utf8_print(stdout, x->path);
+        printf(
+            " holds numbers as %s: a spreadsheet has rounded them, and digits are lost. Make the "
+            "column a text and\nexport it again.\n",
+            x->rounded);
+    }
+}
+
 static void print_repeated(const check *c)
 {
     char a[64], b[64];
@@ -350,6 +365,7 @@ static void check_print(const check *c, const r1_options *o)
            c->n[FRAUD_READ_NOTHING]);
     print_repeated(c);
     print_rows(c);
+    print_rounded(c);
     print_unmatched(c);
     print_whys(c, FRAUD_READ_NOTHING, "No payments (dead letters):");
     print_whys(c, FRAUD_READ_UNSCORABLE,

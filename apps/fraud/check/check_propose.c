@@ -266,6 +266,14 @@ static check_path *path_of(check_proposal *p, const char *path)
     return x;
 }
 
+/* 1.76723E+12: a spreadsheet shows a long number so, and its last digits are lost. */
+static bool looks_rounded(const char *text)
+{
+    size_t n = strspn(text, "0123456789.,");
+    return n && n < 12 && text[n] == 'E' && text[n + 1] == '+' && text[n + 2] &&
+           !text[n + 2 + strspn(text + n + 2, "0123456789")];
+}
+
 static void path_see(check_path *x, size_t message, const json_t *v)
 {
     char buf[32];
@@ -281,6 +289,8 @@ static void path_see(check_path *x, size_t message, const json_t *v)
     bool below = *text == '-' || (*text && text[strlen(text) - 1] == '-');
     x->negative = x->negative || below;
     x->positive = x->positive || (!below && *text >= '0' && *text <= '9');
+    if (!number && !*x->rounded && looks_rounded(text))
+        snprintf(x->rounded, sizeof x->rounded, "%s", text);
     if (*x->example) return;
     r1_utf8_clean(x->example, sizeof x->example, text);
     for (char *c = x->example; *c; c++) /* it goes into a line of the mapping file */
@@ -584,6 +594,7 @@ static void put_time(const check_proposal *p, FILE *f)
     if (*p->time.form && p->time.dates)
         fprintf(f, "; These are dates alone, so all payments of a day count at its midnight. Is "
                    "there a field\n; with the time of day? Then write ts_time = its path above.\n");
+    if (strstr(p->time.form, "%y")) fprintf(f, "; Years of two digits are read as 1969 to 2068.\n");
     put_row(p, "format", p->of[FRAUD_F_TS] ? p->time.form : "iso", f);
     put_row(p, "zone", NULL, f);
 }

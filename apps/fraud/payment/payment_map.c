@@ -207,7 +207,7 @@ static r1_status load_all_words(fraud_map *m, r1_err *err)
 
 static r1_status load_format(fraud_map *m, r1_err *err)
 {
-    static const char *const forms[] = {"ms", "s", "us", "ns", "iso", NULL};
+    static const char *const forms[] = {"ms", "s", "us", "ns", "iso", "excel", NULL};
     const char *format = r1_options_str(m->o, "format");
     char why[128];
     m->time.form = FRAUD_TIME_PATTERN;
@@ -215,11 +215,13 @@ static r1_status load_format(fraud_map *m, r1_err *err)
     for (size_t i = 0; forms[i]; i++)
         if (!strcmp(format, forms[i])) m->time.form = (fraud_time_form)i;
     if (m->time.form == FRAUD_TIME_PATTERN && !strchr(format, '%'))
-        return map_expected_of(
-            m, "format", "ms, s, us, ns, iso or a pattern such as %d.%m.%Y %H:%M", forms, err);
+        return map_expected_of(m, "format",
+                               "ms, s, us, ns, iso, excel or a pattern such as %d.%m.%Y %H:%M",
+                               forms, err);
     if (m->time.form == FRAUD_TIME_PATTERN && !fraud_time_pattern_check(format, why, sizeof why))
         return map_expected(m, "format", why, err);
-    if (m->time.form < FRAUD_TIME_ISO && fraud_map_splits_time(m))
+    if (m->time.form < FRAUD_TIME_PATTERN && m->time.form != FRAUD_TIME_ISO &&
+        fraud_map_splits_time(m))
         return map_expected(m, "format", "iso or a pattern beside ts_time", err);
     return R1_OK;
 }

@@ -11,7 +11,7 @@
  *     currency = "EUR"
  *     kind = type
  *     [time]
- *     format = iso                  ms, s, us, ns, iso, or a pattern of strptime: %d.%m.%Y %H:%M
+ *     format = iso                  ms, s, us, ns, iso, excel, or a pattern: %d.%m.%Y %H:%M
  *     zone = Europe/Berlin          where a time says none; or an offset such as +01:00, or Z
  *     [money]
  *     amounts = 1.234,50            how texts write 1234.50; fraud_number_forms has the others

@@ -192,6 +192,7 @@ static void refuse_ts(reading *r, const json_t *v, const fraud_time_style *style
         [FRAUD_TIME_US] = "microseconds since 1970",
         [FRAUD_TIME_NS] = "nanoseconds since 1970",
         [FRAUD_TIME_ISO] = "an ISO text such as 2026-11-30T14:05:09",
+        [FRAUD_TIME_EXCEL] = "days of a spreadsheet since 1899-12-30, such as 45987.53",
         [FRAUD_TIME_PATTERN] = "a time of the form"};
     char found[FOUND_BYTES], clock[FOUND_BYTES], beside[224] = "", and[FOUND_BYTES + 8] = "";
     bool pattern = style->form == FRAUD_TIME_PATTERN;
