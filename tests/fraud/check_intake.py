@@ -508,6 +508,49 @@ def check_rows(folder):
     assert "1 can be scored" in said and "message 2 (line 1)" in said, said
 
 
+PAIN = {"Document": {"PmtInf": [
+    {"DbtrAcct": {"Id": {"IBAN": "DE1"}},
+     "CdtTrfTxInf": [{"PmtId": {"EndToEndId": i}, "InstdAmt": {"@Ccy": "EUR", "#text": "12.50"},
+                      "CdtrAcct": {"Id": {"IBAN": "FR2"}}} for i in range(2)]}] * 2,
+    "GrpHdr": {"CreDtTm": "2026-10-29T10:00:00+01:00"}}}  # fmt: skip
+
+
+def check_nested(folder):
+    """Lists within a message: parties are found by their role, several payments are told with the
+    command that takes them apart, and what no row can name is said."""
+    path, proposal = os.path.join(folder, "nested.json"), os.path.join(folder, "nested.ini")
+    parties = [{"role": "debtor", "account": "DE1"}, {"role": "creditor", "account": "FR2"}]
+    messages = [
+        {"messageId": f"m{i}", "createdAt": "2026-10-29T10:00:00Z", "type": "SCT", " x": 1,
+         "parties": parties[:: 1 - 2 * i], "instructed": {"value": 12.5, "currency": "EUR"}}
+        for i in range(2)
+    ]  # fmt: skip
+    write_lines(path, messages)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "write from = parties[role=debtor].account" in said, said
+    assert "2 values of yours cannot be named" in said and "the first one is  x:" in said, said
+    assert "is a list of up to" not in said, said
+    assert "2 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(PAIN, f)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "Document.PmtInf.0.CdtTrfTxInf is a list of up to 2 places in one message" in said, said
+    command = (
+        """jq -c '. as $x0 | $x0["Document"]["PmtInf"][] as $x1 | $x1["CdtTrfTxInf"][] as $x2 | """
+        """$x0 | .["Document"]["PmtInf"] = [$x1 | .["CdtTrfTxInf"] = [$x2]]' FILE > NEW\n"""
+    )
+    assert command in said, said
+    with open(proposal, encoding="utf-8") as f:
+        assert command in f.read()
+    said = output(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "expected one place in its list, found 2" in said, said
+    one = json.loads(json.dumps(PAIN))
+    one["Document"]["PmtInf"] = one["Document"]["PmtInf"][:1]
+    del one["Document"]["PmtInf"][0]["CdtTrfTxInf"][1]
+    write_lines(path, [one])
+    assert "1 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
+
+
 def check_advice(folder):
     """No constant is advised for what each payment has of its own."""
     path, lines = os.path.join(folder, "bare.jsonl"), os.path.join(folder, "bare.out")
@@ -593,6 +636,7 @@ def main():
         check_stream(folder)
         check_settings(folder)
         check_words(folder)
+        check_nested(folder)
         check_advice(folder)
         check_rows(folder)
     print("intake: good")

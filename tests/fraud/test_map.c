@@ -330,6 +330,54 @@ static void test_map_lists(void)
     fraud_map_free(m);
 }
 
+/* parties[role=debtor] takes the one place of a list that has this word. */
+static void test_map_select(void)
+{
+    static const struct {
+        const char *parties, *from, *why; /* from NULL: refused with why */
+    } cases[] = {
+        {"[{\"role\":\"debtor\",\"acc.no\":\"A\"},{\"role\":\"other\"}]", "A", NULL},
+        {"[{\"role\":\"x\"},7,[],{\"role\":\"debtor\",\"acc.no\":\"B\"}]", "B", NULL},
+        {"{\"role\":\"debtor\",\"acc.no\":\"C\"}", "C", NULL},
+        {"[{\"role\":\"debtors\",\"acc.no\":\"A\"}]", NULL, "found nothing"},
+        {"[]", NULL, "found nothing"},
+        {"null", NULL, "found nothing"},
+        {"[{\"role\":\"debtor\",\"acc.no\":\"A\"},{\"role\":\"debtor\",\"acc.no\":\"B\"}]", NULL,
+         "expected one place in its list, found 2"},
+    };
+    char message[400], notes[FRAUD_NOTES_BYTES];
+    r1_err err = {0}, why;
+    fraud_map *m;
+    fraud_reading what;
+    R1_ASSERT_OK(map_of("[fields]\ntx_id = id\nts = at\nkind = \"card\"\n"
+                        "from = deep.parties[role=debtor].acc.no\nto = to\namount_minor = n\n"
+                        "currency = \"EUR\"\n",
+                        &m, &err),
+                 &err);
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        snprintf(
+            message, sizeof message,
+            "{\"id\":\"1\",\"at\":1767225600000,\"to\":\"T\",\"n\":5,\"deep\":{\"parties\":%s}}",
+            cases[i].parties);
+        fraud_payment p = map_read(m, message, &what, notes, &why);
+        bool good = cases[i].from ? what == FRAUD_READ_PAYMENT && !strcmp(p.from, cases[i].from)
+                                  : what == FRAUD_READ_UNSCORABLE && strstr(why.msg, cases[i].why);
+        if (!good) printf("%s: \"%s\", %s\n", message, p.from, why.msg);
+        CU_ASSERT_TRUE(good);
+    }
+    fraud_map_free(m);
+    static const char *const bad[] = {"a[role].b", "a[=x].b", "a[role=x.b", "[role=x]",
+                                      "a[role=x]y.b"};
+    for (size_t i = 0; i < R1_COUNT(bad); i++) {
+        char file[300];
+        snprintf(file, sizeof file, FIELDS "text = %s\n", bad[i]);
+        CU_ASSERT_NOT_EQUAL(map_of(file, &m, &err), R1_OK);
+        if (!strstr(err.msg, "text: expected a place of a list as"))
+            printf("%s: %s\n", bad[i], err.msg);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "text: expected a place of a list as"));
+    }
+}
+
 /* ---- mistakes in the file ---- */
 
 static void test_map_refused(void)
@@ -421,5 +469,6 @@ R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
              {"times in one field and in two", test_map_times},
              {"hours that come twice or never", test_map_clock_changes},
              {"amounts by the file", test_map_money}, {"a list of payments", test_map_lists},
+             {"a place by its word", test_map_select},
              {"mistakes are refused by line", test_map_refused},
              {"all mistakes are told", test_map_mistakes})

@@ -59,6 +59,12 @@ static r1_status refuse_long(const load *l, int max)
             max);
 }
 
+static void note_mistake(load *l)
+{
+    if (!l->n_all && l->first) *l->first = *l->err;
+    if (l->n_all++ < R1_CONFIG_MISTAKES_MAX) fprintf(l->all, "  %s\n", l->err->msg);
+}
+
 /* Hands inih one line, whose number the handler asks for. Blanks before a key go: inih would take
  * them for a value that goes on. Nothing is read behind the first key at fault. */
 static char *read_line(char *out, int size, void *user)
@@ -68,12 +74,17 @@ static char *read_line(char *out, int size, void *user)
     size_t whole = strcspn(l->at, "\n"), blank = strspn(l->at, " \t"),
            len = blank < whole ? whole - blank : 0;
     l->line++;
+    bool comment = len && strchr("#;", l->at[blank]);
     if (len > (size_t)size - 2) {
-        l->st = refuse_long(l, size - 2);
-        l->bad = l->line;
-        return NULL;
+        if (!comment) l->st = refuse_long(l, size - 2);
+        if (!comment && !l->all) {
+            l->bad = l->line;
+            return NULL;
+        }
+        if (!comment) note_mistake(l);
+        len = 0; /* nothing to read in it */
     }
-    memcpy(out, l->at + whole - len, len);
+    memcpy(out, l->at + blank, len);
     memcpy(out + len, "\n", 2);
     l->at += whole + (l->at[whole] == '\n');
     return out;
@@ -165,9 +176,7 @@ static int on_key(void *user, const char *section, const char *name, const char 
     load *l = user;
     if (l->bad) return 0;
     l->st = set_key(l, section, name, value);
-    if (l->st != R1_OK && l->all && !l->n_all && l->first) *l->first = *l->err;
-    if (l->st != R1_OK && l->all && l->n_all++ < R1_CONFIG_MISTAKES_MAX)
-        fprintf(l->all, "  %s\n", l->err->msg);
+    if (l->st != R1_OK && l->all) note_mistake(l);
     if (l->all) return 1;
     if (l->st != R1_OK) l->bad = l->line;
     return l->st == R1_OK;

@@ -272,7 +272,29 @@ static void print_fields(const check *c)
             r1_utf8_print(stdout, c->proposal.path[i].path);
             n++;
         }
+    size_t more = 0;
+    for (size_t i = 0; i < c->proposal.n; i++) more += !c->proposal.path[i].taken;
+    if (more > n) printf(", and %zu more", more - n);
     printf("%s\n", n ? "" : " none");
+    if (!c->proposal.n_unnamed) return;
+    printf(
+        "  %zu values of yours cannot be named in a mapping file, as they have other signs than a "
+        "path can, more than %d\n  bytes, or come behind %d others; the first one is ",
+        c->proposal.n_unnamed, CHECK_PATH_BYTES - 1, CHECK_PATHS_MAX);
+    r1_utf8_print(stdout, c->proposal.unnamed);
+    printf(": rename it\n");
+}
+
+/* A list of payments in one message. */
+static void print_many(const check *c)
+{
+    char split[600];
+    if (!c->proposal.many) return;
+    printf("\n");
+    r1_utf8_print(stdout, c->proposal.list);
+    printf(" is a list of up to %zu places in one message. Where they are payments, send each by "
+           "itself:\n  %s\n",
+           c->proposal.many, check_split_command(&c->proposal, split, sizeof split));
 }
 
 static bool check_good(const check *c)
@@ -373,6 +395,7 @@ static void check_print(const check *c, const r1_options *o)
     print_whys(c, FRAUD_READ_PAYMENT, "Read otherwise than written (a note on the decision):");
     bool good = check_good(c);
     if (!good && !c->map) print_fields(c);
+    print_many(c);
     if (proposed)
         printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",
                proposed, proposed);

@@ -122,6 +122,22 @@ static r1_status map_expected(const fraud_map *m, const char *row, const char *w
     return map_expected_of(m, row, what, NULL, err);
 }
 
+/* Bytes of the first part of a path, up to a point outside of brackets. */
+static size_t path_part(const char *path)
+{
+    size_t n = 0;
+    for (bool within = false; path[n] && (within || path[n] != '.'); n++)
+        within = (within || path[n] == '[') && path[n] != ']';
+    return n;
+}
+
+/* Bytes of the key in [key=value]; 0: it has none. */
+static size_t map_part_key(const char *mark, const char *end)
+{
+    const char *sign = memchr(mark, '=', (size_t)(end - mark));
+    return sign ? (size_t)(sign - mark) - 1 : 0;
+}
+
 /* "EUR" in quotes is a constant, anything else a path. */
 static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
 {
@@ -138,10 +154,16 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
     }
     if (!len || *text == '.' || text[len - 1] == '.' || strstr(text, ".."))
         return map_expected(m, map_rows[f].name, "a path such as data.amount", err);
-    int parts = 1;
-    for (const char *c = text; *c; c++) {
-        parts += *c == '.';
-        m->lists[f] = m->lists[f] || (*c == '.' && c[1] >= '0' && c[1] <= '9');
+    int parts = 0;
+    for (size_t at = 0, n; at <= len; at += n + 1) {
+        n = path_part(text + at);
+        const char *mark = memchr(text + at, '[', n);
+        parts++;
+        m->lists[f] = m->lists[f] || mark || (at && text[at] >= '0' && text[at] <= '9');
+        if (mark &&
+            (mark == text + at || text[at + n - 1] != ']' || !map_part_key(mark, text + at + n)))
+            return map_expected(m, map_rows[f].name,
+                                "a place of a list as parties[role=debtor].account", err);
     }
     if (parts > PATH_PARTS_MAX)
         return map_expected(m, map_rows[f].name, "a path of at most 12 parts", err);
@@ -351,10 +373,39 @@ void fraud_map_free(fraud_map *m)
 
 /* ---- asking ---- */
 
+static bool map_place_fits(const json_t *place, const char *key, size_t n, const char *value,
+                           size_t len)
+{
+    const json_t *v = json_object_getn(place, key, n);
+    return json_is_string(v) && json_string_length(v) == len &&
+           !memcmp(json_string_value(v), value, len);
+}
+
+/* The place of a list whose key has this value: parties[role=debtor]. *places: how many have it,
+ * where more than one. A list that was written as its only object is one place. */
+static const json_t *map_select(const json_t *in, const char *part, size_t n, const char *mark,
+                                size_t *places)
+{
+    const json_t *list = json_object_getn(in, part, (size_t)(mark - part)), *found = NULL;
+    size_t key = map_part_key(mark, part + n), count = 0,
+           size = json_is_array(list) ? json_array_size(list) : 1;
+    const char *value = mark + key + 2;
+    for (size_t i = 0; i < size; i++) {
+        const json_t *place = json_is_array(list) ? json_array_get(list, i) : list;
+        if (!map_place_fits(place, mark + 1, key, value, (size_t)(part + n - 1 - value))) continue;
+        if (!count++) found = place;
+    }
+    if (count > 1) *places = count;
+    return found;
+}
+
 /* The value under the first part of a path, in an object by its key and in a list by its place. */
-static const json_t *map_step(const json_t *in, const char *path, size_t n)
+static const json_t *map_step(const json_t *in, const char *path, size_t n, size_t *places)
 {
     char *end;
+    const char *mark = memchr(path, '[', n);
+    if (json_is_object(in) && mark && !json_object_getn(in, path, n))
+        return map_select(in, path, n, mark, places);
     if (!json_is_array(in)) return json_object_getn(in, path, n);
     if (*path < '0' || *path > '9') return NULL;
     unsigned long place = strtoul(path, &end, 10);
@@ -367,9 +418,9 @@ static const json_t *map_walk(const json_t *in, const char *path, size_t *places
 {
     const json_t *whole = json_object_get(in, path);
     for (int i = 0; !whole && in && i < PATH_PARTS_MAX; i++) {
-        size_t n = strcspn(path, ".");
+        size_t n = path_part(path);
         if (json_array_size(in) > 1) *places = json_array_size(in);
-        in = map_step(in, path, n);
+        in = map_step(in, path, n, places);
         if (!path[n]) return in;
         path += n + 1;
     }

@@ -24,6 +24,7 @@
  * A path names objects within objects, with points: data.payer.iban. Where a message has a key with
  * the whole path as its name, that one is taken. A number is a place in a list: the first one is 0.
  * A list that has more than this one place is no single payment, and is refused for a needed field.
+ * parties[role=debtor].account takes the place of the list parties whose role is debtor.
  * A field without a row is not read.
  *
  * Where date and time of day are two fields, ts is the path of the date and ts_time that of the
