@@ -552,7 +552,7 @@ static r1_status file_make(fraud_messages *m, const char *path, r1_err *err)
         m->fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     } while (m->fd < 0 && errno == EINTR && !(m->stopped && m->stopped()));
     if (m->fd >= 0) return R1_OK;
-    return r1_file_refuse(path, errno, err);
+    return r1_file_refuse(path, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, errno, err);
 }
 
 r1_status fraud_messages_open(fraud_messages **out, const char *path, bool as_lines,

@@ -219,8 +219,7 @@ static r1_status replay_open_file(FILE **f, const char *path, const char *mode, 
 {
     if (!path) return R1_OK;
     *f = fopen(path, mode);
-    if (!*f) R1_FAIL(err, R1_E_IO, "%s: %s", path, strerror(errno));
-    return R1_OK;
+    return *f ? R1_OK : r1_file_refuse(path, R1_E_IO, errno, err);
 }
 
 /* Scores and keys are neither payments, labels nor the model. */

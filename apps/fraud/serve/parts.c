@@ -100,13 +100,13 @@ static r1_status build_store(fraud_parts *p, r1_err *err)
  * not tell for each kind of folder. */
 static r1_status try_stats(const char *path, r1_err *err)
 {
-    char trial[R1_PATH_BYTES];
+    char trial[R1_PATH_BYTES], where[256];
     int len = snprintf(trial, sizeof trial, "%s.tmp.%ld", path, (long)getpid());
     int fd = len < (int)sizeof trial ? open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)
                                      : (errno = ENAMETOOLONG, -1);
     if (fd < 0)
-        R1_FAIL(err, R1_E_INVAL, "stats: expected a file that can be made, found \"%s\": %s", path,
-                strerror(errno));
+        R1_FAIL(err, R1_E_INVAL, "stats: expected a file that can be made, found \"%s\": %s%s",
+                path, strerror(errno), r1_file_where(path, where, sizeof where));
     close(fd);
     unlink(trial);
     return R1_OK;
