@@ -341,7 +341,6 @@ static void print_rows(const check *c)
         putchar('\n');
     }
     if (n->n_fault > CHECK_FAULTS_MAX) printf("  and %zu more\n", n->n_fault - CHECK_FAULTS_MAX);
-    if (*c->in.hint) printf("  %s\n", c->in.hint);
     if (n->n_blank)
         printf("%zu more %s%s blank\n", n->n_blank, kind, n->n_blank == 1 ? " is" : "s are");
     if (c->in.notes && *c->in.notes) {
