@@ -467,7 +467,7 @@ static void walk_value(check_proposal *p, size_t message, const json_t *v, const
 
 /* The currency that a name ends in, as "Amount (INR)" or amount_eur; "" where it does not. Returns
  * the bytes of the name without it, and without what else stands in brackets at its end. */
-static size_t name_end(const char *name, char code[4])
+static size_t path_name_end(const char *name, char code[4])
 {
     size_t len = strlen(name), end = len;
     const char *open = len && name[len - 1] == ')' ? strrchr(name, '(') : NULL;
@@ -495,7 +495,7 @@ static bool name_fits(const check_path *x, const char *name)
 {
     char code[4];
     const char *last = strrchr(x->path, '.');
-    size_t len = strlen(x->path), cut = name_end(x->path, code);
+    size_t len = strlen(x->path), cut = path_name_end(x->path, code);
     if (plain_fits(x->path, len, name) || plain_fits(x->path, cut, name)) return true;
     return last && plain_fits(last + 1, strlen(last + 1), name);
 }
@@ -597,7 +597,7 @@ void check_propose(check_proposal *p, const check_input *in)
     p->kind = p->of[FRAUD_F_KIND] ? NULL : looks_like_cards(p) ? "card" : "transfer";
     const check_path *sum =
         p->of[FRAUD_F_AMOUNT] ? p->of[FRAUD_F_AMOUNT] : p->of[FRAUD_F_AMOUNT_MINOR];
-    if (sum) (void)name_end(sum->path, p->named);
+    if (sum) (void)path_name_end(sum->path, p->named);
     p->currency = p->of[FRAUD_F_CURRENCY] ? NULL : *p->named ? p->named : "?";
 }
 
