@@ -316,11 +316,32 @@ int64_t fraud_engine_clock(const fraud_engine *e) { return e->state->now; }
 
 /* ---- scoring ---- */
 
-static void score_explain(const fraud_slot *slot, const fraud_scoring *x, fraud_result *result)
+static void score_take(const fraud_slot *slot, const fraud_scoring *x, fraud_result *r)
 {
-    fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
-    fraud_explain(&slot->f, x, result);
-    result->amount_max = x->amount_max;
+    memset(r, 0, offsetof(fraud_result, reason)); /* of the rest, n_reason and n_finding are read */
+    r->n_item = FRAUD_N_ITEM;
+    for (int i = 0; i < FRAUD_N_ITEM; i++) {
+        r->item[i].name = fraud_item_name(i);
+        r->item[i].delta = x->delta[i];
+    }
+    r->prior_logit = x->prior;
+    r->logit = x->logit;
+    r->probability = x->prob;
+    r->amount_max = x->amount_max;
+    r->n_finding = slot->n_finding;
+    memcpy(r->finding, slot->finding, slot->n_finding * sizeof slot->finding[0]);
+}
+
+void fraud_engine_explain(const fraud_slot *slot, fraud_result *r)
+{
+    const fraud_explained x = {&slot->f, &slot->features, &slot->payment, slot->finding,
+                               slot->n_finding};
+    R1_ASSERT(slot->filled, "slot of apply_seq %lld is free", (long long)slot->seq);
+    if (r->degraded)
+        r->n_reason =
+            (uint8_t)fraud_rules_reasons(x.facts, slot->finding, slot->n_finding, r->reason);
+    else
+        fraud_explain(&x, r);
 }
 
 /* Of the slots those that are kept, or those that are not: the two refer to entries of different
@@ -337,7 +358,7 @@ static r1_status score_kind(fraud_engine *e, fraud_slot *const *slot, size_t n, 
     R1_TRY((kept ? fraud_scorer_run_kept : fraud_scorer_run)(e->scorer, e->scoring, k, err));
     k = 0;
     for (size_t i = 0; i < n; i++)
-        if (slot[i]->kept == kept) score_explain(slot[i], &e->scoring[k++], &result[i]);
+        if (slot[i]->kept == kept) score_take(slot[i], &e->scoring[k++], &result[i]);
     return R1_OK;
 }
 

@@ -139,6 +139,10 @@ r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
  * result says degraded. */
 void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
 
+/* Puts the reasons, with words, to the result of a slot that is still filled. Scoring leaves them
+ * out, as most payments are allowed and nobody reads theirs. @locality any thread */
+void fraud_engine_explain(const fraud_slot *slot, fraud_result *result);
+
 /* ---- what the caller records with a decision ------------------------------------------------- */
 
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */

@@ -35,7 +35,7 @@ static void decide_without_verdict(server *s, fraud_record *r, const char *fault
 }
 
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
-                             const fraud_result *res, r1_err *err)
+                             fraud_result *res, r1_err *err)
 {
     const fraud_subject subject = {&r->payment, res, fraud_slot_facts(slot), r->notes};
     char fault[FRAUD_VERDICT_BYTES];
@@ -48,6 +48,7 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
     fraud_record_stamp(r, FRAUD_CLOCK_DECIDED);
     take_trace(r, res);
     if (r->decision.action == FRAUD_ALLOW) return R1_OK;
+    fraud_engine_explain(slot, res);
     r->alert = fraud_alert_of(res);
     if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
     return R1_OK;

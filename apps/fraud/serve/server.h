@@ -74,9 +74,9 @@ typedef struct {
 r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err);
 /* What fraud_serve_take does with a message that it has read. */
 r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err);
-/* Turns a score into the decision of the record. */
+/* Turns a score into the decision of the record; puts reasons to the score of an alert. */
 r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
-                             const fraud_result *res, r1_err *err);
+                             fraud_result *res, r1_err *err);
 
 /* ---- assign.c: where reading begins ---- */
 
