@@ -88,7 +88,7 @@ r1_status fraud_serve_loop(server *s, r1_err *err)
     if (!b) R1_FAIL(err, R1_E_NOMEM, "no memory for a batch");
     r1_status st = R1_OK;
     while (st == R1_OK && !r1_cli_stopped() && !serve_idle(s)) {
-        fraud_reload_turn(s->reload, &s->parts);
+        if (fraud_reload_turn(s->reload, &s->parts)) fraud_share_reloaded(s);
         fraud_port_turn(s);
         st = serve_tolerate(s->share ? fraud_share_turn(s, err) : fraud_serve_watch(s, err), err);
         if (st == R1_OK) st = serve_step(s, b, err);

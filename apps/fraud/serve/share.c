@@ -3,6 +3,7 @@
 #include "serve/share.h"
 
 #include "r1_assert.h"
+#include "serve/share_settings.h"
 #include "write/log_owner.h"
 
 #include <stdio.h>
@@ -49,6 +50,7 @@ struct fraud_share {
     int32_t n_waits; /* partitions of ours that held something when they became ours */
     fraud_share_stats stats;
     int64_t said_us; /* monotonic */
+    fraud_member member;
 };
 
 /* ---- start ---- */
@@ -133,6 +135,15 @@ static r1_status share_fleet(server *s, r1_err *err)
     return s->share->fleet ? R1_OK : fraud_fleet_new(&s->share->fleet, &o, err);
 }
 
+/* The other processes are asked before the state is restored, which may take long. */
+static r1_status share_enter(server *s, r1_err *err)
+{
+    fraud_member *m = &s->share->member;
+    snprintf(m->owner, sizeof m->owner, "%s", s->ledger.owner);
+    fraud_share_settings(&s->parts, m);
+    return fraud_fleet_enter(s->share->fleet, s->store, m, err);
+}
+
 r1_status fraud_share_open(server *s, r1_err *err)
 {
     if (!s->share) {
@@ -155,9 +166,10 @@ r1_status fraud_share_open(server *s, r1_err *err)
                 "%lld: the log went back to one process since; begin with another topic",
                 r1_options_str(s->o, "events-topic"), (long long)s->ledger.log_epoch,
                 (long long)h->genesis.log_epoch);
-    return fraud_committed_ask(s->store, s->ledger.cluster,
+    R1_TRY(fraud_committed_ask(s->store, s->ledger.cluster,
                                (const char *const[]){s->parts.topic[0], s->parts.topic[1]},
-                               h->committed, err);
+                               h->committed, err));
+    return share_enter(s, err);
 }
 
 /* ---- snapshots ---- */
@@ -671,6 +683,15 @@ void fraud_share_stats_read(const server *s, fraud_share_stats *out)
     if (!s->share) return;
     *out = s->share->stats;
     if (s->share->fleet) fraud_fleet_stats_read(s->share->fleet, &out->fleet);
+}
+
+void fraud_share_reloaded(server *s)
+{
+    struct fraud_share *h = s->share;
+    if (!h || !*h->member.owner) return;
+    fraud_share_settings(&s->parts, &h->member);
+    snprintf(h->member.waits, sizeof h->member.waits, "%s", fraud_reload_waits(s->reload));
+    fraud_fleet_settings(h->fleet, &h->member);
 }
 
 void fraud_share_leave(server *s)

@@ -61,6 +61,9 @@ void fraud_share_stands(const server *s, int topic, int32_t partition, int64_t *
                         int64_t *next);
 void fraud_share_stats_read(const server *s, fraud_share_stats *out);
 
+/* Settings were reloaded: the other processes are told. Alone: nothing. */
+void fraud_share_reloaded(server *s);
+
 /* Gives up what is ours, so that others take it at once. */
 void fraud_share_leave(server *s);
 void fraud_share_free(server *s); /* behind the queue */
