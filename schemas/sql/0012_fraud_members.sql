@@ -59,9 +59,11 @@ BEGIN
     UPDATE r1.log_owner SET epoch = epoch + 1, owner = p_who, updated_at = now() WHERE app = p_app;
     DELETE FROM r1.sequencer WHERE app = p_app;
     DELETE FROM r1.member WHERE app = p_app;
+    DELETE FROM r1.time_guard WHERE app = p_app;       -- of before the log was shared: its last rows tell more
 END $$;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON r1.member TO r1_fraud_writer;
+GRANT DELETE ON r1.time_guard TO r1_fraud_writer;      -- for close_shared
 GRANT SELECT ON r1.member TO r1_reader;
 REVOKE EXECUTE ON FUNCTION r1.beat_member, r1.leave_member FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION r1.beat_member, r1.leave_member TO r1_fraud_writer;

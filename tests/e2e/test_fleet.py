@@ -416,6 +416,40 @@ class Settings(Fleet):
         self.assertRegex(out, r"gone     [^ ]*/%d, which had them, left \d+ s" % p.pid)
 
 
+class Back(Fleet):
+    def test_snapshots_stay(self):
+        """From one process to several, back, and to several again: each start goes on from the
+        snapshot of the one before. Each was refused, and the whole log read."""
+        with self.services("back", partitions=2) as s:
+            self.begin(s)
+            folder = ("--snapshot-dir", os.path.join(self.folder, "back-snapshots"))
+            stats, sent = os.path.join(s.folder, "stats.json"), 0
+            for alone, topic in ((True, None), (False, "events"), (True, None), (False, "other")):
+                events = () if alone else ("--events-topic", topic)
+                p = self.serve(s, sent, *folder, "--stats", stats, *events, alone=alone)
+                with open(p.log_path, encoding="utf-8") as f:
+                    said = f.read()
+                self.assertNotIn("refused", said)
+                self.assertEqual(said.count("loaded in "), int(sent > 0), said)
+                if topic == "other":
+                    continue
+                s.produce(self.path, "--skip", sent, "--limit", 300)
+                sent += 300
+                self.committed(s, sent, 20)
+                self.end(s, [p])
+                if not alone:
+                    s.fraud("offsets", "unshare", "--why", "test")
+                with open(stats, encoding="utf-8") as f:
+                    digest = json.load(f)["state_digest"]
+            self.end(s, [p])
+            s.fraud("offsets", "unshare", "--why", "test")
+            p = self.serve(s, 0, "--stats", stats, "--until-idle", 1, alone=True)
+            self.assertEqual(s.finish(p), 0)
+            with open(stats, encoding="utf-8") as f:
+                self.assertEqual(json.load(f)["state_digest"], digest)
+            self.assert_once(s)
+
+
 class Refused(Fleet):
     def test_two_databases(self):
         """Two services over one stream and two databases, each with all defaults: both decide all.

@@ -41,7 +41,7 @@ struct fraud_fleet {
     _Atomic uint64_t voids;
     atomic_int session_ms;
     atomic_bool joined, ending;
-    pthread_t thread[3];
+    pthread_t thread[4];
     int n_thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
@@ -97,22 +97,6 @@ r1_status fraud_fleet_status(fraud_fleet *f, r1_err *err)
     return st == R1_OK ? fleet_same_topic(f, err) : st;
 }
 
-/* A process that was stopped for so long that the brokers may have given its partitions to others.
- * Whether they did, nobody here can know in time, so it always ends. since_us: monotonic, before a
- * wait of waited_ms or less. */
-static void fleet_paused(fraud_fleet *f, int64_t since_us, int waited_ms)
-{
-    int64_t away_ms = (r1_mono_us() - since_us) / 1000 - waited_ms,
-            limit_ms = (int64_t)atomic_load(&f->session_ms) * 2 / 3;
-    if (away_ms <= limit_ms) return;
-    r1_err err = {0};
-    r1_err_set(&err, R1_E_AGAIN, __FILE__, __LINE__,
-               "this process stood still for %.1f s, longer than the %.1f s that group-session "
-               "allows: others may have its partitions; start it again",
-               (double)away_ms / 1e3, (double)limit_ms / 1e3);
-    fleet_fail(f, R1_E_AGAIN, &err);
-}
-
 /* Until something wakes, or ms have passed. Under the lock. */
 static void fleet_wait(fraud_fleet *f, int ms)
 {
@@ -126,11 +110,9 @@ static void fleet_wait(fraud_fleet *f, int ms)
 
 static void fleet_sleep(fraud_fleet *f, int ms)
 {
-    int64_t since = r1_mono_us();
     pthread_mutex_lock(&f->lock);
     if (!atomic_load(&f->ending)) fleet_wait(f, ms);
     pthread_mutex_unlock(&f->lock);
-    if (atomic_load(&f->joined)) fleet_paused(f, since, ms);
 }
 
 /* ---- the lease's thread ---- */
@@ -417,9 +399,7 @@ static void *group_main(void *arg)
     r1_status st = e ? group_open(f, &err) : R1_E_NOMEM;
     while (st == R1_OK && !atomic_load(&f->ending)) {
         r1_err_clear(&err);
-        int64_t since = r1_mono_us();
         st = r1_group_poll(f->group, GROUP_MS, e, &err);
-        fleet_paused(f, since, GROUP_MS);
         if (e->kind != R1_GROUP_NOTHING) group_give(f, e);
         if (group_may_release(f)) r1_group_release(f->group);
         if (st != R1_OK) st = group_error(f, st, &err);
@@ -428,6 +408,31 @@ static void *group_main(void *arg)
     if (st != R1_OK) fleet_fail(f, st, &err);
     group_close(f);
     free(e);
+    return NULL;
+}
+
+/* ---- the pulse's thread ---- */
+
+/* A process that was stopped for so long that the brokers may have given its partitions to others.
+ * Whether they did, nobody here can know in time, so it always ends. This thread does nothing but
+ * sleep: where it slept for too long, all threads stood still. */
+static void *pulse_main(void *arg)
+{
+    fraud_fleet *f = arg;
+    while (!atomic_load(&f->ending)) {
+        int64_t since = r1_mono_us();
+        fleet_sleep(f, TURN_MS);
+        int64_t away_ms = (r1_mono_us() - since) / 1000 - TURN_MS,
+                limit_ms = (int64_t)atomic_load(&f->session_ms) * 2 / 3;
+        if (away_ms <= limit_ms) continue;
+        r1_err err = {0};
+        r1_err_set(&err, R1_E_AGAIN, __FILE__, __LINE__,
+                   "this process stood still for %.1f s, longer than the %.1f s that group-session "
+                   "allows: others may have its partitions; start it again",
+                   (double)away_ms / 1e3, (double)limit_ms / 1e3);
+        fleet_fail(f, R1_E_AGAIN, &err);
+        break;
+    }
     return NULL;
 }
 
@@ -562,6 +567,7 @@ r1_status fraud_fleet_join(fraud_fleet *f, r1_err *err)
     const int32_t one = 1;
     R1_TRY(r1_watch_start(&f->watch, f->reader, &f->o.stream, 1, &one, f->o.refresh_ms, err));
     atomic_store(&f->joined, true);
+    R1_TRY(fleet_thread(f, pulse_main, err));
     R1_TRY(fleet_thread(f, sequencer_main, err));
     return fleet_thread(f, group_main, err);
 }
@@ -766,6 +772,8 @@ r1_status fraud_fleet_reaches(fraud_fleet *f, const fraud_fleet_place *at, r1_er
     int64_t high;
     return fleet_range(f, at, &high, err);
 }
+
+uint64_t fraud_fleet_log(const fraud_fleet *f) { return f->first.log; }
 
 r1_status fraud_fleet_begin(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err)
 {

@@ -4,12 +4,13 @@
  *    topics ─▶ sequencer (one of the processes) ─▶ topic of events ─▶ reader (each process)
  *
  * Each process reads every event, so each has the whole state. What it decides and writes are the
- * partitions that the consumer group gives it. Three threads stand beside the reader:
+ * partitions that the consumer group gives it. Four threads stand beside the reader:
  *
  *     lease      renews or asks for the sequencer's lease, asks how far others have committed, and
  *                compares settings with theirs
  *     sequencer  runs an epoch while this process has the lease
  *     group      is a member of the consumer group
+ *     pulse      notices that all of them stood still for too long, and ends the process
  *
  * Owns:    threads, clients and a connection; borrows every text.
  * Threads: the functions are the reader's, but for fraud_fleet_hint and fraud_fleet_stats_read.
@@ -67,6 +68,7 @@ void fraud_fleet_settings(fraud_fleet *f, const fraud_member *m);
 /* Whether the topic still holds what lies behind this place. R1_E_NOT_FOUND: it does not, or the
  * place is of another log. */
 r1_status fraud_fleet_reaches(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err);
+uint64_t fraud_fleet_log(const fraud_fleet *f); /* whose events the topic has */
 /* Reads on from here: that of a snapshot, or NULL: behind the genesis. */
 r1_status fraud_fleet_begin(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err);
 /* Whether what the broker held when fraud_fleet_begin was called has been read. */

@@ -218,6 +218,23 @@ static r1_status share_old_enough(const struct fraud_share *h, r1_err *err)
     return R1_OK;
 }
 
+/* The stream was shared before, by another topic of events. Where all that the snapshot holds was
+ * committed before this topic began, it is as one of a process alone. */
+static r1_status share_of_before(const struct fraud_share *h, r1_err *err)
+{
+    const fraud_fleet_place *at = &h->saved.place;
+    bool before = h->whole && at->fold.number <= h->genesis.last_seq;
+    for (int t = 0; before && t < FRAUD_EVENT_TOPICS; t++)
+        for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++)
+            before = before && at->next[t][p] <= h->genesis.next[t][p];
+    if (before) return R1_OK;
+    R1_FAIL(err, R1_E_NOT_FOUND,
+            "it is of another topic of events and ends with number %lld, expected the end of what "
+            "was committed when this one began, number %lld%s",
+            (long long)at->fold.number, (long long)h->genesis.last_seq,
+            h->whole ? "" : ", whose beginning was deleted");
+}
+
 static r1_status load_share(void *ctx, r1_image_in *in, r1_err *err)
 {
     server *s = ctx;
@@ -227,9 +244,10 @@ static r1_status load_share(void *ctx, r1_image_in *in, r1_err *err)
     if (h->saved.version != SAVED_VERSION || h->saved.spread < 1)
         R1_FAIL(err, R1_E_FORMAT, "share: expected version %d, found %llu", SAVED_VERSION,
                 (unsigned long long)h->saved.version);
+    memcpy(s->applied_in, h->saved.currency, sizeof s->applied_in);
+    if (h->saved.place.fold.log != fraud_fleet_log(h->fleet)) return share_of_before(h, err);
     R1_TRY(share_old_enough(h, err));
     R1_TRY(fraud_fleet_reaches(h->fleet, &h->saved.place, err));
-    memcpy(s->applied_in, h->saved.currency, sizeof s->applied_in);
     h->placed = true;
     return R1_OK;
 }
@@ -252,6 +270,65 @@ fraud_snapshot_part fraud_share_part(server *s)
                                  .save = save_share,
                                  .load = load_share,
                                  .empty = empty_share};
+}
+
+/* ---- back to one process ---- */
+
+static r1_status save_nothing(void *ctx, r1_image_out *out, r1_err *err)
+{
+    (void)ctx, (void)out, (void)err;
+    return R1_OK;
+}
+
+/* The state of several processes has messages that their owners may not have committed. The log
+ * would bring them a second time. */
+static r1_status share_all_committed(const server *s, const fraud_fleet_place *at, r1_err *err)
+{
+    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
+        for (int32_t p = 0; s->parts.topic[t] && p < FRAUD_EVENT_PARTITIONS; p++) {
+            int64_t next = p < s->ledger.n_partition[t] ? s->ledger.claim[t][p].next_offset : 0;
+            if (at->next[t][p] > next)
+                R1_FAIL(err, R1_E_NOT_FOUND,
+                        "it is of several processes, and holds messages of partition %d of %s up "
+                        "to offset %lld, of which those from %lld on were never committed",
+                        p, s->parts.topic[t], (long long)at->next[t][p], (long long)next);
+        }
+    return R1_OK;
+}
+
+static r1_status load_returned(void *ctx, r1_image_in *in, r1_err *err)
+{
+    server *s = ctx;
+    share_saved *x = calloc(1, sizeof *x);
+    if (!x) R1_FAIL(err, R1_E_NOMEM, "no memory for a place in events");
+    r1_image_array a = {.name = "share", .data = x, .row_bytes = sizeof *x, .n = 1, .n_max = 1};
+    r1_status st = r1_image_get_array(in, &a, 1, err);
+    if (st == R1_OK && x->version != SAVED_VERSION)
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "share: expected version %d, found %llu", SAVED_VERSION,
+                        (unsigned long long)x->version);
+    if (st == R1_OK) st = share_all_committed(s, &x->place, err);
+    if (st == R1_OK) memcpy(s->applied_in, x->currency, sizeof s->applied_in);
+    free(x);
+    return st;
+}
+
+static r1_status empty_returned(void *ctx, r1_err *err)
+{
+    server *s = ctx;
+    (void)err;
+    memset(s->applied_in, 0, sizeof s->applied_in);
+    return R1_OK;
+}
+
+fraud_snapshot_part fraud_share_part_alone(server *s)
+{
+    return (fraud_snapshot_part){.name = "share",
+                                 .optional = true,
+                                 .ctx = s,
+                                 .save = save_nothing,
+                                 .load = load_returned,
+                                 .empty = empty_returned};
 }
 
 int64_t fraud_share_base(const server *s)

@@ -38,6 +38,9 @@ r1_status fraud_share_join(server *s, r1_err *err);
 /* ---- for the snapshot and the restore ---- */
 
 fraud_snapshot_part fraud_share_part(server *s);
+/* The same for a process alone: it goes on from the state of several, once all of it is committed.
+ * It saves nothing. Ownership has been taken. */
+fraud_snapshot_part fraud_share_part_alone(server *s);
 /* The last row of PostgreSQL's log that a start without a snapshot applies. */
 int64_t fraud_share_base(const server *s);
 bool fraud_share_placed(const server *s); /* a snapshot told where the events are read on */
