@@ -223,9 +223,11 @@ static void reload_end(fraud_reload *r, fraud_parts *parts)
     reload_clear(r);
 }
 
-bool fraud_reload_turn(fraud_reload *r, fraud_parts *parts)
+bool fraud_reload_due(const fraud_reload *r) { return r->running && atomic_load(&r->ready); }
+
+bool fraud_reload_turn(fraud_reload *r, fraud_parts *parts, bool drained)
 {
-    bool ends = r->running && atomic_load(&r->ready);
+    bool ends = drained && fraud_reload_due(r);
     if (ends) reload_end(r, parts);
     if (!r->running && r1_cli_hangup()) reload_begin(r, parts);
     return ends;

@@ -270,16 +270,22 @@ static void mark_event(server *s)
     *s->log.topic = *s->log.tx_id = 0;
 }
 
-void fraud_serve_snapshot_tick(server *s)
+bool fraud_serve_snapshot_due(const server *s)
+{
+    return s->snapshots && fraud_snapshots_due(s->snapshots, s->last_seq);
+}
+
+void fraud_serve_snapshot_tick(server *s, bool drained)
 {
     if (!s->snapshots) return;
     if (s->share) {
         mark_event(s);
-        fraud_snapshots_tick(s->snapshots, &s->log, INT64_MAX);
+        fraud_snapshots_tick(s->snapshots, drained ? &s->log : NULL, INT64_MAX);
         return;
     }
     bool known = s->log.apply_seq == s->last_seq; /* else the last row is not to be told */
-    fraud_snapshots_tick(s->snapshots, known ? &s->log : NULL, fraud_writer_committed(s->writer));
+    fraud_snapshots_tick(s->snapshots, drained && known ? &s->log : NULL,
+                         fraud_writer_committed(s->writer));
 }
 
 void fraud_serve_snapshot_last(server *s)
