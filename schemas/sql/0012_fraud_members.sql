@@ -10,14 +10,16 @@ CREATE TABLE r1.member (
     state   jsonb NOT NULL,                            -- settings that shape the state, by content: equal for all that live
     decides jsonb NOT NULL,                            -- settings that shape decisions alone, by content
     waits   text  NOT NULL,                            -- settings whose files have changed and need a restart, '': none
+    owned   integer NOT NULL,                          -- partitions of payments that the consumer group gave it
     since   timestamptz NOT NULL,
     until   timestamptz NOT NULL,                      -- it counts as live so long; of one that has left: when it did
     PRIMARY KEY (app, owner));
 
 -- The process lives, for p_ms from now. Gives the others that live. Where the state of one of them has other settings, nothing is
 -- written. One at a time, so that of two that start together the second sees the first.
-CREATE FUNCTION r1.beat_member(p_app text, p_owner text, p_version text, p_state jsonb, p_decides jsonb, p_waits text, p_ms integer)
-RETURNS TABLE (owner text, state text, decides text)
+CREATE FUNCTION r1.beat_member(p_app text, p_owner text, p_version text, p_state jsonb, p_decides jsonb, p_waits text,
+                               p_owned integer, p_ms integer)
+RETURNS TABLE (owner text, state text, decides text, owned integer)
 LANGUAGE plpgsql AS $$
 DECLARE at timestamptz;
 BEGIN
@@ -25,12 +27,12 @@ BEGIN
     PERFORM FROM r1.sequencer s WHERE s.app = p_app FOR UPDATE;
     at := clock_timestamp();
     IF NOT EXISTS (SELECT FROM r1.member m WHERE m.app = p_app AND m.owner <> p_owner AND m.until > at AND m.state <> p_state) THEN
-        INSERT INTO r1.member AS m VALUES (p_app, p_owner, p_version, p_state, p_decides, p_waits, at, at + make_interval(secs => p_ms / 1000.0))
-        ON CONFLICT ON CONSTRAINT member_pkey DO UPDATE SET version = p_version, state = p_state, decides = p_decides, waits = p_waits,
+        INSERT INTO r1.member AS m VALUES (p_app, p_owner, p_version, p_state, p_decides, p_waits, p_owned, at, at + make_interval(secs => p_ms / 1000.0))
+        ON CONFLICT ON CONSTRAINT member_pkey DO UPDATE SET version = p_version, state = p_state, decides = p_decides, waits = p_waits, owned = p_owned,
             since = CASE WHEN m.until > at THEN m.since ELSE at END, until = excluded.until;
         DELETE FROM r1.member m WHERE m.app = p_app AND m.until < at - interval '7 days';
     END IF;
-    RETURN QUERY SELECT m.owner, m.state::text, m.decides::text FROM r1.member m
+    RETURN QUERY SELECT m.owner, m.state::text, m.decides::text, m.owned FROM r1.member m
         WHERE m.app = p_app AND m.owner <> p_owner AND m.until > at ORDER BY m.since, m.owner;
 END $$;
 

@@ -185,6 +185,14 @@ class Fleet(unittest.TestCase):
             )
         )
 
+    def logged(self, p, text, seconds=15):
+        deadline, found = time.time() + seconds, ""
+        while text not in found and time.time() < deadline:
+            time.sleep(0.05)
+            with open(p.log_path, encoding="utf-8") as f:
+                found = f.read()
+        self.assertIn(text, found)
+
     def wait_more(self, s, n, seconds=40):
         deadline = time.time() + seconds
         while time.time() < deadline:
@@ -336,14 +344,6 @@ class Settings(Fleet):
             f.write(text)
         return path
 
-    def logged(self, p, text, seconds=15):
-        deadline, found = time.time() + seconds, ""
-        while text not in found and time.time() < deadline:
-            time.sleep(0.05)
-            with open(p.log_path, encoding="utf-8") as f:
-                found = f.read()
-        self.assertIn(text, found)
-
     def status(self, s, p, text, there=True, seconds=15):
         """Until the screen has the text, or has it no more."""
         deadline = time.time() + seconds
@@ -468,6 +468,23 @@ class Refused(Fleet):
             s.conninfo = first
             self.committed(s, 300, 20)
             self.end(s, [p, q])
+
+    def test_one_group_for_two(self):
+        """A group that is named for both gives each a part, and who lacks partitions says so."""
+        with self.services("group") as s:
+            self.begin(s)
+            s.sql("CREATE DATABASE second")
+            first = s.conninfo
+            p = self.serve(s, 0)
+            self.logged(p, "partition_taken topic=labels")
+            s.conninfo = first.replace("dbname=r1", "dbname=second")
+            s.fresh_schema()
+            q = self.serve(s, 1, "--events-topic", "other", "--group", "r1-fraud-events",
+                           "--group-session", 1500)  # fmt: skip
+            self.logged(q, "partitions_of_nobody")
+            page = urllib.request.urlopen(f"http://127.0.0.1:{q.http}/metrics").read().decode()
+            self.assertRegex(page, r"\nr1_fraud_missing_partitions [1-4]\n")
+            self.end(s, [q, p])
 
     def test_foreign_topic(self):
         """A topic of events that holds messages of others alone is named as such."""

@@ -741,12 +741,12 @@ r1_status fraud_fleet_enter(fraud_fleet *f, r1_store *s, const fraud_member *m, 
 {
     fraud_members others;
     R1_TRY(fraud_member_beat(m, s, &others, err));
-    fraud_fleet_settings(f, m);
+    fraud_fleet_tell(f, m);
     members_take(f, &others);
     return fleet_thread(f, lease_main, err);
 }
 
-void fraud_fleet_settings(fraud_fleet *f, const fraud_member *m)
+void fraud_fleet_tell(fraud_fleet *f, const fraud_member *m)
 {
     pthread_mutex_lock(&f->lock);
     f->member = *m;
@@ -771,6 +771,14 @@ r1_status fraud_fleet_reaches(fraud_fleet *f, const fraud_fleet_place *at, r1_er
 {
     int64_t high;
     return fleet_range(f, at, &high, err);
+}
+
+int fraud_fleet_missing(fraud_fleet *f, int n_partition)
+{
+    pthread_mutex_lock(&f->lock);
+    int owned = f->member.owned + f->others.owned;
+    pthread_mutex_unlock(&f->lock);
+    return owned < n_partition ? n_partition - owned : 0;
 }
 
 uint64_t fraud_fleet_log(const fraud_fleet *f) { return f->first.log; }

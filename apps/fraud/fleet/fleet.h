@@ -62,8 +62,10 @@ r1_status fraud_fleet_genesis(fraud_fleet *f, r1_store *s, fraud_genesis_make *m
 /* Is one of the processes from now on, with these settings. R1_E_INVAL: those of another process
  * give another state. After fraud_fleet_genesis, once. */
 r1_status fraud_fleet_enter(fraud_fleet *f, r1_store *s, const fraud_member *m, r1_err *err);
-/* The settings of decisions, or what waits for a restart, are others now. */
-void fraud_fleet_settings(fraud_fleet *f, const fraud_member *m);
+/* Its settings of decisions, what waits for a restart, or what it owns are others now. */
+void fraud_fleet_tell(fraud_fleet *f, const fraud_member *m);
+/* Partitions of payments that no process of this log was given, as far as this one knows. */
+int fraud_fleet_missing(fraud_fleet *f, int n_partition);
 
 /* Whether the topic still holds what lies behind this place. R1_E_NOT_FOUND: it does not, or the
  * place is of another log. */

@@ -105,13 +105,14 @@ static void member_note(const fraud_member *m, const r1_rows *rows, size_t i, fr
 static r1_status member_ask(const fraud_member *m, r1_store *s, const char *state,
                             const char *decides, r1_rows **rows, r1_err *err)
 {
-    char live[16];
+    char live[16], owned[16];
+    snprintf(owned, sizeof owned, "%d", m->owned);
     snprintf(live, sizeof live, "%d", FRAUD_MEMBER_LIVE_MS);
-    const char *param[] = {m->owner, r1_cli_version(), state, decides, m->waits, live};
+    const char *param[] = {m->owner, r1_cli_version(), state, decides, m->waits, owned, live};
     if (!state || !decides) R1_FAIL(err, R1_E_NOMEM, "no memory for settings");
     return r1_store_query(s,
-                          "SELECT owner, state, decides FROM r1.beat_member('fraud', $1, $2, "
-                          "$3::jsonb, $4::jsonb, $5, $6::integer)",
+                          "SELECT owner, state, decides, owned FROM r1.beat_member('fraud', $1, "
+                          "$2, $3::jsonb, $4::jsonb, $5, $6::integer, $7::integer)",
                           R1_COUNT(param), param, rows, err);
 }
 
@@ -125,6 +126,7 @@ r1_status fraud_member_beat(const fraud_member *m, r1_store *s, fraud_members *o
         st = member_alike(m, rows, i, err);
         if (st == R1_OK) member_note(m, rows, i, out);
         out->n++;
+        out->owned += (int)r1_rows_int(rows, i, 3);
     }
     if (rows) r1_rows_free(rows);
     free(state);

@@ -41,13 +41,15 @@ size_t fraud_shared_differ(const fraud_shared_settings *mine, const char *theirs
 typedef struct {
     char owner[96];
     fraud_shared_settings state, decides;
+    int owned;       /* partitions of payments that the consumer group gave it */
     char waits[256]; /* settings that have changed and need a restart; "": none */
 } fraud_member;
 
 /* Of the others that live. */
 typedef struct {
-    int n;                              /* how many */
-    size_t differ;                      /* settings of decisions in which some differ, over all */
+    int n;         /* how many */
+    int owned;     /* partitions of payments that the consumer group gave them, all in all */
+    size_t differ; /* settings of decisions in which some differ, over all */
     char text[FRAUD_MEMBER_TEXT_BYTES]; /* which, and from whom */
 } fraud_members;
 

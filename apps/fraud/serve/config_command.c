@@ -62,6 +62,7 @@ static int config_check(r1_cli_call *call)
         printf("currency: %s\n", currency ? currency
                                           : "none is set: the first payment of the stream decides, "
                                             "others than its cannot be scored");
+        printf("consumer group: %s\n", parts->group);
         fraud_capacity_print(parts->engine, "state: ", stdout);
         fraud_price_print(parts, 0, "memory: ", stdout);
     } else {

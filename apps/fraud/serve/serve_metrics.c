@@ -122,6 +122,7 @@ static fraud_share_stats metric_share(const metric_source *m)
 METRIC_SHARE(sequences, fleet.sequences)
 METRIC_SHARE(members, fleet.members)
 METRIC_SHARE(differ, fleet.differ)
+METRIC_SHARE(missing, missing)
 METRIC_SHARE(epoch, fleet.epoch)
 METRIC_SHARE(lag, fleet.lag)
 METRIC_SHARE(voids, fleet.voids)
@@ -901,6 +902,10 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "Processes that share the stream and live, this one included; 0: it works alone.",
      .number = metric_share_members},
+    {.family = "r1_fraud_missing_partitions",
+     .type = "gauge",
+     .help = "Partitions of payments that no process of this log was given; nobody decides them.",
+     .number = metric_share_missing},
     {.family = "r1_fraud_settings_differing",
      .type = "gauge",
      .help = "Settings of decisions in which other processes differ from this one.",

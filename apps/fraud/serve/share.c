@@ -49,7 +49,8 @@ struct fraud_share {
     r1_group_event change;
     int32_t n_waits; /* partitions of ours that held something when they became ours */
     fraud_share_stats stats;
-    int64_t said_us; /* monotonic */
+    int64_t said_us;  /* monotonic */
+    int64_t whole_us; /* monotonic: when each partition was last somebody's; 0: not joined */
     fraud_member member;
 };
 
@@ -568,6 +569,7 @@ r1_status fraud_share_replay(server *s, r1_err *err)
 
 r1_status fraud_share_join(server *s, r1_err *err)
 {
+    s->share->whole_us = r1_mono_us();
     return fraud_fleet_join(s->share->fleet, err);
 }
 
@@ -581,6 +583,8 @@ static void share_budgets(server *s)
     for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
         for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++) owned[t] += s->share->of[t][p].ours;
     memcpy(s->share->stats.owned, owned, sizeof owned);
+    s->share->member.owned = owned[FRAUD_TOPIC_PAYMENTS];
+    fraud_fleet_tell(s->share->fleet, &s->share->member);
     fraud_pace_share(s->parts.pace, n ? (double)owned[0] / n : 1);
 }
 
@@ -703,6 +707,28 @@ static void share_committed(server *s)
             if (!h->of[t][p].ours) held_prune(s, &h->of[t][p], h->committed[t][p]);
 }
 
+/* A partition that no process was given is decided by nobody: while the group changes hands, or for
+ * ever where another service is a member of the same group. */
+static void share_missing(server *s)
+{
+    enum { SESSIONS = 3 };
+    struct fraud_share *h = s->share;
+    int32_t n = s->ledger.n_partition[FRAUD_TOPIC_PAYMENTS];
+    int64_t now = r1_mono_us();
+    if (!h->whole_us) return;
+    h->stats.missing = fraud_fleet_missing(h->fleet, n);
+    if (!h->stats.missing) h->whole_us = now;
+    if (!h->stats.missing ||
+        now - h->whole_us < SESSIONS * 1000 * r1_options_int(s->o, "group-session"))
+        return;
+    h->whole_us = now; /* said again after as long */
+    r1_log(
+        R1_LOG_WARN, "partitions_of_nobody",
+        "topic=%s partitions=%d of=%d group=%s expected=\"a consumer group of the processes of one "
+        "database alone\" their payments are decided by nobody",
+        s->parts.topic[FRAUD_TOPIC_PAYMENTS], h->stats.missing, n, s->parts.group);
+}
+
 r1_status fraud_share_turn(server *s, r1_err *err)
 {
     struct fraud_share *h = s->share;
@@ -713,6 +739,7 @@ r1_status fraud_share_turn(server *s, r1_err *err)
         fraud_fleet_released(h->fleet);
     }
     if (fraud_fleet_change(h->fleet, &h->change)) share_change(s, &h->change);
+    share_missing(s);
     return h->claims ? share_claims(s, err) : R1_OK;
 }
 
@@ -768,7 +795,7 @@ void fraud_share_reloaded(server *s)
     if (!h || !*h->member.owner) return;
     fraud_share_settings(&s->parts, &h->member);
     snprintf(h->member.waits, sizeof h->member.waits, "%s", fraud_reload_waits(s->reload));
-    fraud_fleet_settings(h->fleet, &h->member);
+    fraud_fleet_tell(h->fleet, &h->member);
 }
 
 void fraud_share_leave(server *s)

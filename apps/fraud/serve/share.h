@@ -27,6 +27,7 @@ typedef struct {
     uint64_t held, held_bytes, held_bytes_max, held_dropped;
     uint64_t takeovers, taken_records; /* partitions taken, and held records that were decided */
     int32_t owned[FRAUD_EVENT_TOPICS]; /* partitions */
+    int32_t missing;                   /* partitions of payments that no process was given */
 } fraud_share_stats;
 
 /* ---- start, in this order ---- */
@@ -51,7 +52,7 @@ r1_status fraud_share_begin(server *s, r1_err *err);
 
 /* What the group changed, what others committed. Once a turn of the loop, with an empty batch. */
 r1_status fraud_share_turn(server *s, r1_err *err);
-/* As fraud_serve_take. */
+/* The next event, applied. R1_E_TIMEOUT: none came in time, or no record is free. */
 r1_status fraud_share_take(server *s, batch *b, int timeout_ms, r1_err *err);
 bool fraud_share_busy(const server *s); /* something has arrived, or waits to be decided */
 /* For the writer: whether this process feeds the topics. Alone: empty. */

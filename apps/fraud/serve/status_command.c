@@ -44,7 +44,7 @@ static const struct {
                "FROM r1.stream_offset o LEFT JOIN r1.member m ON m.app = o.app AND "
                "m.owner = o.owner WHERE o.app = 'fraud' GROUP BY topic, o.owner, cluster_id "
                "ORDER BY topic, o.owner) q"},
-    {"members", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT owner, version, waits, "
+    {"members", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT owner, version, waits, owned, "
                 "round(extract(epoch FROM now() - since))::bigint AS up_s FROM r1.member "
                 "WHERE app = 'fraud' AND until > now() ORDER BY since, owner) q"},
     {"left", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT owner, "
@@ -478,8 +478,9 @@ static void screen_members(json_t *doc)
     char age[24];
     json_array_foreach(json_object_get(doc, "members"), i, x)
     {
-        screen_line("process    %s, version %s, up %s", status_text(x, "owner"),
-                    status_text(x, "version"), age_text(status_number(x, "up_s"), age));
+        screen_line("process    %s owns %s, version %s, up %s", status_text(x, "owner"),
+                    status_count(x, "owned"), status_text(x, "version"),
+                    age_text(status_number(x, "up_s"), age));
         if (*status_text(x, "waits"))
             screen_line("  restart  needed by %s", status_text(x, "waits"));
     }
