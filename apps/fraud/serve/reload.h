@@ -27,9 +27,9 @@ r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_er
 void fraud_reload_free(fraud_reload *r); /* after the writer; NULL is fine */
 /* Whether fraud_reload_turn would put another policy in the place of this one. */
 bool fraud_reload_due(const fraud_reload *r);
-/* Begins a reload that was asked for, and ends one that is ready where `drained`: nobody decides, and
- * no payment that was converted waits for its decision. true: one ended, so parts may have changed.
- */
+/* Begins a reload that was asked for, and ends one that is ready where `drained`: nobody decides,
+ * and no payment that was converted waits for its decision. true: one ended, so parts may have
+ * changed. */
 bool fraud_reload_turn(fraud_reload *r, fraud_parts *parts, bool drained);
 /* What has changed and needs a restart, as of the last reload that was taken: settings, and files
  * whose contents are others. "": nothing. */
