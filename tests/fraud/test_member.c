@@ -191,6 +191,90 @@ static void test_files(void)
     }
 }
 
+/* A setting of serve that is new must be looked at here: it shapes the state, decisions, or is each
+ * process's own. */
+static void test_every_setting(void)
+{
+    static const struct {
+        const char *name, *by; /* of one of the lists; NULL: each process's own */
+    } known[] = {{"brokers", NULL},
+                 {"kafka-extra", NULL},
+                 {"extra", NULL},
+                 {"topic", NULL},
+                 {"labels-topic", NULL}, /* the genesis compares these */
+                 {"decisions-topic", "decisions-topic"},
+                 {"dead-topic", "dead-topic"},
+                 {"group", NULL},
+                 {"events-topic", NULL},
+                 {"group-session", NULL},
+                 {"held-memory", NULL},
+                 {"fetch-wait", NULL},
+                 {"fetch-min", NULL},
+                 {"merge-hold", "merge-hold"},
+                 {"merge-wait", "merge-wait"},
+                 {"topics-refresh", NULL},
+                 {"time-ahead", "time-ahead"},
+                 {"time-behind", "time-behind"},
+                 {"labels-waiting", "labels-waiting"},
+                 {"postgres", NULL},
+                 {"db", NULL},
+                 {"migrations", NULL},
+                 {"batch-rows", NULL},
+                 {"start-timeout", NULL},
+                 {"write-timeout", NULL},
+                 {"admin-timeout", NULL},
+                 {"snapshot-dir", NULL},
+                 {"snapshot-every", NULL},
+                 {"snapshot-keep", NULL},
+                 {"wait", NULL},
+                 {"until-idle", NULL},
+                 {"stats", NULL},
+                 {"stats-skip", NULL},
+                 {"http-listen", NULL},
+                 {"decide-wait", NULL},
+                 {"map", "map"},
+                 {"currency", "currency"},
+                 {"rates", "rates"},
+                 {"unscorable", "unscorable"},
+                 {"seen-ids", "seen-ids"},
+                 {"model", "model"},
+                 {"precision", "model"},
+                 {"r1", "model"},
+                 {"graph", "model"},
+                 {"memory", "model"},
+                 {"memory-accounts", NULL}, /* without working memory it holds nothing */
+                 {"model-deadline", "model-deadline"},
+                 {"state-memory", "accounts"},
+                 {"accounts", "accounts"},
+                 {"edges", "edges"},
+                 {"pairs", "pairs"},
+                 {"review-at", "policy"},
+                 {"block-at", "policy"},
+                 {"rules", "policy"},
+                 {"allow-list", "policy"},
+                 {"block-list", "policy"},
+                 {"list", "policy"},
+                 {"alerts-per-day", "policy"},
+                 {"calibration", "policy"},
+                 {"pid-file", NULL}};
+    some_service s;
+    some_begin(&s, NULL, 0);
+    for (size_t i = 0; i < fraud_serve_n_row; i++) {
+        const char *name = fraud_serve_rows[i].name;
+        size_t k = 0, n = 0;
+        while (k < R1_COUNT(known) && strcmp(known[k].name, name) != 0) k++;
+        if (k == R1_COUNT(known)) fprintf(stderr, "%s: in which list does it belong?\n", name);
+        CU_ASSERT_FATAL(k < R1_COUNT(known));
+        for (size_t j = 0; known[k].by && j < s.member.state.n; j++)
+            n += !strcmp(s.member.state.row[j].name, known[k].by);
+        for (size_t j = 0; known[k].by && j < s.member.decides.n; j++)
+            n += !strcmp(s.member.decides.row[j].name, known[k].by);
+        CU_ASSERT_EQUAL(n, known[k].by != NULL);
+    }
+    some_end(&s);
+}
+
 R1_TEST_MAIN("settings of processes that share", {"what differs is named", test_differ},
              {"long values", test_long_values}, {"many values", test_many},
-             {"each setting stands in its list", test_settings}, {"files by content", test_files})
+             {"each setting stands in its list", test_settings}, {"files by content", test_files},
+             {"every setting of serve is looked at", test_every_setting})
