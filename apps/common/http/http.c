@@ -14,9 +14,11 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { HEADER_BYTES = 16384, CONNECTIONS_DEFAULT = 64, CONNECTIONS_MAX = 1024, CLASSES = 6 };
-enum { STACK_BYTES = 512 << 10, SPARE = 32 }; /* connections that are being closed */
+enum { STACK_BYTES = 512 << 10, SPARE = 192 }; /* connections that are being closed */
+enum { MANY_CLOSE = 16, CLOSE_US = 2000 };     /* so many: new ones wait a moment each */
 
 /* A connection from accept to close, for the watch.
  *
@@ -88,8 +90,10 @@ static void http_make_room(r1_http *h, const http_connection *new_one)
     http_connection *spare = NULL, *any = NULL;
     unsigned n = 0, of[R1_HTTP_ROUTES_MAX + 1] = {0};
     int64_t now = r1_mono_us();
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-        if (h->connection[i].fd >= 0) n++, of[h->connection[i].route]++;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        const http_connection *c = &h->connection[i];
+        if (c->fd >= 0 && c->since_us != INT64_MAX) n++, of[c->route]++;
+    }
     if (n <= h->o.connections_max) return;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         http_connection *c = &h->connection[i];
@@ -105,6 +109,17 @@ static void http_make_room(r1_http *h, const http_connection *new_one)
     atomic_fetch_add(&h->made_room, 1);
 }
 
+/* Under the lock: connections that close. Their threads end when they come to run. */
+static unsigned http_closing(const r1_http *h)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+        n += h->connection[i].fd >= 0 && h->connection[i].since_us == INT64_MAX;
+    return n;
+}
+
+/* On the accepting thread. A crowd that comes faster than others are closed would use up SPARE, and
+ * the library would drop whoever comes next. */
 static void http_notice(void *ctx, struct MHD_Connection *connection, void **place,
                         enum MHD_ConnectionNotificationCode code)
 {
@@ -125,7 +140,9 @@ static void http_notice(void *ctx, struct MHD_Connection *connection, void **pla
             http_make_room(h, c);
         }
     }
+    bool crowd = code != MHD_CONNECTION_NOTIFY_CLOSED && http_closing(h) > MANY_CLOSE;
     pthread_mutex_unlock(&h->lock);
+    if (crowd) usleep(CLOSE_US);
 }
 
 /* Under the lock; NULL: it has no place. */
