@@ -75,6 +75,7 @@ typedef struct {
     uint64_t digest;      /* of the state at an orderly end; 0: there was none */
     int64_t digest_seq;
     uint64_t digest_seen; /* the same of the ids that it knows */
+    uint64_t digest_pace; /* the same of what deciding remembers */
 } sim_service;
 
 /* ---- the broker ---- */
@@ -223,6 +224,7 @@ typedef struct {
     bool check_restore; /* beside each start from a snapshot the whole log is read as well */
     int batch_rows, snapshot_every_s, alerts_per_day;
     const char *model, *log_path;
+    const char *rules; /* file; NULL: none */
 } sim_serve_opts;
 
 /* Runs of sim_start: `r1-fraud serve` until it is told to stop, and `r1-fraud offsets reset`. */

@@ -20,7 +20,7 @@ static const char usage[] =
     "  --twice         runs each seed twice, which must give the same trace\n"
     "  --plant WHAT    fence, merge, snapshot: a fault of the service, which must be found; fence\n"
     "                  needs a database whose r1.advance_offset checks no epoch\n"
-    "  --model FILE    of the service; none: rules alone\n";
+    "  --model FILE    of the service in one stream of six; none: rules alone everywhere\n";
 
 typedef struct {
     sim_run run;

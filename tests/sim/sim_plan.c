@@ -400,6 +400,8 @@ static void same_state(director *d, bool bare, const char *what)
                   (unsigned long long)s->digest, (long long)s->digest_seq);
     if (s->digest_seen != last.digest_seen)
         sim_fault("the ids that the last service knew are not those from %s", what);
+    if (s->digest_pace != last.digest_pace)
+        sim_fault("scores and counts of rules of the last service are not those from %s", what);
 }
 
 /* The newest snapshot holds all: without it there is a tail to read. */
@@ -415,8 +417,23 @@ static void same_states(director *d)
 
 /* ---- one run ---- */
 
+/* Rules whose caps a stream of a minute reaches, and one that is a shadow. */
+static const char *write_rules(const sim_run *run)
+{
+    static char path[1024];
+    static const char text[] = "large [max 6/h]: amount > 8000 EUR -> review\n"
+                               "busy [max 4/h]: count(sender, 1h) > 6 -> block\n"
+                               "often [shadow]: count(receiver, 24h) > 3 -> block\n";
+    snprintf(path, sizeof path, "%s.rules", run->folder);
+    FILE *f = fopen(path, "w");
+    if (!f || fputs(text, f) < 0 || fclose(f)) abort();
+    return path;
+}
+
+/* By its stream a run has a model, for one in MODEL_OF, and rules, for one in RULES_OF. */
 static void open_run(director *d, const sim_run *run, bool reference)
 {
+    enum { MODEL_OF = 6, RULES_OF = 3 };
     static const int alerts[] = {0, 3, 1000};
     uint64_t stream = run->seed / SIM_STREAM_SEEDS;
     memset(d, 0, sizeof *d);
@@ -428,7 +445,8 @@ static void open_run(director *d, const sim_run *run, bool reference)
         (sim_serve_opts){.conninfo = run->conninfo,
                          .folder = run->folder,
                          .migrations = run->migrations,
-                         .model = run->model,
+                         .model = stream % MODEL_OF == 1 ? run->model : "none",
+                         .rules = stream % RULES_OF == 0 ? write_rules(run) : NULL,
                          .log_path = run->log_path,
                          .batch_rows = reference ? 500 : (int)between(1, 40),
                          .snapshot_every_s = (int)between(1, 8),

@@ -100,6 +100,13 @@ static r1_status restore_twice(server *s, r1_err *err)
     return st;
 }
 
+static uint64_t pace_digest(fraud_pace *p)
+{
+    size_t bytes;
+    const void *block = fraud_pace_block(p, &bytes);
+    return r1_hash64(block, bytes, 1);
+}
+
 static const sim_serve_opts *serve_opts;
 
 r1_status __wrap_fraud_serve_restore(server *s, r1_err *err)
@@ -123,6 +130,7 @@ void __wrap_fraud_serve_snapshot_last(server *s)
     if (!s->orderly || (!s->share && s->ledger.last_seq != s->last_seq)) return;
     me->digest = fraud_engine_digest(s->parts.engine);
     me->digest_seen = seen_digest(s->parts.seen);
+    me->digest_pace = pace_digest(s->parts.pace);
     me->digest_seq = s->last_seq;
     sim_say("ends at %lld, digest %016llx", (long long)s->last_seq, (unsigned long long)me->digest);
 }
@@ -378,6 +386,7 @@ int sim_serve(void *ctx)
     const char *all[64];
     size_t n = R1_COUNT(args);
     memcpy(all, args, sizeof args);
+    if (o->rules) all[n++] = "--rules", all[n++] = o->rules;
     if (!o->bare) all[n++] = "--snapshot-dir", all[n++] = o->folder;
     if (o->shared) all[n++] = "--events-topic", all[n++] = "events";
     if (o->shared) all[n++] = "--group-session", all[n++] = "1500";

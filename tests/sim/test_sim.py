@@ -8,7 +8,8 @@ tests/sim/test_sim.py controls            each planted fault is found within 50 
 tests/sim/test_sim.py same                a seed run twice gives the same trace
 tests/sim/test_sim.py one OPTIONS         fraud_sim with these options, as --seed 7 --trace
 
-Environment: R1_BIN (folder with the programs), R1_SIM_SEEDS (in the place of 200).
+Environment: R1_BIN (folder with the programs), R1_SIM_SEEDS (in the place of 200),
+R1_SIM_JOBS (processes, in the place of 2).
 """
 
 import os
@@ -21,7 +22,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
 from services import ROOT, Services, bin_dir  # noqa: E402
 
-JOBS = 2
+JOBS = int(os.environ.get("R1_SIM_JOBS") or 2)
 CONTROL_SEEDS = 50
 
 # As r1.make_partitions makes them, for the week of the simulated clock (SIM_WALL_US).
@@ -102,6 +103,8 @@ class Databases:
                 os.path.join(self.folder, f"snapshots{job}"),
                 "--migrations",
                 os.path.join(ROOT, "schemas/sql"),
+                "--model",
+                os.path.join(ROOT, "models/fraud-s-int8.gguf"),
                 *[str(a) for a in args],
             ],
             stdout=subprocess.PIPE,

@@ -236,6 +236,9 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
     /* A snapshot has rules and budget of its time, and one that was refused has taken all away. */
     fraud_policy_pace(s->parts.policy, s->parts.pace);
     R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
+    if (!s->share)
+        R1_TRY(
+            fraud_pace_rebuild_rules(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
     name_stream(s);
     if (s->rebuilt.last_seq == after_seq || s->share) return R1_OK;
