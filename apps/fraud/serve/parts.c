@@ -200,7 +200,7 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
                               .graph_off = !r1_options_bool(o, "graph"),
                               .memory_off = !r1_options_bool(o, "memory"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision")),
-                              .slots_max = FRAUD_BATCH_MAX};
+                              .slots_max = 2 * FRAUD_BATCH_MAX};
     R1_TRY(fraud_capacity_read(o, &opts, err));
     opts.labels_waiting = (uint32_t)r1_options_int(o, "labels-waiting");
     R1_TRY(fraud_engine_new(&p->engine, &opts, err));

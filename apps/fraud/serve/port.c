@@ -478,12 +478,13 @@ static void port_publish(server *s)
     p->turned_us = r1_mono_us();
 }
 
+bool fraud_port_due(const server *s) { return r1_mono_us() - s->port->turned_us >= TURN_US; }
+
 void fraud_port_turn(server *s)
 {
     struct fraud_port *p = s->port;
-    int64_t now = r1_mono_us();
-    atomic_store(&p->heart_us, now);
-    if (now - p->turned_us < TURN_US) return;
+    atomic_store(&p->heart_us, r1_mono_us());
+    if (!fraud_port_due(s)) return;
     port_publish(s);
     port_hints(s, p->shown);
     r1_cli_log_flush();

@@ -37,7 +37,9 @@ r1_status fraud_port_start(server *s, r1_err *err);
 void fraud_port_phase(server *s, fraud_phase phase); /* without a port: nothing */
 /* The service runs from now on: starts the watch. */
 r1_status fraud_port_watch(server *s, r1_err *err);
-/* Once a turn of the loop. */
+/* Whether fraud_port_turn would read what /metrics shows. */
+bool fraud_port_due(const server *s);
+/* Once a turn of the loop. Where it is due, nobody decides meanwhile. */
 void fraud_port_turn(server *s);
 /* Takes the payments that wait at the port into the batch, at most half of it. */
 r1_status fraud_port_serve(server *s, batch *b, r1_err *err);

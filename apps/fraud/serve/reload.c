@@ -109,9 +109,11 @@ static void reload_end(fraud_reload *r, fraud_parts *parts)
     reload_clear(r);
 }
 
+bool fraud_reload_due(const fraud_reload *r) { return r->running && atomic_load(&r->ready); }
+
 void fraud_reload_turn(fraud_reload *r, fraud_parts *parts)
 {
-    if (r->running && atomic_load(&r->ready)) reload_end(r, parts);
+    if (fraud_reload_due(r)) reload_end(r, parts);
     if (!r->running && r1_cli_hangup()) reload_begin(r);
 }
 

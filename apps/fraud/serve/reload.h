@@ -21,7 +21,9 @@ typedef struct fraud_reload fraud_reload;
  * names. */
 r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_err *err);
 void fraud_reload_free(fraud_reload *r); /* after the writer; NULL is fine */
-/* Between two batches: begins a reload that was asked for, ends one that is ready. */
+/* Whether fraud_reload_turn would put another policy in the place of this one. */
+bool fraud_reload_due(const fraud_reload *r);
+/* While nobody decides: begins a reload that was asked for, ends one that is ready. */
 void fraud_reload_turn(fraud_reload *r, fraud_parts *parts);
 /* How many were taken and refused, and the last one's fault ("": none). */
 void fraud_reload_counts(const fraud_reload *r, uint64_t *taken, uint64_t *refused);

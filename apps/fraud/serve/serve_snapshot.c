@@ -263,6 +263,11 @@ void fraud_serve_mark(server *s, const batch *b)
     }
 }
 
+bool fraud_serve_snapshot_due(const server *s)
+{
+    return s->snapshots && fraud_snapshots_due(s->snapshots, s->last_seq);
+}
+
 void fraud_serve_snapshot_tick(server *s)
 {
     if (!s->snapshots) return;
