@@ -178,7 +178,6 @@ static r1_status serve_start(server *s, r1_err *err)
     fraud_ending_waits(s->ending, "PostgreSQL");
     R1_TRY(fraud_serve_restore(s, err));
     R1_TRY(fraud_serve_currency_begin(s, err));
-    s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(s->share ? fraud_share_begin(s, err) : fraud_serve_resume_guard(s, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     fraud_engine_warm(s->parts.engine);
