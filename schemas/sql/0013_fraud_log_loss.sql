@@ -35,14 +35,16 @@ CREATE TABLE r1.log_loss (
 -- An owner, or a snapshot, knows rows up to p_to. Where the log ends before, that is noted, and from is the first row that is gone. NULL:
 -- nothing is, or the log has a newer owner, who has read it as it is.
 CREATE FUNCTION r1.note_loss(p_app text, p_epoch bigint, p_owner text, p_to bigint) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE last bigint;
+DECLARE last bigint; has bigint;
 BEGIN
-    PERFORM FROM r1.log_owner WHERE app = p_app AND epoch <= p_epoch FOR UPDATE;
+    SELECT epoch INTO has FROM r1.log_owner WHERE app = p_app AND epoch <= p_epoch FOR UPDATE;
     IF NOT FOUND THEN RETURN NULL; END IF;
     SELECT greatest((SELECT max(apply_seq) FROM r1.payment), (SELECT max(apply_seq) FROM r1.label),
                     (SELECT max(to_seq) FROM r1.log_loss WHERE app = p_app), 0) INTO last;
     IF last >= p_to THEN RETURN NULL; END IF;
     INSERT INTO r1.log_loss (app, owner, from_seq, to_seq) VALUES (p_app, p_owner, last + 1, p_to);
+    -- The taking was lost as well: the owner before it does not know of these numbers.
+    IF has < p_epoch THEN UPDATE r1.log_owner SET epoch = p_epoch + 1 WHERE app = p_app; END IF;
     RETURN last + 1;
 END $$;
 

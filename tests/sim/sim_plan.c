@@ -18,7 +18,15 @@ enum {
     FAILURES_MAX = 30
 };
 
-typedef enum { DO_KILL = 0, DO_STOP, DO_TAKE_OVER, DO_SKEW, DO_STALL } event_kind;
+typedef enum {
+    DO_KILL = 0,
+    DO_STOP,
+    DO_TAKE_OVER,
+    DO_SKEW,
+    DO_STALL,
+    DO_STANDBY, /* what is committed from now on is lost at DO_PROMOTE */
+    DO_PROMOTE
+} event_kind;
 
 typedef struct {
     int64_t at_us;
@@ -29,7 +37,7 @@ typedef struct {
     const sim_run *run;
     sim_stream stream;
     sim_serve_opts serve;
-    event event[EVENTS_MAX];
+    event event[EVENTS_MAX + 2];
     int n_event;
     bool clocks; /* machines whose clocks differ */
     int owner;   /* the newest service; 0: none yet */
@@ -60,6 +68,7 @@ static void draw_faults(director *d)
     if (one_in(2)) f->cut_after = (uint32_t)between(5, 80);
     if (one_in(4)) f->kill_before = (uint32_t)between(2, 25);
     if (one_in(4)) f->kill_after = (uint32_t)between(2, 25);
+    if (one_in(6)) f->stall = (uint32_t)between(2, 20);
     if (one_in(3)) f->slow = (uint32_t)between(5, 100);
     if (one_in(4)) f->snapshot_bad = (uint32_t)between(100, 600);
     if (one_in(3)) f->wakes = 20;
@@ -83,6 +92,11 @@ static void draw_events(director *d)
     for (int i = 0; i < d->n_event; i++)
         d->event[i] = (event){between(SIM_BEGIN_US, d->stream.end_us + 2000000),
                               kinds[sim_below(R1_COUNT(kinds))]};
+    if (!d->run->fleet && one_in(4)) {
+        int64_t at = between(SIM_BEGIN_US + 1000000, d->stream.end_us);
+        d->event[d->n_event++] = (event){at, DO_STANDBY};
+        d->event[d->n_event++] = (event){at + between(20000, 4000000), DO_PROMOTE};
+    }
     qsort(d->event, (size_t)d->n_event, sizeof *d->event, by_time);
 }
 
@@ -178,6 +192,8 @@ static void do_event(director *d, const event *e)
         if (d->clocks) s->skew_us += between(-60000000, 60000000);
         break;
     case DO_STALL: s->stall_us = sim->now_us + between(10000, 4000000); break;
+    case DO_STANDBY: sim_check_standby(); break;
+    case DO_PROMOTE: sim_check_promote(); break;
     }
 }
 
@@ -202,11 +218,13 @@ static void direct(director *d)
             restart_owner(d);
         } else if (more) {
             do_event(d, &d->event[next++]);
-        } else if (sim->now_us > d->stream.end_us && sim_check_consumed() == messages()) {
+        } else if (sim->now_us > d->stream.end_us && sim_check_consumed() == messages() &&
+                   sim_asks_answered()) {
             return;
         } else if (sim->now_us > until) {
-            sim_fault("%lld of %lld messages were taken, and nothing goes on",
-                      (long long)sim_check_consumed(), (long long)messages());
+            sim_fault("%lld of %lld messages were taken, and nothing goes on%s",
+                      (long long)sim_check_consumed(), (long long)messages(),
+                      sim_asks_answered() ? "" : "; somebody asks and gets no decision");
         }
     }
 }
@@ -478,6 +496,8 @@ void sim_run_seed(const sim_run *run, const sim_results *reference, sim_outcome 
     open_run(&d, run, false);
     draw_faults(&d);
     draw_events(&d);
+    d.serve.port = !run->fleet && one_in(4);
+    if (d.serve.port) sim_asks_make(d.stream.begin_us, d.stream.end_us);
     if (run->fleet) {
         run_fleet(&d);
     } else {
@@ -489,8 +509,9 @@ void sim_run_seed(const sim_run *run, const sim_results *reference, sim_outcome 
     memset(&sim->fault, 0, sizeof sim->fault);
     sim_results *r = sim_check_read();
     if (!*sim->found) sim_check_once(r, &d.stream);
-    if (!*sim->found) out->compared = sim_check_equal(r, reference);
+    if (!*sim->found && !sim->n_ask) out->compared = sim_check_equal(r, reference);
     if (!*sim->found) sim_check_decisions();
+    if (!*sim->found) sim_check_asks();
     if (!*sim->found && !run->fleet) same_states(&d);
     sim_results_free(r);
     for (int i = 1; i < sim->n_service; i++) sim_kill(i);

@@ -346,7 +346,7 @@ int sim_serve(void *ctx)
                           "--model",
                           o->model,
                           "--http-listen",
-                          "",
+                          o->port && !o->probe ? "127.0.0.1:1" : "",
                           "--labels-topic",
                           "labels",
                           "--decisions-topic",
