@@ -249,9 +249,11 @@ typedef struct {
     bool port;         /* clients ask POST /v1/decide */
 } sim_serve_opts;
 
-/* Runs of sim_start: `r1-fraud serve` until it is told to stop, and `r1-fraud offsets reset`. */
+/* Runs of sim_start: `r1-fraud serve` until it is told to stop, `r1-fraud offsets reset` and
+ * `r1-fraud offsets unshare`. */
 int sim_serve(void *opts);
 int sim_reset(void *opts);
+int sim_unshare(void *opts);
 
 /* ---- sim_port.c ---- */
 

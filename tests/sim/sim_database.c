@@ -189,7 +189,7 @@ r1_status __wrap_r1_store_query(r1_store *s, const char *sql, size_t n_param,
     if (!sim_inside()) return __real_r1_store_query(s, sql, n_param, param, out, err);
     char raised[128];
     before(s);
-    if (strstr(sql, "sequencer")) tell_time(s);
+    if (strstr(sql, "sequencer") || strstr(sql, "_shared")) tell_time(s);
     bool refused = sim_chance(sim->fault.refuse);
     if (refused) raise_sql(raised, sizeof raised);
     sim_hold();

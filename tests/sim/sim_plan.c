@@ -386,15 +386,8 @@ static void fleet_stop(fleet *f)
             sim_fault("two services have another state at %lld", (long long)last);
         last = s->digest_seq;
         digest = s->digest;
+        f->d->owner = f->service[i];
     }
-}
-
-static void run_fleet(director *d)
-{
-    static fleet f;
-    fleet_open(&f, d);
-    fleet_direct(&f);
-    if (!*sim->found) fleet_stop(&f);
 }
 
 /* ---- state ---- */
@@ -418,7 +411,7 @@ static void same_state(director *d, bool bare, const char *what)
                   (unsigned long long)s->digest, (long long)s->digest_seq);
     if (s->digest_seen != last.digest_seen)
         sim_fault("the ids that the last service knew are not those from %s", what);
-    if (s->digest_pace != last.digest_pace)
+    if (!d->run->fleet && s->digest_pace != last.digest_pace)
         sim_fault("scores and counts of rules of the last service are not those from %s", what);
 }
 
@@ -431,6 +424,64 @@ static void same_states(director *d)
     snprintf(path, sizeof path, "%s/%s", d->serve.folder, newest);
     unlink(path);
     same_state(d, false, "a snapshot and the log's tail");
+}
+
+/* ---- several against one ---- */
+
+/* The stream goes back to one process. */
+static void fleet_alone(fleet *f, const sim_serve_opts *alone)
+{
+    director *d = f->d;
+    d->serve = *alone;
+    int command = sim_start(sim_unshare, &d->serve);
+    if (!sim_await(command, sim->now_us + STOP_US) || sim->service[command].exit_code)
+        sim_fault("the stream cannot go back to one process");
+}
+
+/* The topic of payments is made anew below the processes: each must end and take nothing. One
+ * process goes on. */
+static void fleet_anew(fleet *f, const sim_serve_opts *alone)
+{
+    director *d = f->d;
+    sim_sleep_until(d->stream.anew_us);
+    for (int i = 0; i < f->n; i++) {
+        if (!member_alive(f, i)) member_start(f, i);
+        sim->service[f->service[i]].kill_in = 0;
+    }
+    sim_sleep_until(sim->now_us + 5000000);
+    int64_t before = sim_check_consumed();
+    sim_say("the topic is made anew");
+    sim_stream_anew(&d->stream, d->run->seed / SIM_STREAM_SEEDS, sim->now_us + 6000000);
+    for (int i = 0; i < f->n && !*sim->found; i++)
+        if (!sim_await(f->service[i], sim->now_us + STOP_US))
+            sim_fault("a topic that was made anew is not noticed by process %d of %d", i, f->n);
+        else if (!sim->service[f->service[i]].exit_code)
+            sim_fault("a service ends as if nothing were, where the topic was made anew");
+    if (!*sim->found && sim_check_consumed() != before)
+        sim_fault("messages of a topic that was made anew were taken as if it were the old");
+    if (!*sim->found) fleet_alone(f, alone);
+    if (*sim->found) return;
+    int reset = sim_start(sim_reset, &d->serve);
+    if (!sim_await(reset, sim->now_us + STOP_US) || sim->service[reset].exit_code)
+        sim_fault("the offsets of the new topic cannot be reset");
+    d->owner = d->n_event = 0;
+    if (!*sim->found) direct(d);
+    if (!*sim->found) stop_all(d);
+}
+
+/* The log of several processes, read by one, gives their state and each decision. */
+static void run_fleet(director *d)
+{
+    static fleet f;
+    const sim_serve_opts alone = d->serve;
+    fleet_open(&f, d);
+    fleet_direct(&f);
+    if (!*sim->found && d->stream.anew) {
+        fleet_anew(&f, &alone);
+        return;
+    }
+    if (!*sim->found) fleet_stop(&f);
+    if (!*sim->found) fleet_alone(&f, &alone);
 }
 
 /* ---- one run ---- */
@@ -458,13 +509,12 @@ static void open_run(director *d, const sim_run *run, bool reference)
     d->run = run;
     sim_begin(run->seed, run->plant, run->traced);
     sim_stream_make(&d->stream, stream, reference);
-    if (run->fleet) d->stream.anew = false;
     d->serve =
         (sim_serve_opts){.conninfo = run->conninfo,
                          .folder = run->folder,
                          .migrations = run->migrations,
                          .model = stream % MODEL_OF == 1 ? run->model : "none",
-                         .rules = stream % RULES_OF == 0 ? write_rules(run) : NULL,
+                         .rules = !run->fleet && stream % RULES_OF == 0 ? write_rules(run) : NULL,
                          .log_path = run->log_path,
                          .batch_rows = reference ? 500 : (int)between(1, 40),
                          .snapshot_every_s = (int)between(1, 8),
@@ -512,6 +562,8 @@ void sim_run_seed(const sim_run *run, const sim_results *reference, sim_outcome 
     if (!*sim->found && !sim->n_ask) out->compared = sim_check_equal(r, reference);
     if (!*sim->found) sim_check_decisions();
     if (!*sim->found) sim_check_asks();
+    if (!*sim->found && run->fleet && sim->service[d.owner].digest)
+        same_state(&d, true, "one process");
     if (!*sim->found && !run->fleet) same_states(&d);
     sim_results_free(r);
     for (int i = 1; i < sim->n_service; i++) sim_kill(i);

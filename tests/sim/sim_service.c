@@ -311,15 +311,15 @@ static int run_command(const r1_command *command, const char *const *args, size_
     return r1_cli_main(&program, (int)n, argv);
 }
 
-int sim_reset(void *ctx)
+static int run_offsets(const sim_serve_opts *o, const char *what, const char *option,
+                       const char *value)
 {
-    const sim_serve_opts *o = ctx;
-    const char *args[] = {"r1-fraud",  "offsets",   "reset",      "--to",
-                          "beginning", "--why",     "made anew",  "--postgres",
-                          o->conninfo, "--brokers", "127.0.0.1:1"};
+    const char *args[] = {"r1-fraud",    "offsets",    what,        option,
+                          value,         "--postgres", o->conninfo, "--brokers",
+                          "127.0.0.1:1", "--why",      "made anew"};
     const r1_command command = {.name = "offsets",
                                 .summary = "offsets",
-                                .operands = "[show | reset]",
+                                .operands = "[show | reset | unshare]",
                                 .operands_max = 1,
                                 .options = fraud_offsets_rows,
                                 .n_options = fraud_offsets_n_row,
@@ -327,6 +327,9 @@ int sim_reset(void *ctx)
     redirect(o->log_path);
     return run_command(&command, args, R1_COUNT(args));
 }
+
+int sim_reset(void *ctx) { return run_offsets(ctx, "reset", "--to", "beginning"); }
+int sim_unshare(void *ctx) { return run_offsets(ctx, "unshare", "--topic", "payments"); }
 
 int sim_serve(void *ctx)
 {
