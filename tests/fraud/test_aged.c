@@ -307,6 +307,7 @@ static void said_pay(said *x, const char *from, const char *to, fraud_result *re
     R1_ASSERT_OK(fraud_engine_apply(x->engine, &p, ++x->n, result ? &slot : NULL, &err), &err);
     if (!result) return;
     fraud_engine_score_by_rules(slot, result);
+    fraud_engine_explain(slot, result);
     fraud_slot_release(x->engine, slot);
 }
 

@@ -535,12 +535,20 @@ static void test_shadow_cap_and_lists(void)
         CU_ASSERT_EQUAL(count.capped, expected[i].capped);
     }
     CU_ASSERT_FALSE(fraud_pace_rule(pace, 4, &count));
+    /* Stored decisions of an hour later, one of them dated back, leave no room under the cap. */
+    const fraud_pace_count stored = {.name = "c", .hits = 3, .capped = 1};
+    fraud_pace_rule_add(pace, &stored, 5, 2);
+    pay.ts = 5 * 3600000 + 1;
+    fraud_policy_decide(p, pace, &subject, &d);
+    CU_ASSERT_PTR_NULL(d.rule);
+    fraud_decision_release(&d);
+    CU_ASSERT_TRUE(fraud_pace_rule(pace, 3, &count) && count.hits == 7 && count.capped == 6);
     fraud_policy_free(p); /* another policy: rules of the same name keep their counts */
     o.rules_path = policy_file("rules", "c: hour < 3 -> review\nm: hour < 2 -> block\n");
     R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
     fraud_policy_pace(p, pace);
     CU_ASSERT_TRUE_FATAL(fraud_pace_rule(pace, 0, &count));
-    CU_ASSERT_EQUAL(count.hits, 4);
+    CU_ASSERT_EQUAL(count.hits, 7);
     CU_ASSERT_FALSE(fraud_pace_rule(pace, 2, &count));
     fraud_policy_free(p);
     fraud_pace_free(pace);

@@ -403,6 +403,9 @@ static void policy_describe(fraud_policy *p, uint64_t hash)
         n += (size_t)snprintf(p->text + n, sizeof p->text - n, " %s=%zu",
                               fraud_account_list_name(p->list[i]),
                               fraud_account_list_count(p->list[i]));
+    if (o->rates && n < sizeof p->text)
+        n += (size_t)snprintf(p->text + n, sizeof p->text - n, " rates=%016llx",
+                              (unsigned long long)o->rates);
     if (*p->calibration && n < sizeof p->text)
         snprintf(p->text + n, sizeof p->text - n, " %s", p->calibration);
 }
@@ -424,6 +427,7 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
     const double numbers[] = {o->review_at, o->block_at, o->alerts_per_day};
     uint64_t hash = r1_hash64(numbers, sizeof numbers, 0);
     hash = r1_hash64(p->calibration, strlen(p->calibration), hash);
+    if (o->rates) hash = r1_hash64(&o->rates, sizeof o->rates, hash);
     R1_TRY(policy_list_read(p, &p->allow, ALLOW_LIST, o->allow_path, &hash, err));
     R1_TRY(policy_list_read(p, &p->block, BLOCK_LIST, o->block_path, &hash, err));
     R1_TRY(policy_named_lists(p, o, &hash, err));
@@ -457,6 +461,7 @@ r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_er
                                .block_at = o->block_at,
                                .alerts_per_day = o->alerts_per_day,
                                .currency = o->currency,
+                               .rates = o->rates,
                                .mistake = o->mistake,
                                .mistake_ctx = o->mistake_ctx};
     if (o->calibration) snprintf(p->calibration, sizeof p->calibration, "%s", o->calibration);

@@ -6,6 +6,7 @@
 #include "r1_assert.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,14 +14,38 @@
 typedef struct {
     const fraud_edge *edge[FRAUD_NEAR];
     uint32_t other[FRAUD_NEAR]; /* distinct */
+    uint8_t which[FRAUD_NEAR];  /* edge i has other end other[which[i]] */
     int n, n_other;
 } near_list;
 
+enum { WALK_BYTES = offsetof(fraud_entity, born) }; /* what walks read of an entity */
+
+/* GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
+ * The asm keeps them. */
+static inline void patterns_prefetch(const void *row, size_t bytes)
+{
+    const char *first = row, *last = first + bytes - 1;
+    __builtin_prefetch(first);
+    __builtin_prefetch(last); /* rows lie across two lines */
+    __asm__ volatile("" : : "r"(first));
+}
+
+static void prefetch_edge(const fraud_state *s, uint64_t seq)
+{
+    patterns_prefetch(fraud_state_edge(s, seq), sizeof(fraud_edge));
+}
+
+/* The place of x in the list, n where it is not there. */
+static int patterns_find(const uint32_t *list, int n, uint32_t x)
+{
+    int i = 0;
+    while (i < n && list[i] != x) i++;
+    return i;
+}
+
 static bool patterns_contains(const uint32_t *list, int n, uint32_t x)
 {
-    for (int i = 0; i < n; i++)
-        if (list[i] == x) return true;
-    return false;
+    return patterns_find(list, n, x) < n;
 }
 
 static uint32_t patterns_other_end(const fraud_edge *edge, int direction)
@@ -42,9 +67,19 @@ static void patterns_near_fill(const fraud_state *s, uint32_t i, int direction, 
         seq = fraud_edge_older(edge, seq, direction);
         uint32_t other = patterns_other_end(edge, direction);
         if (fraud_edge_external(edge, !direction)) continue;
+        int which = patterns_find(l->other, l->n_other, other);
+        if (which == l->n_other) l->other[l->n_other++] = other;
+        l->which[l->n] = (uint8_t)which;
         l->edge[l->n++] = edge;
-        if (!patterns_contains(l->other, l->n_other, other)) l->other[l->n_other++] = other;
     }
+}
+
+/* The newest payments of each of l's other ends. */
+static void far_fill(const fraud_state *s, const near_list *l, int direction,
+                     near_list far[FRAUD_NEAR])
+{
+    for (int i = 0; i < l->n_other; i++)
+        patterns_near_fill(s, l->other[i], direction, FRAUD_FAR, &far[i]);
 }
 
 /* The other ends' own payments are read next, one cache line each, and every line tells where
@@ -54,21 +89,38 @@ static void prefetch_far(const fraud_state *s, const near_list *l, int direction
 {
     uint64_t at[FRAUD_NEAR];
     int n = 0;
-    for (int i = 0; i < l->n_other; i++) __builtin_prefetch(&s->entity[l->other[i]]);
+    for (int i = 0; i < l->n_other; i++) patterns_prefetch(&s->entity[l->other[i]], WALK_BYTES);
     for (int i = 0; i < l->n_other; i++) {
         at[n] = s->entity[l->other[i]].head[direction];
-        if (fraud_state_has(s, at[n])) __builtin_prefetch(fraud_state_edge(s, at[n++]));
+        if (fraud_state_has(s, at[n])) prefetch_edge(s, at[n++]);
     }
     for (int step = 1; step < FRAUD_FAR && n; step++) {
         int left = 0;
         for (int i = 0; i < n; i++) {
             uint64_t older = fraud_edge_older(fraud_state_edge(s, at[i]), at[i], direction);
             if (!fraud_state_has(s, older)) continue;
-            __builtin_prefetch(fraud_state_edge(s, older));
+            prefetch_edge(s, older);
             at[left++] = older;
         }
         n = left;
     }
+}
+
+/* The same for the first hop: four chains side by side. */
+static void prefetch_near(const fraud_state *s, uint32_t u, uint32_t v)
+{
+    const uint64_t head[4] = {s->entity[u].head[0], s->entity[u].head[1], s->entity[v].head[0],
+                              s->entity[v].head[1]};
+    uint64_t at[4];
+    memcpy(at, head, sizeof at);
+    for (int i = 0; i < 4; i++)
+        if (fraud_state_has(s, at[i])) prefetch_edge(s, at[i]);
+    for (int step = 1; step < FRAUD_NEAR; step++)
+        for (int i = 0; i < 4; i++) {
+            if (!fraud_state_has(s, at[i])) continue;
+            at[i] = fraud_edge_older(fraud_state_edge(s, at[i]), at[i], i % 2);
+            if (fraud_state_has(s, at[i])) prefetch_edge(s, at[i]);
+        }
 }
 
 static float patterns_days(int64_t ms) { return (float)((double)ms / (double)FRAUD_DAY_MS); }
@@ -83,22 +135,22 @@ static void cycle_found(const fraud_state *s, const fraud_edge *first, const fra
     if (!(ratio >= p->cycle_ratio)) p->cycle_ratio = ratio;
 }
 
-/* Paths v -> ... -> u in the order of time; outs = payments out of v, ins = payments into u. */
+/* Paths v -> ... -> u in the order of time; outs = payments out of v, ins = payments into u, far =
+ * payments into each of their other ends. */
 static void count_cycles(const fraud_state *s, uint32_t u, uint32_t v, const near_list *outs,
-                         const near_list *ins, int32_t ln, fraud_patterns *p)
+                         const near_list *ins, const near_list *far, int32_t ln, fraud_patterns *p)
 {
     for (int i = 0; i < outs->n; i++)
         if (outs->edge[i]->to == u) cycle_found(s, outs->edge[i], outs->edge[i], ln, &p->cycle2, p);
-    near_list far;
     for (int j = 0; j < ins->n; j++) {
         const fraud_edge *last = ins->edge[j];
+        const near_list *before = &far[ins->which[j]];
         if (last->from == v || last->from == u) continue;
         for (int i = 0; i < outs->n; i++)
             if (outs->edge[i]->to == last->from && outs->edge[i]->ts <= last->ts)
                 cycle_found(s, outs->edge[i], last, ln, &p->cycle3, p);
-        patterns_near_fill(s, last->from, 1, FRAUD_FAR, &far);
-        for (int k = 0; k < far.n; k++) {
-            const fraud_edge *mid = far.edge[k];
+        for (int k = 0; k < before->n; k++) {
+            const fraud_edge *mid = before->edge[k];
             if (mid->ts > last->ts || mid->from == u || mid->from == v || mid->from == last->from)
                 continue;
             for (int i = 0; i < outs->n; i++)
@@ -117,34 +169,57 @@ static float patterns_overlap(const uint32_t *a, int n_a, const uint32_t *b, int
     return (float)n;
 }
 
+/* A set of entities that tells most strangers at once. */
+typedef struct {
+    uint64_t bits[4];
+    const near_list *list;
+} near_set;
+
+static near_set set_of(const near_list *l)
+{
+    near_set set = {.list = l};
+    for (int i = 0; i < l->n_other; i++)
+        set.bits[l->other[i] / 64 % 4] |= UINT64_C(1) << l->other[i] % 64;
+    return set;
+}
+
+/* Whether one of l's other ends, but for not1 and not2, is in the set. */
+static bool patterns_meet(const near_list *l, const near_set *set, uint32_t not1, uint32_t not2)
+{
+    for (int i = 0; i < l->n_other; i++) {
+        uint32_t x = l->other[i];
+        if (set->bits[x / 64 % 4] >> x % 64 & 1 && x != not1 && x != not2 &&
+            patterns_contains(set->list->other, set->list->n_other, x))
+            return true;
+    }
+    return false;
+}
+
 /* Second hops from each of v's other sources b: does b share a source, or a sink, with u? */
 static void count_shared(const fraud_state *s, uint32_t u, uint32_t v, const near_list *u_in,
                          const near_list *u_out, const near_list *v_in, fraud_patterns *p)
 {
+    const near_set sources = set_of(u_in), sinks = set_of(u_out);
     near_list far;
     for (int i = 0; i < v_in->n_other; i++) {
         uint32_t b = v_in->other[i];
         if (b == u || b == v) continue;
         patterns_near_fill(s, b, 1, FRAUD_FAR, &far);
-        p->shared_source +=
-            patterns_overlap(far.other, far.n_other, u_in->other, u_in->n_other, v, b) > 0;
+        p->shared_source += patterns_meet(&far, &sources, v, b);
         patterns_near_fill(s, b, 0, FRAUD_FAR, &far);
-        p->shared_sink +=
-            patterns_overlap(far.other, far.n_other, u_out->other, u_out->n_other, v, u) > 0;
+        p->shared_sink += patterns_meet(&far, &sinks, v, u);
     }
 }
 
-static float second_hop(const fraud_state *s, const near_list *l, int direction, uint32_t self)
+/* Distinct ends behind the other ends of l; far = payments of each of these. */
+static float second_hop(const near_list *l, const near_list *far, uint32_t self)
 {
     uint32_t seen[FRAUD_NEAR * FRAUD_FAR];
     int n = 0;
-    near_list far;
-    for (int i = 0; i < l->n_other; i++) {
-        patterns_near_fill(s, l->other[i], direction, FRAUD_FAR, &far);
-        for (int k = 0; k < far.n_other; k++)
-            if (far.other[k] != self && !patterns_contains(seen, n, far.other[k]))
-                seen[n++] = far.other[k];
-    }
+    for (int i = 0; i < l->n_other; i++)
+        for (int k = 0; k < far[i].n_other; k++)
+            if (far[i].other[k] != self && !patterns_contains(seen, n, far[i].other[k]))
+                seen[n++] = far[i].other[k];
     R1_ASSERT(n <= (int)R1_COUNT(seen), "second hop: %d entities", n);
     return (float)n;
 }
@@ -201,12 +276,13 @@ static void pass_through(const fraud_state *s, const near_list *ins, int32_t ln,
 void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t ln,
                           fraud_patterns *p)
 {
-    near_list u_in, u_out, v_in, v_out;
+    near_list u_in, u_out, v_in, v_out, far[FRAUD_NEAR];
     memset(p, 0, sizeof *p);
     p->ln = ln;
     p->cycle_age = p->cycle_ratio = p->through_age = NAN;
     p->peer_amount = p->side_amount = p->peer_new = p->side_new = NAN;
     p->through_ratio = INFINITY;
+    prefetch_near(s, u, v);
     patterns_near_fill(s, u, 1, FRAUD_NEAR, &u_in);
     patterns_near_fill(s, u, 0, FRAUD_NEAR, &u_out);
     patterns_near_fill(s, v, 1, FRAUD_NEAR, &v_in);
@@ -215,11 +291,13 @@ void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t 
     prefetch_far(s, &v_in, 1);
     prefetch_far(s, &v_in, 0);
     prefetch_far(s, &v_out, 0);
-    count_cycles(s, u, v, &v_out, &u_in, ln, p);
+    far_fill(s, &u_in, 1, far);
+    count_cycles(s, u, v, &v_out, &u_in, far, ln, p);
+    p->up2 = second_hop(&u_in, far, u);
     p->parallel = patterns_overlap(u_out.other, u_out.n_other, v_in.other, v_in.n_other, u, v);
     count_shared(s, u, v, &u_in, &u_out, &v_in, p);
-    p->up2 = second_hop(s, &u_in, 1, u);
-    p->down2 = second_hop(s, &v_out, 0, v);
+    far_fill(s, &v_out, 0, far);
+    p->down2 = second_hop(&v_out, far, v);
     fan_of(s, &u_in, v, &p->up_fan_out, &p->up_fan_in, NULL, NULL);
     fan_of(s, &v_in, u, &p->peer_fan_out, &p->peer_fan_in, &p->peer_fan_out_mean, NULL);
     fan_of(s, &u_out, v, &p->side_fan_out, &p->side_fan_in, NULL, &p->side_fan_in_mean);

@@ -485,7 +485,7 @@ uint64_t fraud_state_insert(fraud_state *s, const fraud_payment *p, uint32_t fro
     edge_fill(s, edge, seq, p, from, to);
     edge->pair = pair;
     name_edge(s, edge, seq, p->tx_id, &id);
-    s->seq_next++;
+    if (++s->seq_next - s->edge_lap == s->edge_cap) s->edge_lap = s->seq_next;
     entity_seen(s, from, 0, seq);
     entity_seen(s, to, 1, seq);
     sender_seen(&s->entity[from], p);

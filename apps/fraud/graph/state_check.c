@@ -13,6 +13,8 @@ static const char *ring_fault(const fraud_state *s)
 {
     if (s->seq_first > s->seq_next || s->seq_next - s->seq_first > s->edge_cap)
         return "the ring holds more edges than it has places";
+    if (s->edge_lap != s->seq_next - s->seq_next % s->edge_cap)
+        return "the ring's lap begins elsewhere";
     for (int k = 0; k < FRAUD_N_WINDOW; k++) {
         if (s->tail[k] < s->seq_first || s->tail[k] > s->seq_next)
             return "a window's oldest edge is not in the ring";

@@ -416,6 +416,7 @@ r1_status fraud_state_load(fraud_state *s, r1_image_in *in, r1_err *err)
         if (a[i].n != now[i].n)
             R1_FAIL(err, R1_E_FORMAT, "%s: expected %llu rows, found %llu", a[i].name,
                     (unsigned long long)now[i].n, (unsigned long long)a[i].n);
+    s->edge_lap = s->seq_next - s->seq_next % s->edge_cap;
     const row_counts rows = {section_of(now, n, "state.entity")->n,
                              section_of(now, n, "state.pair")->n};
     const char *fault = image_fault(s, &rows);

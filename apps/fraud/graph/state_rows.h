@@ -9,6 +9,7 @@
 
 #include "graph/names.h"
 #include "payment/payment.h"
+#include "r1_assert.h"
 
 /* The time windows, rising: name in code, length in ms, the length in figures as explanations of
  * items print it, and in words as the rules' reasons do. */
@@ -130,6 +131,7 @@ typedef struct fraud_state {
     fraud_name_ring tx_names;
     fraud_name_pool names;
     uint64_t seq_next, seq_first;  /* edges seq_first..seq_next-1 are in the ring */
+    uint64_t edge_lap;             /* the edge that has, or will have, place 0 in this lap */
     uint64_t tail[FRAUD_N_WINDOW]; /* oldest edge of each window */
     int64_t now;
     int64_t cut_ts; /* newest edge that was cut: exact windows begin after it; FRAUD_NEVER: none */
@@ -148,7 +150,11 @@ static inline bool fraud_state_has(const fraud_state *s, uint64_t seq)
 }
 static inline fraud_edge *fraud_state_edge(const fraud_state *s, uint64_t seq)
 {
-    return &s->edge[seq % s->edge_cap];
+    uint64_t at = seq - s->edge_lap; /* of the lap before: wraps around */
+    R1_DEEP_ASSERT(seq <= s->seq_next && seq + s->edge_cap >= s->seq_next,
+                   "ring: edge %llu of %llu, %u places", (unsigned long long)seq,
+                   (unsigned long long)s->seq_next, s->edge_cap);
+    return &s->edge[at < s->edge_cap ? at : at + s->edge_cap];
 }
 /* The next older edge of the sender (direction 0) or the receiver of edge seq. */
 static inline uint64_t fraud_edge_older(const fraud_edge *edge, uint64_t seq, int direction)

@@ -158,6 +158,7 @@ static r1_status replay_flush(replay *r, r1_err *err)
 {
     r1_status st = fraud_engine_score(r->engine, r->slot, r->n_slot, r->result, err);
     for (size_t i = 0; i < r->n_slot; i++) {
+        if (st == R1_OK) fraud_engine_explain(r->slot[i], &r->result[i]);
         if (st == R1_OK) st = replay_write_score(r, i, err);
         fraud_slot_release(r->engine, r->slot[i]);
     }

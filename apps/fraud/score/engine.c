@@ -316,44 +316,71 @@ int64_t fraud_engine_clock(const fraud_engine *e) { return e->state->now; }
 
 /* ---- scoring ---- */
 
-static void score_explain(const fraud_slot *slot, const fraud_scoring *x, fraud_result *result)
+static fraud_recall *recall_of(const fraud_engine *e)
 {
-    fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
-    fraud_explain(&slot->f, x, result);
-    result->amount_max = x->amount_max;
+    return e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
+}
+
+static void score_take(const fraud_slot *slot, const fraud_scoring *x, fraud_result *r)
+{
+    memset(r, 0, offsetof(fraud_result, reason)); /* of the rest, n_reason and n_finding are read */
+    r->n_item = FRAUD_N_ITEM;
+    for (int i = 0; i < FRAUD_N_ITEM; i++) {
+        r->item[i].name = fraud_item_name(i);
+        r->item[i].delta = x->delta[i];
+    }
+    r->prior_logit = x->prior;
+    r->logit = x->logit;
+    r->probability = x->prob;
+    r->amount_max = x->amount_max;
+    r->n_finding = slot->n_finding;
+    memcpy(r->finding, slot->finding, slot->n_finding * sizeof slot->finding[0]);
+}
+
+void fraud_engine_explain(const fraud_slot *slot, fraud_result *r)
+{
+    const fraud_explained x = {&slot->f, &slot->features, &slot->payment, slot->finding,
+                               slot->n_finding};
+    R1_ASSERT(slot->filled, "slot of apply_seq %lld is free", (long long)slot->seq);
+    if (r->degraded)
+        r->n_reason =
+            (uint8_t)fraud_rules_reasons(x.facts, slot->finding, slot->n_finding, r->reason);
+    else
+        fraud_explain(&x, r);
 }
 
 /* Of the slots those that are kept, or those that are not: the two refer to entries of different
  * memories. */
-static r1_status score_kind(fraud_engine *e, fraud_slot *const *slot, size_t n, bool kept,
-                            fraud_result *result, r1_err *err)
+static size_t score_pick(fraud_engine *e, fraud_slot *const *slot, size_t n, bool kept)
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++)
         if (slot[i]->kept == kept)
             e->scoring[k++] =
                 (fraud_scoring){.features = &slot[i]->features, .payment = &slot[i]->payment};
-    if (kept && !k) return R1_OK;
-    R1_TRY((kept ? fraud_scorer_run_kept : fraud_scorer_run)(e->scorer, e->scoring, k, err));
-    k = 0;
-    for (size_t i = 0; i < n; i++)
-        if (slot[i]->kept == kept) score_explain(slot[i], &e->scoring[k++], &result[i]);
-    return R1_OK;
+    return k;
 }
 
-static r1_status score_by_model(fraud_engine *e, fraud_slot *const *slot, size_t n,
-                                fraud_result *result, r1_err *err)
+static void score_hand_out(fraud_engine *e, fraud_slot *const *slot, size_t n, bool kept,
+                           fraud_result *result)
 {
-    if (n > FRAUD_SCORE_MAX)
-        R1_FAIL(err, R1_E_INVAL, "expected at most %d payments to score together, found %zu",
-                FRAUD_SCORE_MAX, n);
+    size_t k = 0;
     for (size_t i = 0; i < n; i++)
-        R1_ASSERT(slot[i]->filled && slot[i]->seq <= e->last_seq,
-                  "slot of apply_seq %lld is free or late", (long long)slot[i]->seq);
-    bool all_kept = n > 0; /* then nothing waits that this batch would encode */
-    for (size_t i = 0; i < n; i++) all_kept = all_kept && slot[i]->kept;
-    if (!all_kept) R1_TRY(score_kind(e, slot, n, false, result, err));
-    return score_kind(e, slot, n, true, result, err);
+        if (slot[i]->kept == kept) score_take(slot[i], &e->scoring[k++], &result[i]);
+}
+
+static r1_status score_by_model(fraud_engine *e, fraud_recall_batch *b, fraud_slot *const *slot,
+                                size_t n, fraud_result *result, r1_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        R1_ASSERT(slot[i]->filled, "slot of apply_seq %lld is free", (long long)slot[i]->seq);
+    size_t k = score_pick(e, slot, n, false);
+    if (k || b) R1_TRY(fraud_scorer_run(e->scorer, b, e->scoring, k, err));
+    score_hand_out(e, slot, n, false, result);
+    if (!(k = score_pick(e, slot, n, true))) return R1_OK;
+    R1_TRY(fraud_scorer_run_kept(e->scorer, e->scoring, k, err));
+    score_hand_out(e, slot, n, true, result);
+    return R1_OK;
 }
 
 void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)
@@ -362,12 +389,39 @@ void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)
     fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
 }
 
+r1_status fraud_engine_offer(fraud_engine *e, fraud_recall_batch **b, r1_err *err)
+{
+    *b = NULL;
+    return recall_of(e) ? fraud_recall_offer(recall_of(e), b, err) : R1_OK;
+}
+
+void fraud_engine_taken(fraud_engine *e)
+{
+    if (recall_of(e)) fraud_recall_taken(recall_of(e));
+}
+
+r1_status fraud_engine_score_batch(fraud_engine *e, fraud_recall_batch *b, fraud_slot *const *slot,
+                                   size_t n, fraud_result *result, r1_err *err)
+{
+    if (n > FRAUD_SCORE_MAX)
+        R1_FAIL(err, R1_E_INVAL, "expected at most %d payments to score together, found %zu",
+                FRAUD_SCORE_MAX, n);
+    if (e->scorer) return score_by_model(e, b, slot, n, result, err);
+    for (size_t i = 0; i < n; i++) fraud_engine_score_by_rules(slot[i], &result[i]);
+    return R1_OK;
+}
+
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
                              fraud_result *result, r1_err *err)
 {
-    if (e->scorer) return score_by_model(e, slot, n, result, err);
-    for (size_t i = 0; i < n; i++) fraud_engine_score_by_rules(slot[i], &result[i]);
-    return R1_OK;
+    fraud_recall_batch *b = NULL;
+    bool all_kept = n > 0; /* then nothing waits that this batch would encode */
+    for (size_t i = 0; i < n && n <= FRAUD_SCORE_MAX; i++) all_kept = all_kept && slot[i]->kept;
+    if (!all_kept && n <= FRAUD_SCORE_MAX) {
+        R1_TRY(fraud_engine_offer(e, &b, err));
+        fraud_engine_taken(e);
+    }
+    return fraud_engine_score_batch(e, b, slot, n, result, err);
 }
 
 /* ---- capacity ---- */
@@ -429,11 +483,6 @@ uint64_t fraud_engine_schema_hash(const fraud_engine *e)
     return e->scorer ? fraud_scorer_schema(e->scorer) : 0;
 }
 
-static fraud_recall *recall_of(const fraud_engine *e)
-{
-    return e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
-}
-
 void fraud_engine_warm(fraud_engine *e)
 {
     fraud_state_warm(e->state);
@@ -478,6 +527,17 @@ static engine_head head_of_engine(const fraud_engine *e)
     memcpy(h.window_ms, FRAUD_WINDOW_MS, sizeof h.window_ms);
     return h;
 }
+
+uint64_t fraud_engine_form(const fraud_engine *e)
+{
+    const engine_head own = head_of_engine(e);
+    const uint64_t form[] = {ENGINE_VERSION, WAITING_VERSION, MEMORY_VERSION, FRAUD_STATE_VERSION,
+                             own.schema,     own.memory,      FRAUD_N_WINDOW};
+    uint64_t hash = r1_hash64(form, sizeof form, (uint64_t)own.retention_ms);
+    return r1_hash64(own.window_ms, sizeof own.window_ms, hash);
+}
+
+bool fraud_engine_remembers(const fraud_engine *e) { return recall_of(e) != NULL; }
 
 r1_status fraud_engine_settle(fraud_engine *e, r1_err *err)
 {

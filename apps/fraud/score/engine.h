@@ -14,8 +14,9 @@
  *     one after its apply, after any number of other applies, or not at all. At most
  *     fraud_engine_opts.slots_max are filled and unreleased at a time.
  *
- * Owns:    state, slots, model. Threads: one at a time per engine; one engine with findings per
- *          process, because igraph is not thread-safe here.
+ * Owns:    state, slots, model. Threads: one at a time per engine, and one more that scores a batch
+ *          meanwhile (fraud_engine_score_batch); one engine with findings per process, because
+ *          igraph is not thread-safe here.
  * Errors:  apply takes a payment that fraud_payment_check has passed; sanitizer builds assert it.
  *          Where it fails for an apply_seq that does not rise or for want of a slot, state is as
  *          before. Where working memory fails, the payment counts without its entry: err->fatal
@@ -30,7 +31,8 @@
 #include "score/waiting.h"
 
 typedef struct fraud_engine fraud_engine;
-typedef struct fraud_slot fraud_slot; /* one captured payment */
+typedef struct fraud_slot fraud_slot;                 /* one captured payment */
+typedef struct fraud_recall_batch fraud_recall_batch; /* recall.h */
 
 #define FRAUD_PRECISION_HELP                                                                       \
     "of the model's linear layers and of working memory's entries; auto: 8-bit integers where "    \
@@ -135,15 +137,33 @@ uint64_t fraud_engine_state_bytes(const fraud_engine_opts *opts);
 r1_status fraud_engine_score(fraud_engine *e, fraud_slot *const *slot, size_t n,
                              fraud_result *result, r1_err *err);
 
+/* The same in two halves, so that another thread scores while this one applies. The engine's thread
+ * offers what it has applied, and says when it was taken: payments that it applies from then on are
+ * of the next batch. The scoring thread gets the slots and b, one batch at a time. It must be done
+ * before the next batch is taken, and before any function here is called that asks for no filled
+ * slot. b is NULL where working memory is off. Slots are released on the engine's thread. */
+r1_status fraud_engine_offer(fraud_engine *e, fraud_recall_batch **b, r1_err *err);
+void fraud_engine_taken(fraud_engine *e);
+/* @locality the scoring thread */
+r1_status fraud_engine_score_batch(fraud_engine *e, fraud_recall_batch *b, fraud_slot *const *slot,
+                                   size_t n, fraud_result *result, r1_err *err);
+
 /* The same by the rules alone, at once: for a payment that the model would decide too late. The
  * result says degraded. */
 void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result);
+
+/* Puts the reasons, with words, to the result of a slot that is still filled. Scoring leaves them
+ * out, as most payments are allowed and nobody reads theirs. @locality any thread */
+void fraud_engine_explain(const fraud_slot *slot, fraud_result *result);
 
 /* ---- what the caller records with a decision ------------------------------------------------- */
 
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */
 uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file; 0 without a model */
 uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
+/* Of what shapes the state beside settings: versions of its bytes, windows, the schema. */
+uint64_t fraud_engine_form(const fraud_engine *e);
+bool fraud_engine_remembers(const fraud_engine *e); /* it has working memory, of its model */
 /* A hash over the state: windows, ring, labels, those that wait included, working memory.
  * Encodes what waits, where no slot is filled. Slow: reads all of it. */
 uint64_t fraud_engine_digest(fraud_engine *e);

@@ -41,10 +41,10 @@ static void pattern_words(const fraud_patterns *p, char *text, size_t cap)
 }
 
 /* What an item says of itself. */
-static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, char *text,
-                       size_t cap)
+static void item_words(const fraud_explained *x, int item, char *text, size_t cap)
 {
     const fraud_features *c = x->features;
+    const fraud_facts *f = x->facts;
     switch (item) {
     case FRAUD_ITEM_SENDER: end_words(f->from, "sender", text, cap); break;
     case FRAUD_ITEM_RECEIVER: end_words(f->to, "receiver", text, cap); break;
@@ -70,42 +70,35 @@ static void item_words(const fraud_facts *f, const fraud_scoring *x, int item, c
     }
 }
 
-static size_t item_reasons(const fraud_facts *f, const fraud_scoring *x, const fraud_result *facts,
-                           int item, fraud_reason *out)
+static size_t item_reasons(const fraud_explained *x, const fraud_reason *fact, size_t n_fact,
+                           int item, double delta, fraud_reason *out)
 {
     size_t n = 0;
-    for (size_t k = 0; k < facts->n_reason; k++)
-        if (explain_item_of(&facts->reason[k]) == item) out[n++] = facts->reason[k];
-    if (!n && x->delta[item] != 0) {
+    for (size_t k = 0; k < n_fact; k++)
+        if (explain_item_of(&fact[k]) == item) out[n++] = fact[k];
+    if (!n && delta != 0) {
         snprintf(out[0].code, sizeof out[0].code, "%s_profile", fraud_item_name(item));
-        item_words(f, x, item, out[0].text, sizeof out[0].text);
+        item_words(x, item, out[0].text, sizeof out[0].text);
         n = 1;
     }
     for (size_t k = 0; k < n; k++) {
         snprintf(out[k].item, sizeof out[k].item, "%s", fraud_item_name(item));
-        out[k].contribution = x->delta[item] / (double)n;
+        out[k].contribution = delta / (double)n;
     }
     return n;
 }
 
 _Static_assert(FRAUD_N_ITEM <= (int)FRAUD_ITEMS_MAX, "a result holds every item");
 
-void fraud_explain(const fraud_facts *f, const fraud_scoring *x, fraud_result *r)
+void fraud_explain(const fraud_explained *x, fraud_result *r)
 {
-    fraud_reason all[FRAUD_REASONS_MAX + FRAUD_N_ITEM];
-    size_t n = 0;
-    for (int item = 0; item < FRAUD_N_ITEM; item++) n += item_reasons(f, x, r, item, all + n);
+    fraud_reason fact[FRAUD_REASONS_MAX], all[FRAUD_REASONS_MAX + FRAUD_N_ITEM];
+    size_t n = 0, n_fact = fraud_rules_reasons(x->facts, x->finding, x->n_finding, fact);
+    R1_ASSERT(r->n_item == FRAUD_N_ITEM, "explain: %u items", r->n_item);
+    for (int item = 0; item < FRAUD_N_ITEM; item++)
+        n += item_reasons(x, fact, n_fact, item, r->item[item].delta, all + n);
     R1_ASSERT(n <= R1_COUNT(all), "reasons: %zu of %zu", n, R1_COUNT(all));
     fraud_reasons_sort(all, n);
     r->n_reason = (uint8_t)(n < FRAUD_REASONS_MAX ? n : FRAUD_REASONS_MAX);
     memcpy(r->reason, all, r->n_reason * sizeof *all);
-    r->n_item = FRAUD_N_ITEM;
-    for (int i = 0; i < FRAUD_N_ITEM; i++) {
-        snprintf(r->item[i].name, sizeof r->item[i].name, "%s", fraud_item_name(i));
-        r->item[i].delta = x->delta[i];
-    }
-    r->degraded = false;
-    r->prior_logit = x->prior;
-    r->logit = x->logit;
-    r->probability = x->prob;
 }

@@ -10,7 +10,16 @@
 #include "score/rules.h"
 #include "score/scorer.h"
 
-/* r holds the rules' facts and findings and becomes the model's result. */
-void fraud_explain(const fraud_facts *f, const fraud_scoring *x, fraud_result *r);
+/* What the words are made of. */
+typedef struct {
+    const fraud_facts *facts;
+    const fraud_features *features;
+    const fraud_payment *payment;
+    const fraud_finding *finding;
+    size_t n_finding;
+} fraud_explained;
+
+/* Fills the reasons of the model's result r by its items' differences. */
+void fraud_explain(const fraud_explained *x, fraud_result *r);
 
 #endif

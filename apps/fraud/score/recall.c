@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* recall.c - see recall.h. One ticket is open from the first payment after a batch until that
- * batch has run: what the batch's references name is not used again before. */
+/* recall.c - see recall.h. A batch's ticket is open from its first payment until it has run: what
+ * its references name is not used again before. */
 #include "score/recall.h"
 
 #include "r1_assert.h"
@@ -9,18 +9,24 @@
 
 enum { WAITING_MAX = 256 };
 
-struct fraud_recall {
-    r1_memory *pool;
-    r1_memory_opts opts; /* of the pool */
-    const r1_model *model;
-    r1_session *session;
-    uint64_t rings_max, bytes_max;
+/* The entries of one batch of payments, until they are encoded. */
+struct fraud_recall_batch {
     uint64_t ticket; /* 0: none is open */
     uint32_t n;      /* waiting to be encoded */
     float num[WAITING_MAX][FRAUD_N_EVENT_NUM];
     int32_t cat[WAITING_MAX][FRAUD_N_EVENT_CAT];
     r1_event event[WAITING_MAX];
     uint64_t handle[WAITING_MAX];
+};
+
+struct fraud_recall {
+    r1_memory *pool;
+    r1_memory_opts opts; /* of the pool */
+    const r1_model *model;
+    r1_session *session;
+    uint64_t rings_max, bytes_max;
+    fraud_recall_batch batch[2]; /* the open one, and one that is scored meanwhile */
+    int open;
     fraud_key_sink sink;
     void *sink_ctx;
     size_t width;
@@ -45,7 +51,9 @@ r1_status fraud_recall_new(fraud_recall **out, const r1_model *m, r1_session *se
     r->rings_max = rings_max;
     r->bytes_max = o.bytes_max;
     r->width = width;
-    for (int i = 0; i < WAITING_MAX; i++) r->event[i] = (r1_event){r->num[i], r->cat[i]};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < WAITING_MAX; i++)
+            r->batch[k].event[i] = (r1_event){r->batch[k].num[i], r->batch[k].cat[i]};
     r->key = calloc(width, sizeof *r->key);
     r1_status st = r->key ? r1_memory_new(&r->pool, m, &o, err)
                           : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
@@ -106,15 +114,15 @@ void fraud_recall_look(const fraud_recall *r, const fraud_state *s, uint32_t fro
     }
 }
 
-static r1_status recall_encode(fraud_recall *r, r1_err *err)
+static r1_status recall_encode(fraud_recall *r, fraud_recall_batch *b, r1_err *err)
 {
-    uint32_t n = r->n;
-    R1_ASSERT(n <= WAITING_MAX && (!n || r->ticket), "working memory: %u wait without a ticket", n);
-    r->n = 0;
+    uint32_t n = b->n;
+    R1_ASSERT(n <= WAITING_MAX && (!n || b->ticket), "working memory: %u wait without a ticket", n);
+    b->n = 0;
     if (!n) return R1_OK;
-    R1_TRY(r1_session_store(r->session, r->pool, r->ticket, r->event, r->handle, n, err));
+    R1_TRY(r1_session_store(r->session, r->pool, b->ticket, b->event, b->handle, n, err));
     for (uint32_t i = 0; r->sink && i < n; i++) {
-        R1_TRY(r1_memory_get(r->pool, r->handle[i], r->key, NULL, err));
+        R1_TRY(r1_memory_get(r->pool, b->handle[i], r->key, NULL, err));
         r->sink(r->sink_ctx, r->key, r->width);
     }
     return R1_OK;
@@ -126,9 +134,18 @@ void fraud_recall_watch(fraud_recall *r, fraud_key_sink sink, void *ctx)
     r->sink_ctx = ctx;
 }
 
+static fraud_recall_batch *open_batch(fraud_recall *r) { return &r->batch[r->open]; }
+
 static r1_status open_ticket(fraud_recall *r, r1_err *err)
 {
-    return r->ticket ? R1_OK : r1_memory_begin(r->pool, &r->ticket, err);
+    fraud_recall_batch *b = open_batch(r);
+    return b->ticket ? R1_OK : r1_memory_begin(r->pool, &b->ticket, err);
+}
+
+static void end_ticket(fraud_recall *r, fraud_recall_batch *b)
+{
+    if (b->ticket) r1_memory_end(r->pool, b->ticket);
+    b->ticket = 0;
 }
 
 r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, bool held,
@@ -140,32 +157,43 @@ r1_status fraud_recall_add(fraud_recall *r, const fraud_state *s, uint64_t seq, 
     if (!edge->external_from) key[n++] = ring_key(&s->entity[edge->from], 0);
     if (!edge->external_to) key[n++] = ring_key(&s->entity[edge->to], 1);
     if (!n) return R1_OK;
+    fraud_recall_batch *b = open_batch(r);
     R1_TRY(open_ticket(r, err));
-    R1_ASSERT(r->n < WAITING_MAX, "working memory: %u of %d wait", r->n, (int)WAITING_MAX);
-    fraud_features_event(s, seq, r->num[r->n], r->cat[r->n]);
-    R1_TRY(r1_memory_append(r->pool, r->ticket, key, n, seq, &r->handle[r->n], err));
-    if (++r->n < WAITING_MAX) return R1_OK;
-    R1_TRY(recall_encode(r, err));
-    if (held) return R1_OK;
-    r1_memory_end(r->pool, r->ticket);
-    r->ticket = 0;
+    R1_ASSERT(b->n < WAITING_MAX, "working memory: %u of %d wait", b->n, (int)WAITING_MAX);
+    fraud_features_event(s, seq, b->num[b->n], b->cat[b->n]);
+    R1_TRY(r1_memory_append(r->pool, b->ticket, key, n, seq, &b->handle[b->n], err));
+    if (++b->n < WAITING_MAX) return R1_OK;
+    R1_TRY(recall_encode(r, b, err));
+    if (!held) end_ticket(r, b);
     return R1_OK;
 }
 
-r1_status fraud_recall_begin(fraud_recall *r, uint64_t *ticket, r1_err *err)
+r1_status fraud_recall_offer(fraud_recall *r, fraud_recall_batch **b, r1_err *err)
 {
-    R1_TRY(open_ticket(r, err));
-    R1_TRY(recall_encode(r, err));
-    *ticket = r->ticket;
-    r->ticket = 0;
+    *b = open_batch(r);
+    return open_ticket(r, err);
+}
+
+void fraud_recall_taken(fraud_recall *r)
+{
+    r->open = !r->open;
+    R1_ASSERT(!open_batch(r)->ticket && !open_batch(r)->n,
+              "working memory: two batches are scored at once");
+}
+
+r1_status fraud_recall_encode(fraud_recall *r, fraud_recall_batch *b, uint64_t *ticket, r1_err *err)
+{
+    *ticket = b->ticket;
+    R1_TRY(recall_encode(r, b, err));
+    b->ticket = 0;
     return R1_OK;
 }
 
 r1_status fraud_recall_settle(fraud_recall *r, r1_err *err)
 {
-    R1_TRY(recall_encode(r, err));
-    if (r->ticket) r1_memory_end(r->pool, r->ticket);
-    r->ticket = 0;
+    R1_ASSERT(!r->batch[!r->open].ticket, "working memory: a batch is scored while it settles");
+    R1_TRY(recall_encode(r, open_batch(r), err));
+    end_ticket(r, open_batch(r));
     return R1_OK;
 }
 
@@ -173,8 +201,7 @@ r1_status fraud_recall_empty(fraud_recall *r, r1_err *err)
 {
     r1_memory_free(r->pool);
     r->pool = NULL;
-    r->ticket = 0;
-    r->n = 0;
+    for (int k = 0; k < 2; k++) r->batch[k].ticket = r->batch[k].n = 0;
     r1_status st = r1_memory_new(&r->pool, r->model, &r->opts, err);
     if (st != R1_OK && err) err->fatal = true;
     return st;

@@ -33,10 +33,11 @@ typedef struct {
     bool degraded; /* no model: the rules' score */
     uint8_t n_item, n_reason, n_finding;
     struct {
-        char name[24];
+        const char *name; /* for ever */
         double delta;
-    } item[FRAUD_ITEMS_MAX];                   /* in evidence order */
-    fraud_reason reason[FRAUD_REASONS_MAX];    /* largest |contribution| first */
+    } item[FRAUD_ITEMS_MAX]; /* in evidence order */
+    /* Largest |contribution| first. Made where they are asked for: fraud_engine_explain. */
+    fraud_reason reason[FRAUD_REASONS_MAX];
     fraud_finding finding[FRAUD_FINDINGS_MAX]; /* present whether or not the score is high */
 } fraud_result;
 

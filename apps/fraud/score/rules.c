@@ -5,6 +5,7 @@
 #include "r1_assert.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,17 +19,28 @@ static const char *const item_names[N_ITEM] = {
     [ITEM_PAIR] = "pair",       [ITEM_LABELS] = "labels", [ITEM_GRAPH] = "graph"};
 static const double prior_logit = -5.0; /* about seven payments in a thousand */
 
-static void add_fact(fraud_result *r, int item, double delta, const char *code, const char *text)
+/* What the rules add up. Words are made where somebody asks for reasons. */
+typedef struct {
+    double delta[N_ITEM];
+    fraud_reason *reason; /* [FRAUD_REASONS_MAX]; NULL: none are asked for */
+    size_t n_reason;
+} rules_sum;
+
+__attribute__((format(printf, 5, 6))) static void
+add_fact(rules_sum *r, int item, double delta, const char *code, const char *format, ...)
 {
+    va_list args;
     R1_ASSERT(item >= 0 && item < N_ITEM && r->n_reason <= FRAUD_REASONS_MAX,
-              "rules: item %d, reason %u", item, r->n_reason);
-    r->item[item].delta += delta;
-    if (delta == 0 || r->n_reason == FRAUD_REASONS_MAX) return;
+              "rules: item %d, reason %zu", item, r->n_reason);
+    r->delta[item] += delta;
+    if (!r->reason || delta == 0 || r->n_reason == FRAUD_REASONS_MAX) return;
     fraud_reason *x = &r->reason[r->n_reason++];
     snprintf(x->code, sizeof x->code, "%s", code);
-    snprintf(x->text, sizeof x->text, "%s", text);
     snprintf(x->item, sizeof x->item, "%s", item_names[item]);
     x->contribution = delta;
+    va_start(args, format);
+    vsnprintf(x->text, sizeof x->text, format, args);
+    va_end(args);
 }
 
 static double rules_clamp(double x, double low, double high)
@@ -48,58 +60,54 @@ void fraud_rules_time(int64_t ts, char out[24])
 }
 
 /* ", known since 2026-11-30 14:02 alone", where the account's row is younger than the window. */
-static void rules_known_since(const fraud_facts *f, int64_t since, int window, char out[48])
+static const char *rules_known_since(const rules_sum *r, const fraud_facts *f, int64_t since,
+                                     int window, char out[48])
 {
     char time[24];
     *out = 0;
-    if (since <= f->now - FRAUD_WINDOW_MS[window]) return;
+    if (!r->reason || since <= f->now - FRAUD_WINDOW_MS[window]) return out;
     fraud_rules_time(since, time);
     snprintf(out, 48, ", known since %s alone", time);
+    return out;
 }
 
-static void rule_payment(const fraud_facts *f, fraud_result *r)
+static void rule_payment(const fraud_facts *f, rules_sum *r)
 {
     const fraud_window *w = &f->from[FRAUD_W_28D][0];
     if (w->n < 3) return;
     double mean = w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
-    char text[FRAUD_REASON_TEXT_BYTES];
     char since[48];
-    rules_known_since(f, f->from_since, FRAUD_W_28D, since);
-    snprintf(text, sizeof text, "amount %.2f %s is %.1f times the sender's usual %s%.2f of %s%s",
-             f->amount, f->currency, exp(z), rules_about(w->aged), exp(mean),
-             FRAUD_WINDOW_WORDS[FRAUD_W_28D], since);
-    add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual", text);
+    add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual",
+             "amount %.2f %s is %.1f times the sender's usual %s%.2f of %s%s", f->amount,
+             f->currency, exp(z), rules_about(w->aged), exp(mean), FRAUD_WINDOW_WORDS[FRAUD_W_28D],
+             rules_known_since(r, f, f->from_since, FRAUD_W_28D, since));
 }
 
-static void rule_sender(const fraud_facts *f, fraud_result *r)
+static void rule_sender(const fraud_facts *f, rules_sum *r)
 {
-    char text[FRAUD_REASON_TEXT_BYTES], since[48];
+    char since[48];
     const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
-    if (day->distinct >= 3) {
-        rules_known_since(f, f->from_since, FRAUD_W_1D, since);
-        snprintf(text, sizeof text, "sender paid %s%.0f different ends within %s%s",
-                 rules_about(day->aged), day->distinct, FRAUD_WINDOW_WORDS[FRAUD_W_1D], since);
+    if (day->distinct >= 3)
         add_fact(r, ITEM_SENDER, rules_clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out",
-                 text);
-    }
+                 "sender paid %s%.0f different ends within %s%s", rules_about(day->aged),
+                 day->distinct, FRAUD_WINDOW_WORDS[FRAUD_W_1D],
+                 rules_known_since(r, f, f->from_since, FRAUD_W_1D, since));
     double share = in->sum > 0 ? f->amount * 100 / in->sum : 0;
-    if (share > 0.6 && share < 1.1 && f->since_in_ms >= 0) {
-        snprintf(text, sizeof text, "passes on %s%.0f %% of what came in %.1f hours before",
-                 rules_about(in->aged), 100 * share, (double)f->since_in_ms / 3600000);
-        add_fact(r, ITEM_SENDER, 1.3, "pass_through", text);
-    }
+    if (share > 0.6 && share < 1.1 && f->since_in_ms >= 0)
+        add_fact(r, ITEM_SENDER, 1.3, "pass_through",
+                 "passes on %s%.0f %% of what came in %.1f hours before", rules_about(in->aged),
+                 100 * share, (double)f->since_in_ms / 3600000);
 }
 
-static void rule_receiver(const fraud_facts *f, fraud_result *r)
+static void rule_receiver(const fraud_facts *f, rules_sum *r)
 {
-    char text[FRAUD_REASON_TEXT_BYTES], since[48];
+    char since[48];
     const fraud_window *w = &f->to[FRAUD_W_3D][1];
     if (w->distinct < 4) return;
-    rules_known_since(f, f->to_since, FRAUD_W_3D, since);
-    snprintf(text, sizeof text, "receiver was paid by %s%.0f different ends within %s%s",
-             rules_about(w->aged), w->distinct, FRAUD_WINDOW_WORDS[FRAUD_W_3D], since);
     add_fact(r, ITEM_RECEIVER, rules_clamp(0.3 * (w->distinct - 3.0), 0, 2), "receiver_fan_in",
-             text);
+             "receiver was paid by %s%.0f different ends within %s%s", rules_about(w->aged),
+             w->distinct, FRAUD_WINDOW_WORDS[FRAUD_W_3D],
+             rules_known_since(r, f, f->to_since, FRAUD_W_3D, since));
 }
 
 /* The share of 28 days for which it is known whether the pair paid. */
@@ -109,43 +117,36 @@ static double rules_pair_known(const fraud_facts *f)
     return f->pair_since <= f->now - width ? 1 : (double)(f->now - f->pair_since) / (double)width;
 }
 
-static void rule_pair(const fraud_facts *f, fraud_result *r)
+static void rule_pair(const fraud_facts *f, rules_sum *r)
 {
-    char text[FRAUD_REASON_TEXT_BYTES], time[24];
+    char time[24] = "";
     double known = rules_pair_known(f);
     if (f->pair_28d > 0) {
         add_fact(r, ITEM_PAIR, -0.6, "known_pair", "the sender has paid this end before");
-        return;
-    }
-    if (known < 1) {
-        fraud_rules_time(f->pair_since, time);
-        snprintf(text, sizeof text,
+    } else if (known < 1) {
+        if (r->reason) fraud_rules_time(f->pair_since, time);
+        add_fact(r, ITEM_PAIR, 0.4 * known, "new_pair",
                  "these two ends have not paid each other since %s, older payments are not held",
                  time);
     } else {
-        snprintf(text, sizeof text, "these two ends have not paid each other within %s",
+        add_fact(r, ITEM_PAIR, 0.4 * known, "new_pair",
+                 "these two ends have not paid each other within %s",
                  FRAUD_WINDOW_WORDS[FRAUD_W_28D]);
     }
-    add_fact(r, ITEM_PAIR, 0.4 * known, "new_pair", text);
 }
 
-static void rule_labels(const fraud_facts *f, fraud_result *r)
+static void rule_labels(const fraud_facts *f, rules_sum *r)
 {
-    char text[FRAUD_REASON_TEXT_BYTES];
-    if (f->to_known.n) {
-        snprintf(text, sizeof text, "%u payments to this end are known to be fraudulent",
-                 f->to_known.n);
-        add_fact(r, ITEM_LABELS, 2.2, "receiver_known_fraud", text);
-    }
-    if (f->from_known.n) {
-        snprintf(text, sizeof text, "%u payments from this end are known to be fraudulent",
-                 f->from_known.n);
-        add_fact(r, ITEM_LABELS, 2.0, "sender_known_fraud", text);
-    }
+    if (f->to_known.n)
+        add_fact(r, ITEM_LABELS, 2.2, "receiver_known_fraud",
+                 "%u payments to this end are known to be fraudulent", f->to_known.n);
+    if (f->from_known.n)
+        add_fact(r, ITEM_LABELS, 2.0, "sender_known_fraud",
+                 "%u payments from this end are known to be fraudulent", f->from_known.n);
 }
 
 static void rule_graph(const fraud_facts *facts, const fraud_finding *finding, size_t n_finding,
-                       fraud_result *r)
+                       rules_sum *r)
 {
     /* In generated streams these four say more than a cycle does (score/README.md). As they are
      * planted there, none weighs more than a cycle here. */
@@ -156,12 +157,23 @@ static void rule_graph(const fraud_facts *facts, const fraud_finding *finding, s
         [FRAUD_TYPOLOGY_STACK] = 2.4};
     for (size_t i = 0; i < n_finding; i++) {
         const fraud_finding *f = &finding[i];
-        char text[FRAUD_REASON_TEXT_BYTES];
-        snprintf(text, sizeof text, "closes a %s of %u accounts over %.2f %s within %.1f days",
+        add_fact(r, ITEM_GRAPH, weight[f->typology], fraud_typology_name(f->typology),
+                 "closes a %s of %u accounts over %.2f %s within %.1f days",
                  fraud_typology_name(f->typology), f->n_account, (double)f->amount_minor / 100,
                  facts->currency, (double)(f->ts_last - f->ts_first) / (double)FRAUD_DAY_MS);
-        add_fact(r, ITEM_GRAPH, weight[f->typology], fraud_typology_name(f->typology), text);
     }
+}
+
+static void rules_add_up(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
+                         rules_sum *r)
+{
+    R1_ASSERT(n_finding <= FRAUD_FINDINGS_MAX, "rules: %zu findings", n_finding);
+    rule_payment(f, r);
+    rule_sender(f, r);
+    rule_receiver(f, r);
+    rule_pair(f, r);
+    rule_labels(f, r);
+    rule_graph(f, finding, n_finding, r);
 }
 
 static int by_contribution(const void *a, const void *b)
@@ -177,22 +189,27 @@ void fraud_reasons_sort(fraud_reason *x, size_t n) { qsort(x, n, sizeof *x, by_c
 void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
                        fraud_result *r)
 {
-    R1_ASSERT(n_finding <= FRAUD_FINDINGS_MAX, "rules: %zu findings", n_finding);
-    memset(r, 0, offsetof(fraud_result, finding)); /* of the findings, n_finding are read */
+    rules_sum sum = {.reason = NULL};
+    rules_add_up(f, finding, n_finding, &sum);
+    memset(r, 0, offsetof(fraud_result, reason)); /* of the rest, n_reason and n_finding are read */
     r->degraded = true;
     r->n_item = N_ITEM;
-    for (int i = 0; i < N_ITEM; i++)
-        snprintf(r->item[i].name, sizeof r->item[i].name, "%s", item_names[i]);
-    rule_payment(f, r);
-    rule_sender(f, r);
-    rule_receiver(f, r);
-    rule_pair(f, r);
-    rule_labels(f, r);
-    rule_graph(f, finding, n_finding, r);
     r->prior_logit = r->logit = prior_logit;
-    for (int i = 0; i < N_ITEM; i++) r->logit += r->item[i].delta;
+    for (int i = 0; i < N_ITEM; i++) {
+        r->item[i].name = item_names[i];
+        r->item[i].delta = sum.delta[i];
+        r->logit += sum.delta[i];
+    }
     r->probability = 1 / (1 + exp(-r->logit));
-    fraud_reasons_sort(r->reason, r->n_reason);
     r->n_finding = (uint8_t)n_finding;
     memcpy(r->finding, finding, n_finding * sizeof *finding);
+}
+
+size_t fraud_rules_reasons(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
+                           fraud_reason out[FRAUD_REASONS_MAX])
+{
+    rules_sum sum = {.reason = out};
+    rules_add_up(f, finding, n_finding, &sum);
+    fraud_reasons_sort(out, sum.n_reason);
+    return sum.n_reason;
 }

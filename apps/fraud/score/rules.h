@@ -36,9 +36,12 @@ typedef struct fraud_facts {
     bool new_device; /* another than the sender's last one */
 } fraud_facts;
 
-/* Fills result from what was captured. finding: what the new edge closes. */
+/* Fills result from what was captured, reasons left out. finding: what the new edge closes. */
 void fraud_rules_score(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
                        fraud_result *r);
+/* The same facts as reasons, sorted. Returns how many. */
+size_t fraud_rules_reasons(const fraud_facts *f, const fraud_finding *finding, size_t n_finding,
+                           fraud_reason out[FRAUD_REASONS_MAX]);
 
 /* "2026-11-30 14:02 UTC" */
 void fraud_rules_time(int64_t ts, char out[24]);

@@ -184,14 +184,15 @@ static r1_status scorer_batch(fraud_scorer *s, const r1_batch *batch, fraud_scor
     return R1_OK;
 }
 
-r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err)
+r1_status fraud_scorer_run(fraud_scorer *s, fraud_recall_batch *b, fraud_scoring *x, size_t n,
+                           r1_err *err)
 {
     R1_ASSERT(n <= FRAUD_SCORE_MAX, "scorer: %zu payments of %d", n, (int)FRAUD_SCORE_MAX);
     for (size_t i = 0; i < n; i++) scorer_fill(s, i, &x[i], x[i].features->ref_handle);
     r1_batch batch = {.sample = s->sample, .n_sample = n};
     if (s->recall) {
         batch.pool = fraud_recall_pool(s->recall);
-        R1_TRY(fraud_recall_begin(s->recall, &batch.ticket, err));
+        R1_TRY(fraud_recall_encode(s->recall, b, &batch.ticket, err));
     }
     return scorer_batch(s, &batch, x, err);
 }

@@ -6,7 +6,7 @@
  * made from its own payment alone. So a rebuilt state, another batch or another process gives the
  * same bits.
  * Owns:    model, session, memory, buffers; nothing allocates in fraud_scorer_run.
- * Threads: one at a time. Errors: R1_E_FORMAT for a file of other columns, and the session's. */
+ * Threads: one at a time scores; the owner of the memory may be another. Errors: R1_E_FORMAT for a file of other columns, and the session's. */
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 
@@ -40,9 +40,10 @@ bool fraud_scorer_outside(const fraud_scorer *s, size_t i, char name[FRAUD_COLUM
                           uint64_t *n);
 /* The accounts' working memory; NULL where it is off. */
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s);
-/* x: n <= FRAUD_SCORE_MAX payments captured since the last run. Those that are left out may only be
- * released. */
-r1_status fraud_scorer_run(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err);
+/* x: n <= FRAUD_SCORE_MAX payments of the batch b of fraud_scorer_recall, NULL without it. Those
+ * that are left out may only be released. */
+r1_status fraud_scorer_run(fraud_scorer *s, fraud_recall_batch *b, fraud_scoring *x, size_t n,
+                           r1_err *err);
 /* The same for payments captured at any time, whose features hold the columns of the events that
  * they refer to: entries are made anew from these, in a memory of their own. */
 r1_status fraud_scorer_run_kept(fraud_scorer *s, fraud_scoring *x, size_t n, r1_err *err);

@@ -34,8 +34,8 @@ static void decide_without_verdict(server *s, fraud_record *r, const char *fault
     s->not_finite++;
 }
 
-r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
-                             const fraud_result *res, r1_err *err)
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot, fraud_result *res,
+                             r1_err *err)
 {
     const fraud_subject subject = {&r->payment, res, fraud_slot_facts(slot), r->notes};
     char fault[FRAUD_VERDICT_BYTES];
@@ -48,6 +48,7 @@ r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
     fraud_record_stamp(r, FRAUD_CLOCK_DECIDED);
     take_trace(r, res);
     if (r->decision.action == FRAUD_ALLOW) return R1_OK;
+    fraud_engine_explain(slot, res);
     r->alert = fraud_alert_of(res);
     if (!r->alert) R1_FAIL(err, R1_E_NOMEM, "no memory for the reasons of a decision");
     return R1_OK;
@@ -183,11 +184,10 @@ static void take_label(server *s, fraud_record *r)
     r->apply_seq = ++s->last_seq;
 }
 
-r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err)
+r1_status fraud_serve_poll(server *s, int timeout_ms, fraud_record **out, r1_err *err)
 {
-    R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
-    if (s->share) return fraud_share_take(s, b, timeout_ms, err);
     fraud_record *r = fraud_queue_take_free(s->parts.queue);
+    *out = NULL;
     if (!r) return R1_E_TIMEOUT;
     r1_status st = r1_consumer_poll(s->consumer, timeout_ms, &r->message, err);
     if (st != R1_OK) {
@@ -195,18 +195,23 @@ r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err)
         return st;
     }
     s->consumed++;
-    st = fraud_serve_accept(s, b, r, (fraud_topic)r->message.topic, err);
-    r->message.note = NULL; /* the consumer's again */
-    return st;
+    *out = r;
+    return R1_OK;
 }
 
 r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err)
 {
+    R1_ASSERT(b->n < BATCH_MAX && b->n_slot <= b->n, "%zu records, %zu slots", b->n, b->n_slot);
     fraud_record_stamp(r, FRAUD_CLOCK_READ);
     r->topic = topic;
     r->guard.known = false;
     b->record[b->n++] = r;
     s->last_message_us = r1_mono_us();
-    if (r->topic == FRAUD_TOPIC_LABELS) return take_label(s, r), R1_OK;
-    return take_payment(s, b, r, err);
+    r1_status st = R1_OK;
+    if (r->topic == FRAUD_TOPIC_LABELS)
+        take_label(s, r);
+    else
+        st = take_payment(s, b, r, err);
+    r->message.note = NULL; /* the consumer's again */
+    return st;
 }

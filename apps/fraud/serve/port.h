@@ -37,8 +37,10 @@ r1_status fraud_port_start(server *s, r1_err *err);
 void fraud_port_phase(server *s, fraud_phase phase); /* without a port: nothing */
 /* The service runs from now on: starts the watch. */
 r1_status fraud_port_watch(server *s, r1_err *err);
-/* Once a turn of the loop. */
-void fraud_port_turn(server *s);
+/* Whether fraud_port_turn would read what /metrics shows. */
+bool fraud_port_due(const server *s);
+/* Once a turn of the loop. drained: nobody decides meanwhile; else the turn alone is noted. */
+void fraud_port_turn(server *s, bool drained);
 /* Takes the payments that wait at the port into the batch, at most half of it. */
 r1_status fraud_port_serve(server *s, batch *b, r1_err *err);
 /* Ends watch and port, before consumers and store go. */

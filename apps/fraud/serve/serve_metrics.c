@@ -120,6 +120,9 @@ static fraud_share_stats metric_share(const metric_source *m)
         return (double)metric_share(m).field;                                                      \
     }
 METRIC_SHARE(sequences, fleet.sequences)
+METRIC_SHARE(members, fleet.members)
+METRIC_SHARE(differ, fleet.differ)
+METRIC_SHARE(missing, missing)
 METRIC_SHARE(epoch, fleet.epoch)
 METRIC_SHARE(lag, fleet.lag)
 METRIC_SHARE(voids, fleet.voids)
@@ -255,6 +258,13 @@ static void series_reloads(const metric_source *m, r1_prom *p)
 {
     r1_prom_sample(p, "", "outcome=\"taken\"", (double)m->v->reloads[0]);
     r1_prom_sample(p, "", "outcome=\"refused\"", (double)m->v->reloads[1]);
+}
+
+static void series_restart(const metric_source *m, r1_prom *p)
+{
+    char labels[R1_PROM_LABELS_BYTES] = "";
+    r1_prom_label(labels, "settings", m->v->waits);
+    r1_prom_sample(p, "", labels, *m->v->waits ? 1 : 0);
 }
 
 /* A name is "rule reason". */
@@ -420,6 +430,27 @@ static void series_http(const metric_source *m, r1_prom *p)
             uint64_t n = r1_http_answered(m->v->http, r, class_of);
             if (n) r1_prom_sample(p, "", labels, (double)n);
         }
+}
+
+static void series_http_refused(const metric_source *m, r1_prom *p)
+{
+    for (size_t r = 0; m->v->http && r < m->v->n_route; r++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "path", m->v->route[r].path);
+        r1_prom_sample(p, "", labels, (double)r1_http_refused(m->v->http, r));
+    }
+}
+
+static void series_http_timed_out(const metric_source *m, r1_prom *p)
+{
+    static const char *const names[R1_HTTP_N_LATE] = {[R1_HTTP_FOR_REQUEST] = "request",
+                                                      [R1_HTTP_FOR_TAKING] = "taking_the_answer",
+                                                      [R1_HTTP_RESTED] = "next_request"};
+    for (int i = 0; m->v->http && i < R1_HTTP_N_LATE; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "waited_for", names[i]);
+        r1_prom_sample(p, "", labels, (double)r1_http_timed_out(m->v->http, (r1_http_late)i));
+    }
 }
 
 static uint64_t count_made_room(const metric_source *m)
@@ -647,8 +678,13 @@ static const serve_metric metrics[] = {
      .series = series_shadows},
     {.family = "r1_fraud_reloads_total",
      .type = "counter",
-     .help = "Reloads of thresholds, rules and lists, taken and refused.",
+     .help = "Reloads of thresholds, rules, lists and rates, taken and refused.",
      .series = series_reloads},
+    {.family = "r1_fraud_restart_needed",
+     .type = "gauge",
+     .help = "1 where settings, or files that they name, have changed and need a restart, as of "
+             "the last reload.",
+     .series = series_restart},
     {.family = "r1_fraud_score",
      .type = "histogram",
      .help = "Calibrated probability of fraud of each payment.",
@@ -883,6 +919,18 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "1 where this process appends to the topic of events.",
      .number = metric_share_sequences},
+    {.family = "r1_fraud_members",
+     .type = "gauge",
+     .help = "Processes that share the stream and live, this one included; 0: it works alone.",
+     .number = metric_share_members},
+    {.family = "r1_fraud_missing_partitions",
+     .type = "gauge",
+     .help = "Partitions of payments that no process of this log was given; nobody decides them.",
+     .number = metric_share_missing},
+    {.family = "r1_fraud_settings_differing",
+     .type = "gauge",
+     .help = "Settings of decisions in which other processes differ from this one.",
+     .number = metric_share_differ},
     {.family = "r1_fraud_sequencer_epoch",
      .type = "gauge",
      .help = "Newest epoch in the topic of events.",
@@ -1027,8 +1075,16 @@ static const serve_metric metrics[] = {
      .series = series_http},
     {.family = "r1_fraud_http_made_room_total",
      .type = "counter",
-     .help = "Connections without a whole request that were closed for new ones.",
+     .help = "Connections that waited for their clients and were closed for new ones.",
      .count = count_made_room},
+    {.family = "r1_fraud_http_refused_total",
+     .type = "counter",
+     .help = "Requests that came while as many of their path as may be were at work.",
+     .series = series_http_refused},
+    {.family = "r1_fraud_http_timed_out_total",
+     .type = "counter",
+     .help = "Connections that were closed because they took too long, by what was waited for.",
+     .series = series_http_timed_out},
     {.family = "process_resident_memory_bytes",
      .type = "gauge",
      .help = "Resident memory size in bytes.",
@@ -1095,6 +1151,7 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
     }
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
+    snprintf(v->waits, sizeof v->waits, "%s", fraud_reload_waits(s->reload));
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);
     snprintf(v->cluster, sizeof v->cluster, "%s", s->ledger.cluster);

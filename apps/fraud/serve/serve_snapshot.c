@@ -4,6 +4,7 @@
 #include "r1_assert.h"
 #include "serve/pace_rebuild.h"
 #include "serve/share.h"
+#include "write/log_owner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,9 +81,9 @@ static r1_status open_snapshots(server *s, r1_err *err)
          .empty = empty_pace},
     };
     size_t n = 0;
-    if (s->share) s->part[n++] = fraud_share_part(s); /* first: it judges */
+    s->part[n++] = s->share ? fraud_share_part(s) : fraud_share_part_alone(s); /* first: judges */
     for (size_t i = 0; i < R1_COUNT(parts); i++) s->part[n++] = parts[i];
-    if (!s->share) s->part[n++] = fraud_serve_currency_part(s); /* a shared one saves it itself */
+    s->part[n++] = fraud_serve_currency_part(s);
     R1_ASSERT(n <= FRAUD_SERVE_PARTS, "%zu parts", n);
     const fraud_snapshots_opts o = {.folder = r1_options_str(s->o, "snapshot-dir"),
                                     .keep = (uint32_t)r1_options_int(s->o, "snapshot-keep"),
@@ -183,6 +184,8 @@ static r1_status judge_dropped(server *s, const fraud_snapshot_log *log, r1_err 
     int64_t first = r1_rows_int(rows, 0, 0), last = r1_rows_int(rows, 0, 1);
     r1_rows_free(rows);
     if ((!last || first == log->apply_seq + 1) && was_committed(s, log)) return R1_OK;
+    if (!s->share && last < log->apply_seq && s->snapshot_seq < log->apply_seq)
+        s->snapshot_seq = log->apply_seq;
     R1_FAIL(err, R1_E_NOT_FOUND,
             "it ends with row %lld, the log of PostgreSQL holds rows %lld to %lld without it",
             (long long)log->apply_seq, (long long)first, (long long)last);
@@ -196,7 +199,8 @@ static r1_status judge_log(void *ctx, const fraud_snapshot_log *log, r1_err *err
     if (strcmp(log->log_id, s->log.log_id) != 0)
         R1_FAIL(err, R1_E_NOT_FOUND, "expected a snapshot of the log made at %s, found one of %s",
                 s->log.log_id, log->log_id);
-    if (s->share && log->apply_seq > fraud_share_base(s)) return R1_OK; /* its part judges */
+    if (!*log->topic) return R1_OK; /* of several processes: its part judges */
+    if (s->share && log->apply_seq > fraud_share_base(s)) return R1_OK;
     R1_TRY(find_row(s, log->apply_seq, &row, &found, err));
     if (!found) return judge_dropped(s, log, err);
     if (same_row(&row, log)) return R1_OK;
@@ -224,6 +228,17 @@ static r1_status restore_newest(server *s, int64_t *after_seq, r1_err *err)
     return R1_OK;
 }
 
+/* A snapshot holds rows that were committed. Numbers of rows that are gone are not given again. */
+static r1_status restore_numbers(server *s, r1_err *err)
+{
+    int64_t lost_to;
+    if (s->snapshot_seq) R1_TRY(fraud_log_note_loss(&s->ledger, s->store, s->snapshot_seq, err));
+    R1_TRY(fraud_log_lost_to(s->store, &lost_to, err));
+    s->last_seq = s->rebuilt.last_seq > lost_to ? s->rebuilt.last_seq : lost_to;
+    s->ledger.last_seq = s->last_seq;
+    return R1_OK;
+}
+
 r1_status fraud_serve_restore(server *s, r1_err *err)
 {
     int64_t after_seq = 0, began = r1_mono_us();
@@ -236,7 +251,11 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
     /* A snapshot has rules and budget of its time, and one that was refused has taken all away. */
     fraud_policy_pace(s->parts.policy, s->parts.pace);
     R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
+    if (!s->share)
+        R1_TRY(
+            fraud_pace_rebuild_rules(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
+    R1_TRY(restore_numbers(s, err));
     name_stream(s);
     if (s->rebuilt.last_seq == after_seq || s->share) return R1_OK;
     return find_row(s, s->rebuilt.last_seq, &s->log, &found, err);
@@ -260,23 +279,38 @@ void fraud_serve_mark(server *s, const batch *b)
     }
 }
 
-void fraud_serve_snapshot_tick(server *s)
+/* A snapshot of several processes ends with an event, which may be no row of ours, or of nobody. */
+static void mark_event(server *s)
+{
+    s->log.apply_seq = s->last_seq;
+    s->log.partition = 0;
+    s->log.offset = s->log.incarnation = 0;
+    *s->log.topic = *s->log.tx_id = 0;
+}
+
+bool fraud_serve_snapshot_due(const server *s)
+{
+    return s->snapshots && fraud_snapshots_due(s->snapshots, s->last_seq);
+}
+
+void fraud_serve_snapshot_tick(server *s, bool drained)
 {
     if (!s->snapshots) return;
     if (s->share) {
-        s->log.apply_seq = s->last_seq;
-        fraud_snapshots_tick(s->snapshots, &s->log, INT64_MAX);
+        mark_event(s);
+        fraud_snapshots_tick(s->snapshots, drained ? &s->log : NULL, INT64_MAX);
         return;
     }
     bool known = s->log.apply_seq == s->last_seq; /* else the last row is not to be told */
-    fraud_snapshots_tick(s->snapshots, known ? &s->log : NULL, fraud_writer_committed(s->writer));
+    fraud_snapshots_tick(s->snapshots, drained && known ? &s->log : NULL,
+                         fraud_writer_committed(s->writer));
 }
 
 void fraud_serve_snapshot_last(server *s)
 {
     r1_err err = {0};
     bool whole = s->share || s->ledger.last_seq == s->last_seq;
-    if (s->share) s->log.apply_seq = s->last_seq;
+    if (s->share) mark_event(s);
     if (!s->snapshots || !s->orderly || s->log.apply_seq != s->last_seq || !whole) return;
     if (fraud_snapshots_last(s->snapshots, &s->log, &err) != R1_OK)
         fprintf(stderr, "r1-fraud serve: no snapshot at the end: %s\n", err.msg);

@@ -3,10 +3,11 @@
  * works on.
  *
  * Start and end lie in serve.c, one turn of the loop in serve_loop.c, one message in intake.c,
- * and what is counted in serve_metrics.c.
+ * scoring in scores.c, and what is counted in serve_metrics.c.
  *
  * Owns:    all that is in `server`, except the settings.
- * Threads: the reading thread's; the writer has its own state. */
+ * Threads: the reading thread's. The scoring thread has a batch, and reads policy and pace while it
+ *          has one (scores.h); the writer has its own state. */
 #ifndef FRAUD_SERVER_H
 #define FRAUD_SERVER_H
 
@@ -48,12 +49,14 @@ typedef struct {
     fraud_reload *reload;
     fraud_snapshots *snapshots; /* NULL: no folder is set */
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
-    fraud_snapshot_log log;    /* where the state stands */
-    bool orderly;              /* the loop ended without a failure: the state is that of the log */
-    struct fraud_port *port;   /* port.h */
-    struct fraud_share *share; /* share.h; NULL: this process works alone */
-    int64_t machine_ms;        /* shared: the clock of the event in hand */
-    bool no_slot;              /* shared: the event in hand is not to be scored */
+    fraud_snapshot_log log;  /* where the state stands */
+    int64_t snapshot_seq;    /* highest row of a snapshot that the log ends before; 0: none */
+    bool orderly;            /* the loop ended without a failure: the state is that of the log */
+    struct fraud_port *port; /* port.h */
+    struct fraud_scores *scores; /* scores.h */
+    struct fraud_share *share;   /* share.h; NULL: this process works alone */
+    int64_t machine_ms;          /* shared: the clock of the event in hand */
+    bool no_slot;                /* shared: the event in hand is not to be scored */
     fraud_ending *ending;
 } server;
 
@@ -64,19 +67,20 @@ typedef struct {
     fraud_slot *slot[BATCH_MAX]; /* of the payments among them */
     fraud_record *scored[BATCH_MAX];
     size_t n_slot;
+    fraud_recall_batch *memory; /* of these payments: fraud_engine_offer */
     fraud_result result[BATCH_MAX];
 } batch;
 
 /* ---- intake.c: one message ---- */
 
-/* Takes the next message of the merged topics and applies it. R1_E_TIMEOUT when none is due or no
- * record is free. */
-r1_status fraud_serve_take(server *s, batch *b, int timeout_ms, r1_err *err);
-/* What fraud_serve_take does with a message that it has read. */
+/* The next message of the merged topics, in a record of its own. R1_E_TIMEOUT when none is due or
+ * no record is free. */
+r1_status fraud_serve_poll(server *s, int timeout_ms, fraud_record **out, r1_err *err);
+/* Applies a message that was read; its record goes into the batch. */
 r1_status fraud_serve_accept(server *s, batch *b, fraud_record *r, fraud_topic topic, r1_err *err);
-/* Turns a score into the decision of the record. */
-r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot,
-                             const fraud_result *res, r1_err *err);
+/* Turns a score into the decision of the record; puts reasons to the score of an alert. */
+r1_status fraud_serve_decide(server *s, fraud_record *r, const fraud_slot *slot, fraud_result *res,
+                             r1_err *err);
 
 /* ---- assign.c: where reading begins ---- */
 
@@ -121,8 +125,10 @@ r1_status fraud_serve_restore(server *s, r1_err *err);
 r1_status fraud_serve_name_log(server *s, r1_err *err); /* s->log.log_id: when the log was made */
 /* Notes the last record of the batch that has an apply_seq, before the writer gets it. */
 void fraud_serve_mark(server *s, const batch *b);
-/* Between two turns of the loop. */
-void fraud_serve_snapshot_tick(server *s);
+/* Whether fraud_serve_snapshot_tick would write a file. */
+bool fraud_serve_snapshot_due(const server *s);
+/* Between two turns of the loop. drained: no slot is filled; else none is begun. */
+void fraud_serve_snapshot_tick(server *s, bool drained);
 /* At the end, after the writer has stopped. */
 void fraud_serve_snapshot_last(server *s);
 
