@@ -122,20 +122,32 @@ static r1_status map_expected(const fraud_map *m, const char *row, const char *w
     return map_expected_of(m, row, what, NULL, err);
 }
 
-/* Bytes of the first part of a path, up to a point outside of brackets. */
+/* Bytes of [key=value] at the end of a part; 0: it is none, and belongs to a name. */
+static size_t path_select(const char *at)
+{
+    size_t sign = *at == '[' ? strcspn(at, "=].") : 0, end = sign ? strcspn(at, "]") : 0;
+    bool good =
+        sign > 1 && at[sign] == '=' && at[end] == ']' && (!at[end + 1] || at[end + 1] == '.');
+    return good ? end + 1 : 0;
+}
+
+/* Bytes of the first part of a path, up to a point outside of such brackets. */
 static size_t path_part(const char *path)
 {
     size_t n = 0;
-    for (bool within = false; path[n] && (within || path[n] != '.'); n++)
-        within = (within || path[n] == '[') && path[n] != ']';
+    while (path[n] && path[n] != '.') {
+        size_t select = path_select(path + n);
+        n += select ? select : 1;
+    }
     return n;
 }
 
-/* Bytes of the key in [key=value]; 0: it has none. */
-static size_t map_part_key(const char *mark, const char *end)
+/* The bracket of a part of n bytes; NULL: it is a name. */
+static const char *part_select(const char *part, size_t n)
 {
-    const char *sign = memchr(mark, '=', (size_t)(end - mark));
-    return sign ? (size_t)(sign - mark) - 1 : 0;
+    for (size_t i = 1; i < n; i++)
+        if (path_select(part + i) == n - i) return part + i;
+    return NULL;
 }
 
 /* "EUR" in quotes is a constant, anything else a path. */
@@ -157,13 +169,9 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
     int parts = 0;
     for (size_t at = 0, n; at <= len; at += n + 1) {
         n = path_part(text + at);
-        const char *mark = memchr(text + at, '[', n);
         parts++;
-        m->lists[f] = m->lists[f] || mark || (at && text[at] >= '0' && text[at] <= '9');
-        if (mark &&
-            (mark == text + at || text[at + n - 1] != ']' || !map_part_key(mark, text + at + n)))
-            return map_expected(m, map_rows[f].name,
-                                "a place of a list as parties[role=debtor].account", err);
+        m->lists[f] =
+            m->lists[f] || part_select(text + at, n) || (at && text[at] >= '0' && text[at] <= '9');
     }
     if (parts > PATH_PARTS_MAX)
         return map_expected(m, map_rows[f].name, "a path of at most 12 parts", err);
@@ -387,7 +395,7 @@ static const json_t *map_select(const json_t *in, const char *part, size_t n, co
                                 size_t *places)
 {
     const json_t *list = json_object_getn(in, part, (size_t)(mark - part)), *found = NULL;
-    size_t key = map_part_key(mark, part + n), count = 0,
+    size_t key = strcspn(mark, "=") - 1, count = 0,
            size = json_is_array(list) ? json_array_size(list) : 1;
     const char *value = mark + key + 2;
     for (size_t i = 0; i < size; i++) {
@@ -403,7 +411,7 @@ static const json_t *map_select(const json_t *in, const char *part, size_t n, co
 static const json_t *map_step(const json_t *in, const char *path, size_t n, size_t *places)
 {
     char *end;
-    const char *mark = memchr(path, '[', n);
+    const char *mark = part_select(path, n);
     if (json_is_object(in) && mark && !json_object_getn(in, path, n))
         return map_select(in, path, n, mark, places);
     if (!json_is_array(in)) return json_object_getn(in, path, n);
