@@ -46,7 +46,8 @@ static const struct {
     {"23505", R1_STATE_DATA, false},      /* unique */
     {"23514", R1_STATE_DATA, false},      /* check */
     {"54000", R1_STATE_DATA, false},      /* too large for an index */
-    {"R1F01", R1_STATE_FENCED, false},    {"ZZ999", R1_STATE_FATAL, false}, /* nobody's */
+    {"R1F02", R1_STATE_FENCED, false},    {"R1F01", R1_STATE_FENCED, false},
+    {"ZZ999", R1_STATE_FATAL, false}, /* nobody's */
     {"", R1_STATE_FATAL, false},
 };
 

@@ -5,13 +5,14 @@ the service is at; it says what it could not do, and the next start goes on exac
 
 tests/e2e/test_ends.py [Ends|Commands]
 
-Seen: 47 s with the broker gone, for ever with PostgreSQL frozen.
+Seen: 47 s with the broker gone, for ever with PostgreSQL frozen; PostgreSQL blamed for a broker.
 
 Environment: R1_BIN (folder with the programs).
 """
 
 import copy
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from exactly_once import message_defects  # noqa: E402
 from services import ROOT, Services, run  # noqa: E402
 
 LIMIT_S = 20
+# What a service may say that it waited for. A rebuild waits for a table that is locked.
+BLAMED = {"broker frozen": "the broker", "postgres frozen": "PostgreSQL"}
 MOMENTS = ("start", "rebuild", "running", "snapshot", "twice")
 FIRST, SECOND = 300, 1500  # messages before the fault, and while it comes
 
@@ -50,6 +53,17 @@ def signal_postgres(s, sig):
             os.kill(pid, sig)
         except ProcessLookupError:
             pass
+
+
+def wait_for_signal(p):
+    """Until the process has taken its SIGTERM: one that is sent before would be the same one."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and p.poll() is None:
+        with open(f"/proc/{p.pid}/status", encoding="utf-8") as f:
+            pending = [int(line.split()[1], 16) for line in f if line[:6] in ("SigPnd", "ShdPnd")]
+        if not any(mask >> (signal.SIGTERM - 1) & 1 for mask in pending):
+            return
+        time.sleep(0.02)
 
 
 FAULTS = {
@@ -120,23 +134,29 @@ class Ends(unittest.TestCase):
         return running, locker
 
     def end(self, running):
-        """SIGTERM to all: exit code and seconds of each."""
-        began = time.time()
-        out = {}
-        for p in running.values():
-            p.terminate()
-        time.sleep(0.3)
-        running["twice"].terminate()
-        while len(out) < len(running) and time.time() - began < LIMIT_S + 10:
-            for moment, p in running.items():
-                if moment not in out and p.poll() is not None:
-                    out[moment] = (p.returncode, time.time() - began)
-            time.sleep(0.05)
-        for moment, p in running.items():
-            if p.poll() is None:
+        """SIGTERM to all: exit code and seconds of each, from the signal that is to end it."""
+        began, ended = {}, {}
+
+        def wait(moment, p):
+            try:
+                code = p.wait(LIMIT_S + 10)
+            except subprocess.TimeoutExpired:
                 p.kill()
-                out[moment] = ("never", time.time() - began)
-        return out
+                code = "never"
+            ended[moment] = (code, time.monotonic())
+
+        for moment, p in running.items():
+            began[moment] = time.monotonic()
+            p.terminate()
+        waiters = [threading.Thread(target=wait, args=i) for i in running.items()]
+        for t in waiters:
+            t.start()
+        wait_for_signal(running["twice"])
+        began["twice"] = time.monotonic()
+        running["twice"].terminate()
+        for t in waiters:
+            t.join()
+        return {moment: (code, at - began[moment]) for moment, (code, at) in ended.items()}
 
     def judge(self, fault, ends, at):
         found = []
@@ -147,6 +167,11 @@ class Ends(unittest.TestCase):
             print(where, file=sys.stderr)
             if seconds > (2 if moment == "twice" else LIMIT_S):
                 found.append(where)
+            blamed = re.findall(r'end_waits .*for="(.*?)"| s were not enough for (.*?)\.', said)
+            right = "PostgreSQL" if moment == "rebuild" else BLAMED.get(fault)
+            wrong = [a or b for a, b in blamed if right and (a or b) != right]
+            if wrong or (moment == "start" and fault in BLAMED and not blamed):
+                found.append(f"{where}: expected to wait for {right}, found {wrong or 'nothing'}")
             unwritten = "the next start reads it again" in said
             if code not in (0, 1, 143) or (code == 1) != unwritten:
                 found.append(f"{where}: unwritten is said: {unwritten}")

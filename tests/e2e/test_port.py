@@ -305,6 +305,43 @@ class Port(Base):
                 c.close()
             self.ended_well(s, p)
 
+    def test_readers_that_take_nothing(self):
+        """Seen: clients that pipeline /metrics and read nothing kept payments out, or late."""
+        page = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 400
+        with self.services("readers") as s:
+            self.begin(s)
+            p = s.serve("--model", "none")
+            slow = []
+            for _ in range(400):
+                c = socket.socket()
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                c.settimeout(5)
+                c.connect(("127.0.0.1", p.http))
+                c.setblocking(False)
+                try:
+                    c.send(page)
+                except OSError:  # it was refused already
+                    pass
+                slow.append(c)
+            time.sleep(3)  # all that will be sent to them was sent
+            began = time.time()
+            for line in self.lines[:40]:
+                self.assertEqual(decide(p.http, line, timeout=5)[0], 200)
+            self.assertLess(time.time() - began, 5)
+            self.assertEqual(ask(p.http, "/livez", timeout=5)[0], 200)
+            for c in slow[:350]:
+                c.close()
+            name, taking = "r1_fraud_http_refused_total", {"waited_for": "taking_the_answer"}
+            self.assertTrue(wait_until(lambda: ask(p.http, "/metrics")[0] == 200))
+            m = metrics(p.http)
+            self.assertGreater(prometheus_text.value(m, name, path="/metrics"), 100)
+            self.assertEqual(prometheus_text.value(m, name, path="/v1/decide"), 0)
+            name = "r1_fraud_http_timed_out_total"
+            self.assertGreaterEqual(prometheus_text.value(m, name, **taking), 0)
+            for c in slow:
+                c.close()
+            self.ended_well(s, p)
+
     def test_port_that_is_taken(self):
         with self.services("taken") as s:
             self.begin(s)
@@ -614,7 +651,7 @@ class Status(Base):
                 self.assertNotIn(odd_word, none)
             self.assertNotIn("\nr1_fraud_snapshot_age_seconds", ask(p.http, "/metrics")[2])
             s.produce(self.path)
-            s.produce(bad)
+            s.produce(bad, "--as-lines")
             s.wait_for("SELECT count(*) FROM r1.payment", N + 1)
             self.assertTrue(
                 wait_until(lambda: self.status(s, p.http).returncode == 0),

@@ -164,7 +164,10 @@ static void test_wrong_rules(void)
         {"a: amount in list(\"mules\") -> block", "expected a field with one text"},
         {"a: finding contains \"cycle\" -> block", "expected ==, != or in behind this field"},
         {"a: text contains \"\" -> block", "expected a text that is not empty"},
-        {"a: not amount -> block", "expected == != < <= > >= or in, found \"-> block\""},
+        {"a: not amount -> block", "expected == != < <= > >= or in, found \"->\""},
+        {"a: amount > 5 EUR -> deny", "expected allow, review or block, found \"deny\""},
+        {"a: amount > 5 EUR -> Review", "found \"Review\"; did you mean \"review\"?"},
+        {"a: amount > 5 EUR => review", "\"->\", found \"=>\"; write >= to compare, or ->"},
         {"a: kind -> block", "expected == != in, contains or begins"},
         {"a: (amount > 5 -> block", "expected \")\""},
         {"a: amount > 5 or -> block", "expected a field, a function or a value"},
@@ -532,12 +535,20 @@ static void test_shadow_cap_and_lists(void)
         CU_ASSERT_EQUAL(count.capped, expected[i].capped);
     }
     CU_ASSERT_FALSE(fraud_pace_rule(pace, 4, &count));
+    /* Stored decisions of an hour later, one of them dated back, leave no room under the cap. */
+    const fraud_pace_count stored = {.name = "c", .hits = 3, .capped = 1};
+    fraud_pace_rule_add(pace, &stored, 5, 2);
+    pay.ts = 5 * 3600000 + 1;
+    fraud_policy_decide(p, pace, &subject, &d);
+    CU_ASSERT_PTR_NULL(d.rule);
+    fraud_decision_release(&d);
+    CU_ASSERT_TRUE(fraud_pace_rule(pace, 3, &count) && count.hits == 7 && count.capped == 6);
     fraud_policy_free(p); /* another policy: rules of the same name keep their counts */
     o.rules_path = policy_file("rules", "c: hour < 3 -> review\nm: hour < 2 -> block\n");
     R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
     fraud_policy_pace(p, pace);
     CU_ASSERT_TRUE_FATAL(fraud_pace_rule(pace, 0, &count));
-    CU_ASSERT_EQUAL(count.hits, 4);
+    CU_ASSERT_EQUAL(count.hits, 7);
     CU_ASSERT_FALSE(fraud_pace_rule(pace, 2, &count));
     fraud_policy_free(p);
     fraud_pace_free(pace);
@@ -565,7 +576,24 @@ static void test_decision_outlives_reload(void)
     fraud_decision_release(&apart);
 }
 
-/* An amount without a currency keeps its old meaning, and is said. */
+/* A file of rules without one is noted: it may be the wrong file, or all of it a comment. */
+static void test_no_rule_is_said(void)
+{
+    static const char *const texts[] = {"", "# a: amount > 5 EUR -> review\n",
+                                        "a: noted -> review\n"};
+    for (size_t i = 0; i < R1_COUNT(texts); i++) {
+        r1_err err = {0};
+        fraud_policy *p;
+        fraud_policy_opts o = {
+            .review_at = 0.2, .block_at = 0.8, .rules_path = policy_file("rules", texts[i])};
+        R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
+        const char *note = fraud_policy_note(p, 0);
+        CU_ASSERT_EQUAL(note && strstr(note, "rules: no rule stands in this file"), i < 2);
+        fraud_policy_free(p);
+    }
+}
+
+/* An amount without a currency is one of the stream's, and is said. */
 static void test_bare_amounts_are_said(void)
 {
     static const struct {
@@ -653,5 +681,6 @@ R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order},
              {"lists of all forms", test_lists_of_all_forms}, {"many accounts", test_many_accounts},
              {"shadow, cap, named list", test_shadow_cap_and_lists},
              {"a decision outlives a reload", test_decision_outlives_reload},
+             {"no rule is said", test_no_rule_is_said},
              {"bare amounts are said", test_bare_amounts_are_said},
              {"a budget follows the stream", test_budget_follows_the_stream})

@@ -34,6 +34,7 @@ enum {
     SIM_PARTITIONS = 6,
     SIM_MESSAGES = 6000, /* of all topics */
     SIM_BYTES = 4 << 20, /* of their keys, payloads and ids */
+    SIM_ASKS = 40,       /* payments of POST /v1/decide */
     SIM_FOUND_BYTES = 1024
 };
 #define SIM_BEGIN_US INT64_C(1000000000) /* of the clock that never goes back */
@@ -75,6 +76,7 @@ typedef struct {
     uint64_t digest;      /* of the state at an orderly end; 0: there was none */
     int64_t digest_seq;
     uint64_t digest_seen; /* the same of the ids that it knows */
+    uint64_t digest_pace; /* the same of what deciding remembers */
 } sim_service;
 
 /* ---- the broker ---- */
@@ -108,14 +110,28 @@ typedef struct {
     int owner[SIM_LABELS + 1][SIM_PARTITIONS], target[SIM_LABELS + 1][SIM_PARTITIONS]; /* 0: none */
 } sim_group;
 
+/* ---- POST /v1/decide ---- */
+
+/* A payment that somebody asks about until there is an answer, and once more then. */
+typedef struct {
+    int64_t at_us; /* not before */
+    uint32_t body; /* in bytes[] */
+    char tx_id[16];
+    int service;      /* whose client asks; 0: none */
+    int answers;      /* that held a decision */
+    int64_t seq;      /* of the first one: apply_seq */
+    char decision[8]; /* of the first one */
+} sim_ask;
+
 /* ---- faults ---- */
 
 /* What is planted so that the checks must find it. */
 typedef enum {
     SIM_PLANT_NONE = 0,
-    SIM_PLANT_FENCE,   /* no epoch is checked: the database was made so */
-    SIM_PLANT_MERGE,   /* messages go in the order of their arrival */
-    SIM_PLANT_SNAPSHOT /* the log's tail begins one row late behind a snapshot */
+    SIM_PLANT_FENCE,    /* no epoch is checked: the database was made so */
+    SIM_PLANT_MERGE,    /* messages go in the order of their arrival */
+    SIM_PLANT_SNAPSHOT, /* the log's tail begins one row late behind a snapshot */
+    SIM_PLANT_LOSS      /* nobody looks where the log ends: the database was made so */
 } sim_plant;
 
 typedef struct {
@@ -126,6 +142,7 @@ typedef struct {
     uint32_t kill_before;      /* the service dies before its commit */
     uint32_t kill_after;       /* and behind it */
     uint32_t slow;             /* the commit takes up to 2 s */
+    uint32_t stall;            /* the transaction stands still, with its locks, before its commit */
     uint32_t snapshot_bad;     /* the disk is full while a snapshot is written */
     uint32_t wakes;            /* a wait ends without a cause */
     int64_t down_us, up_us;    /* PostgreSQL is away */
@@ -151,6 +168,9 @@ typedef struct {
     sim_message message[SIM_MESSAGES];
     int32_t n_message;
     sim_group group;
+    sim_ask ask[SIM_ASKS];
+    int n_ask;
+    int64_t lost_to; /* apply_seq of the last row that a fail-over has lost; 0: none was */
     char bytes[SIM_BYTES];
     uint32_t n_byte;
     sem_t snapshot_said;
@@ -208,6 +228,8 @@ enum { SIM_HEADERS = 8 }; /* of one message */
 /* Appends a message that can be read from at_us on, never before the one in front of it. */
 void sim_publish(sim_topic_id topic, int partition, int64_t at_us, const sim_message *m,
                  const void *key, const void *payload, const sim_header *header);
+/* Keeps a text in bytes[]. */
+uint32_t sim_keep(const char *text);
 int64_t sim_high(sim_topic_id topic, int partition); /* next offset, now */
 /* The i-th header of a message. */
 sim_header sim_header_at(const sim_message *m, int i);
@@ -223,11 +245,21 @@ typedef struct {
     bool check_restore; /* beside each start from a snapshot the whole log is read as well */
     int batch_rows, snapshot_every_s, alerts_per_day;
     const char *model, *log_path;
+    const char *rules; /* file; NULL: none */
+    bool port;         /* clients ask POST /v1/decide */
 } sim_serve_opts;
 
-/* Runs of sim_start: `r1-fraud serve` until it is told to stop, and `r1-fraud offsets reset`. */
+/* Runs of sim_start: `r1-fraud serve` until it is told to stop, `r1-fraud offsets reset` and
+ * `r1-fraud offsets unshare`. */
 int sim_serve(void *opts);
 int sim_reset(void *opts);
+int sim_unshare(void *opts);
+
+/* ---- sim_port.c ---- */
+
+/* Draws the payments that are asked about between two moments. */
+void sim_asks_make(int64_t from_us, int64_t to_us);
+bool sim_asks_answered(void); /* each of them, and once more */
 
 /* ---- sim_stream.c ---- */
 
@@ -266,7 +298,13 @@ void sim_check_once(const sim_results *r, const sim_stream *s);
 /* The results of a run are those of the run without faults. True: they were compared; false: the
  * run counted messages as late, and has another order. */
 bool sim_check_equal(const sim_results *r, const sim_results *reference);
-/* Each decision is in the topic of decisions. */
+/* Each decision is in the topic of decisions, and no id of that topic is of two payments. */
 void sim_check_decisions(void);
+/* A payment, by id and content, was decided once; whoever asked got what stands in the log. */
+void sim_check_asks(void);
+/* A standby that stays as it is now, and its promotion: commits since then are lost, and with them
+ * the answers to whoever asked. */
+void sim_check_standby(void);
+void sim_check_promote(void);
 
 #endif

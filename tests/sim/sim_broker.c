@@ -40,6 +40,8 @@ static uint32_t keep_bytes(const void *data, size_t len)
     return at;
 }
 
+uint32_t sim_keep(const char *text) { return keep_bytes(text, strlen(text)); }
+
 static uint32_t keep_headers(const sim_header *h, int n)
 {
     uint32_t at = sim->n_byte;

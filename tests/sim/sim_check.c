@@ -135,10 +135,11 @@ static bool once(const sim_results *r, int *row, sim_topic_id topic, int partiti
     return true;
 }
 
-/* Rows come in the order of topic (labels before payments), partition, incarnation, offset. */
+/* Rows come in the order of topic (http, which no topic holds, labels, payments), partition, incarnation, offset. */
 void sim_check_once(const sim_results *r, const sim_stream *s)
 {
     int row = 0;
+    while (row < r->n && !strcmp(cell(r, row, TOPIC), "http")) row++;
     const sim_topic *labels = &sim->topic[SIM_LABELS], *payments = &sim->topic[SIM_PAYMENTS];
     for (int p = 0; p < labels->n_partition; p++)
         if (!once(r, &row, SIM_LABELS, p, 1, labels->part[p].n)) return;
@@ -183,8 +184,6 @@ static bool same_cell(const sim_results *a, int i, const sim_results *b, int k, 
     return !strcmp(cell(a, i, col), cell(b, k, col));
 }
 
-static int mine[SIM_MESSAGES], other[SIM_MESSAGES];
-
 /* The first place at which the orders differ; -1: none. */
 static int mine[SIM_MESSAGES], other[SIM_MESSAGES];
 
@@ -228,18 +227,38 @@ static const char *header_text(const sim_message *m, const char *name)
     return text;
 }
 
-/* Each decision's message is there at least once. Its id ends with ":" or "-" and the apply_seq. */
+/* Whether somebody knew of each row that was lost: a service that ran, or a snapshot. */
+static bool loss_noted(void)
+{
+    PGresult *res = ask("SELECT coalesce(max(to_seq), 0) FROM r1.log_loss");
+    int64_t to = strtoll(PQgetvalue(res, 0, 0), NULL, 10);
+    PQclear(res);
+    return to >= sim->lost_to;
+}
+
+/* The message of an id; false: the id was another payment's. */
+static bool take_decision(const sim_message *m, uint32_t *sent)
+{
+    const char *id = header_text(m, "id"), *digits = id + strlen(id);
+    while (digits > id && digits[-1] >= '0' && digits[-1] <= '9') digits--;
+    long seq = strtol(digits, NULL, 10);
+    const char *tx = strstr(sim->bytes + m->payload, "\"tx_id\"");
+    if (seq <= 0 || seq > SIM_MESSAGES || !tx) return true;
+    uint32_t of = (uint32_t)r1_hash64(tx, strcspn(tx, ","), 1) | 1, had = sent[seq];
+    sent[seq] = of;
+    return !had || had == of;
+}
+
+/* An id ends with ":" or "-" and the apply_seq. A loss that nobody could see may use one twice. */
 void sim_check_decisions(void)
 {
-    static bool sent[SIM_MESSAGES + 1];
+    static uint32_t sent[SIM_MESSAGES + 1];
     memset(sent, 0, sizeof sent);
-    int32_t i = sim->topic[SIM_DECISIONS].part[0].first;
-    for (; i >= 0; i = sim->message[i].next) {
-        const char *id = header_text(&sim->message[i], "id"), *digits = id + strlen(id);
-        while (digits > id && digits[-1] >= '0' && digits[-1] <= '9') digits--;
-        long seq = strtol(digits, NULL, 10);
-        if (seq > 0 && seq <= SIM_MESSAGES) sent[seq] = true;
-    }
+    bool strict = loss_noted();
+    for (int32_t i = sim->topic[SIM_DECISIONS].part[0].first; i >= 0; i = sim->message[i].next)
+        if (!take_decision(&sim->message[i], sent) && strict)
+            sim_fault("the id %s of the topic of decisions is that of two payments",
+                      header_text(&sim->message[i], "id"));
     PGresult *res = ask("SELECT apply_seq FROM r1.decision ORDER BY 1");
     for (int k = 0; k < PQntuples(res); k++) {
         long seq = strtol(PQgetvalue(res, k, 0), NULL, 10);
@@ -248,4 +267,73 @@ void sim_check_decisions(void)
         break;
     }
     PQclear(res);
+}
+
+void sim_check_asks(void)
+{
+    PGresult *res = ask("SELECT tx_id, count(*) FROM r1.payment WHERE content_hash IS NOT NULL "
+                        "GROUP BY tx_id, content_hash HAVING count(*) > 1");
+    if (PQntuples(res))
+        sim_fault("payment %s was decided %s times", PQgetvalue(res, 0, 0), PQgetvalue(res, 0, 1));
+    PQclear(res);
+    for (int i = 0; i < sim->n_ask; i++) {
+        const sim_ask *a = &sim->ask[i];
+        char sql[200];
+        snprintf(
+            sql, sizeof sql,
+            "SELECT p.tx_id, d.decision FROM r1.payment p JOIN r1.decision d USING (apply_seq) "
+            "WHERE apply_seq = %lld",
+            (long long)a->seq);
+        res = ask(sql);
+        bool same = PQntuples(res) == 1 && !strcmp(PQgetvalue(res, 0, 0), a->tx_id) &&
+                    !strcmp(PQgetvalue(res, 0, 1), a->decision);
+        if (a->answers && !same)
+            sim_fault("asked for %s: %s of apply_seq %lld; the log has another row", a->tx_id,
+                      a->decision, (long long)a->seq);
+        PQclear(res);
+    }
+}
+
+/* ---- a standby that is behind ---- */
+
+#define EACH_TABLE                                                                                 \
+    "FOR t IN SELECT relname FROM pg_class WHERE relnamespace = 'r1'::regnamespace AND relkind "   \
+    "IN ('r', 'p') AND NOT relispartition AND relname <> 'schema_migration' AND relname NOT LIKE " \
+    "'med\\_%' LOOP "
+
+void sim_check_standby(void)
+{
+    PQclear(
+        ask("DO $$ DECLARE t text; BEGIN DROP SCHEMA IF EXISTS standby CASCADE; "
+            "CREATE SCHEMA standby; " EACH_TABLE
+            "EXECUTE format('CREATE TABLE standby.%I AS TABLE r1.%I', t, t); END LOOP; END $$"));
+    sim_say("a standby stays behind");
+}
+
+static int64_t last_row(void)
+{
+    PGresult *res = ask("SELECT greatest((SELECT max(apply_seq) FROM r1.payment), "
+                        "(SELECT max(apply_seq) FROM r1.label), 0)");
+    int64_t last = strtoll(PQgetvalue(res, 0, 0), NULL, 10);
+    PQclear(res);
+    return last;
+}
+
+void sim_check_promote(void)
+{
+    int64_t had = last_row();
+    PQclear(ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"));
+    PQclear(ask("SET session_replication_role = replica"));
+    PQclear(ask("DO $$ DECLARE t text; BEGIN " EACH_TABLE
+                "EXECUTE format('DELETE FROM r1.%I', t); EXECUTE format("
+                "'INSERT INTO r1.%I OVERRIDING SYSTEM VALUE TABLE standby.%I', t, t); "
+                "END LOOP; END $$"));
+    PQclear(ask("SET session_replication_role = origin"));
+    sim->n_restart += 2;
+    int64_t last = last_row();
+    if (had > last) sim->lost_to = had;
+    for (int i = 0; i < sim->n_ask; i++)
+        if (sim->ask[i].seq > last) sim->ask[i].answers = 0, sim->ask[i].seq = 0;
+    sim_say("the standby is promoted, and %lld rows are lost", (long long)(had - last));
 }

@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-enum { STORES_MAX = 16, TRIP_US = 1500, SLOW_US = 2000000 };
+enum { STORES_MAX = 16, TRIP_US = 1500, SLOW_US = 2000000, STALL_US = 6000000 };
 
 r1_status __real_r1_store_open_with(r1_store **out, const char *conninfo, const r1_store_opts *opts,
                                     r1_err *err);
@@ -40,6 +41,8 @@ r1_status __real_r1_store_batch_commit(r1_store *s, r1_err *err);
 r1_status __wrap_r1_store_batch_commit(r1_store *s, r1_err *err);
 void __real_r1_store_batch_abort(r1_store *s);
 void __wrap_r1_store_batch_abort(r1_store *s);
+
+int __real_usleep(useconds_t us);
 
 /* Which restart of PostgreSQL a connection is of, and whether it takes writes. */
 static struct {
@@ -187,7 +190,7 @@ r1_status __wrap_r1_store_query(r1_store *s, const char *sql, size_t n_param,
     if (!sim_inside()) return __real_r1_store_query(s, sql, n_param, param, out, err);
     char raised[128];
     before(s);
-    if (strstr(sql, "sequencer") || strstr(sql, "_member")) tell_time(s);
+    if (strstr(sql, "sequencer") || strstr(sql, "_member") || strstr(sql, "_shared")) tell_time(s);
     bool refused = sim_chance(sim->fault.refuse);
     if (refused) raise_sql(raised, sizeof raised);
     sim_hold();
@@ -247,9 +250,50 @@ static r1_status answer_lost(r1_store *s, r1_err *err)
     return R1_E_DB;
 }
 
+/* Until PostgreSQL has done all of the transaction but its commit, so that its locks do not depend
+ * on the machine's load. */
+static void await_backend(r1_store *s)
+{
+    enum { QUIET = 3, LOOK_REAL_US = 1000 };
+    char pid[16];
+    const char *param[] = {pid};
+    PGconn *other = PQconnectdb(s->conninfo);
+    snprintf(pid, sizeof pid, "%d", PQbackendPID(s->conn));
+    (void)PQsendFlushRequest(s->conn);
+    while (PQflush(s->conn) > 0) {
+    }
+    for (int quiet = 0; quiet < QUIET; __real_usleep(LOOK_REAL_US)) {
+        PGresult *res = PQexecParams(other,
+                                     "SELECT FROM pg_stat_activity WHERE pid = $1::integer AND "
+                                     "wait_event IS DISTINCT FROM 'ClientRead'",
+                                     1, NULL, param, NULL, NULL, 0);
+        quiet = PQntuples(res) ? 0 : quiet + 1;
+        PQclear(res);
+    }
+    PQfinish(other);
+}
+
+/* The transaction stands with its locks while others go on. Then it is committed, its connection
+ * breaks, or a last statement of it is refused. */
+static void stall(r1_store *s)
+{
+    if (!s->conn) return;
+    await_backend(s);
+    int64_t until = sim->now_us + (int64_t)sim_below(STALL_US);
+    sim_say("a transaction stands still");
+    sim_release();
+    sim_sleep_until(until);
+    sim_hold();
+    int i = known_of(s);
+    uint64_t how = sim_below(3);
+    if (how == 0 || (i >= 0 && known[i].restart != sim->n_restart)) cut(s);
+    if (how == 1) refuse_batch(s);
+}
+
 r1_status __wrap_r1_store_batch_commit(r1_store *s, r1_err *err)
 {
     if (!sim_inside()) return __real_r1_store_batch_commit(s, err);
+    if (sim_chance(sim->fault.stall)) stall(s);
     if (sim_chance(sim->fault.kill_before)) sim_die();
     r1_status st = __real_r1_store_batch_commit(s, err);
     sim_release();

@@ -18,9 +18,9 @@ static const char usage[] =
     "  --trace         prints each step\n"
     "  --fleet         two or three services share the stream\n"
     "  --twice         runs each seed twice, which must give the same trace\n"
-    "  --plant WHAT    fence, merge, snapshot: a fault of the service, which must be found; fence\n"
-    "                  needs a database whose r1.advance_offset checks no epoch\n"
-    "  --model FILE    of the service; none: rules alone\n";
+    "  --plant WHAT    fence, merge, snapshot, loss: a fault of the service, which must be found;\n"
+    "                  fence and loss need a database whose functions do not check\n"
+    "  --model FILE    of the service in one stream of six; none: rules alone everywhere\n";
 
 typedef struct {
     sim_run run;
@@ -28,7 +28,7 @@ typedef struct {
     bool twice, until_found;
 } options;
 
-static const char *const plant_names[] = {"none", "fence", "merge", "snapshot"};
+static const char *const plant_names[] = {"none", "fence", "merge", "snapshot", "loss"};
 
 static bool read_plant(options *o, const char *text)
 {

@@ -18,7 +18,15 @@ enum {
     FAILURES_MAX = 30
 };
 
-typedef enum { DO_KILL = 0, DO_STOP, DO_TAKE_OVER, DO_SKEW, DO_STALL } event_kind;
+typedef enum {
+    DO_KILL = 0,
+    DO_STOP,
+    DO_TAKE_OVER,
+    DO_SKEW,
+    DO_STALL,
+    DO_STANDBY, /* what is committed from now on is lost at DO_PROMOTE */
+    DO_PROMOTE
+} event_kind;
 
 typedef struct {
     int64_t at_us;
@@ -29,7 +37,7 @@ typedef struct {
     const sim_run *run;
     sim_stream stream;
     sim_serve_opts serve;
-    event event[EVENTS_MAX];
+    event event[EVENTS_MAX + 2];
     int n_event;
     bool clocks; /* machines whose clocks differ */
     int owner;   /* the newest service; 0: none yet */
@@ -60,6 +68,7 @@ static void draw_faults(director *d)
     if (one_in(2)) f->cut_after = (uint32_t)between(5, 80);
     if (one_in(4)) f->kill_before = (uint32_t)between(2, 25);
     if (one_in(4)) f->kill_after = (uint32_t)between(2, 25);
+    if (one_in(6)) f->stall = (uint32_t)between(2, 20);
     if (one_in(3)) f->slow = (uint32_t)between(5, 100);
     if (one_in(4)) f->snapshot_bad = (uint32_t)between(100, 600);
     if (one_in(3)) f->wakes = 20;
@@ -83,6 +92,11 @@ static void draw_events(director *d)
     for (int i = 0; i < d->n_event; i++)
         d->event[i] = (event){between(SIM_BEGIN_US, d->stream.end_us + 2000000),
                               kinds[sim_below(R1_COUNT(kinds))]};
+    if (!d->run->fleet && one_in(4)) {
+        int64_t at = between(SIM_BEGIN_US + 1000000, d->stream.end_us);
+        d->event[d->n_event++] = (event){at, DO_STANDBY};
+        d->event[d->n_event++] = (event){at + between(20000, 4000000), DO_PROMOTE};
+    }
     qsort(d->event, (size_t)d->n_event, sizeof *d->event, by_time);
 }
 
@@ -178,6 +192,8 @@ static void do_event(director *d, const event *e)
         if (d->clocks) s->skew_us += between(-60000000, 60000000);
         break;
     case DO_STALL: s->stall_us = sim->now_us + between(10000, 4000000); break;
+    case DO_STANDBY: sim_check_standby(); break;
+    case DO_PROMOTE: sim_check_promote(); break;
     }
 }
 
@@ -202,11 +218,13 @@ static void direct(director *d)
             restart_owner(d);
         } else if (more) {
             do_event(d, &d->event[next++]);
-        } else if (sim->now_us > d->stream.end_us && sim_check_consumed() == messages()) {
+        } else if (sim->now_us > d->stream.end_us && sim_check_consumed() == messages() &&
+                   sim_asks_answered()) {
             return;
         } else if (sim->now_us > until) {
-            sim_fault("%lld of %lld messages were taken, and nothing goes on",
-                      (long long)sim_check_consumed(), (long long)messages());
+            sim_fault("%lld of %lld messages were taken, and nothing goes on%s",
+                      (long long)sim_check_consumed(), (long long)messages(),
+                      sim_asks_answered() ? "" : "; somebody asks and gets no decision");
         }
     }
 }
@@ -368,15 +386,8 @@ static void fleet_stop(fleet *f)
             sim_fault("two services have another state at %lld", (long long)last);
         last = s->digest_seq;
         digest = s->digest;
+        f->d->owner = f->service[i];
     }
-}
-
-static void run_fleet(director *d)
-{
-    static fleet f;
-    fleet_open(&f, d);
-    fleet_direct(&f);
-    if (!*sim->found) fleet_stop(&f);
 }
 
 /* ---- state ---- */
@@ -400,6 +411,8 @@ static void same_state(director *d, bool bare, const char *what)
                   (unsigned long long)s->digest, (long long)s->digest_seq);
     if (s->digest_seen != last.digest_seen)
         sim_fault("the ids that the last service knew are not those from %s", what);
+    if (!d->run->fleet && s->digest_pace != last.digest_pace)
+        sim_fault("scores and counts of rules of the last service are not those from %s", what);
 }
 
 /* The newest snapshot holds all: without it there is a tail to read. */
@@ -413,22 +426,95 @@ static void same_states(director *d)
     same_state(d, false, "a snapshot and the log's tail");
 }
 
+/* ---- several against one ---- */
+
+/* The stream goes back to one process. */
+static void fleet_alone(fleet *f, const sim_serve_opts *alone)
+{
+    director *d = f->d;
+    d->serve = *alone;
+    int command = sim_start(sim_unshare, &d->serve);
+    if (!sim_await(command, sim->now_us + STOP_US) || sim->service[command].exit_code)
+        sim_fault("the stream cannot go back to one process");
+}
+
+/* The topic of payments is made anew below the processes: each must end and take nothing. One
+ * process goes on. */
+static void fleet_anew(fleet *f, const sim_serve_opts *alone)
+{
+    director *d = f->d;
+    sim_sleep_until(d->stream.anew_us);
+    for (int i = 0; i < f->n; i++) {
+        if (!member_alive(f, i)) member_start(f, i);
+        sim->service[f->service[i]].kill_in = 0;
+    }
+    sim_sleep_until(sim->now_us + 5000000);
+    int64_t before = sim_check_consumed();
+    sim_say("the topic is made anew");
+    sim_stream_anew(&d->stream, d->run->seed / SIM_STREAM_SEEDS, sim->now_us + 6000000);
+    for (int i = 0; i < f->n && !*sim->found; i++)
+        if (!sim_await(f->service[i], sim->now_us + STOP_US))
+            sim_fault("a topic that was made anew is not noticed by process %d of %d", i, f->n);
+        else if (!sim->service[f->service[i]].exit_code)
+            sim_fault("a service ends as if nothing were, where the topic was made anew");
+    if (!*sim->found && sim_check_consumed() != before)
+        sim_fault("messages of a topic that was made anew were taken as if it were the old");
+    if (!*sim->found) fleet_alone(f, alone);
+    if (*sim->found) return;
+    int reset = sim_start(sim_reset, &d->serve);
+    if (!sim_await(reset, sim->now_us + STOP_US) || sim->service[reset].exit_code)
+        sim_fault("the offsets of the new topic cannot be reset");
+    d->owner = d->n_event = 0;
+    if (!*sim->found) direct(d);
+    if (!*sim->found) stop_all(d);
+}
+
+/* The log of several processes, read by one, gives their state and each decision. */
+static void run_fleet(director *d)
+{
+    static fleet f;
+    const sim_serve_opts alone = d->serve;
+    fleet_open(&f, d);
+    fleet_direct(&f);
+    if (!*sim->found && d->stream.anew) {
+        fleet_anew(&f, &alone);
+        return;
+    }
+    if (!*sim->found) fleet_stop(&f);
+    if (!*sim->found) fleet_alone(&f, &alone);
+}
+
 /* ---- one run ---- */
 
+/* Rules whose caps a stream of a minute reaches, and one that is a shadow. */
+static const char *write_rules(const sim_run *run)
+{
+    static char path[1024];
+    static const char text[] = "large [max 6/h]: amount > 8000 EUR -> review\n"
+                               "busy [max 4/h]: count(sender, 1h) > 6 -> block\n"
+                               "often [shadow]: count(receiver, 24h) > 3 -> block\n";
+    snprintf(path, sizeof path, "%s.rules", run->folder);
+    FILE *f = fopen(path, "w");
+    if (!f || fputs(text, f) < 0 || fclose(f)) abort();
+    return path;
+}
+
+/* By its stream a run has a model, for one in MODEL_OF, and rules, for one in RULES_OF. */
 static void open_run(director *d, const sim_run *run, bool reference)
 {
+    enum { MODEL_OF = 6, RULES_OF = 3 };
     static const int alerts[] = {0, 3, 1000};
     uint64_t stream = run->seed / SIM_STREAM_SEEDS;
     memset(d, 0, sizeof *d);
     d->run = run;
     sim_begin(run->seed, run->plant, run->traced);
     sim_stream_make(&d->stream, stream, reference);
-    if (run->fleet) d->stream.anew = false;
     d->serve =
         (sim_serve_opts){.conninfo = run->conninfo,
                          .folder = run->folder,
                          .migrations = run->migrations,
-                         .model = run->model,
+                         .model = stream % MODEL_OF == 1 ? run->model : "none",
+                         .rules = !run->fleet && stream % RULES_OF == 0 ? write_rules(run) : NULL,
                          .log_path = run->log_path,
                          .batch_rows = reference ? 500 : (int)between(1, 40),
                          .snapshot_every_s = (int)between(1, 8),
@@ -460,6 +546,8 @@ void sim_run_seed(const sim_run *run, const sim_results *reference, sim_outcome 
     open_run(&d, run, false);
     draw_faults(&d);
     draw_events(&d);
+    d.serve.port = !run->fleet && one_in(4);
+    if (d.serve.port) sim_asks_make(d.stream.begin_us, d.stream.end_us);
     if (run->fleet) {
         run_fleet(&d);
     } else {
@@ -471,8 +559,11 @@ void sim_run_seed(const sim_run *run, const sim_results *reference, sim_outcome 
     memset(&sim->fault, 0, sizeof sim->fault);
     sim_results *r = sim_check_read();
     if (!*sim->found) sim_check_once(r, &d.stream);
-    if (!*sim->found) out->compared = sim_check_equal(r, reference);
+    if (!*sim->found && !sim->n_ask) out->compared = sim_check_equal(r, reference);
     if (!*sim->found) sim_check_decisions();
+    if (!*sim->found) sim_check_asks();
+    if (!*sim->found && run->fleet && sim->service[d.owner].digest)
+        same_state(&d, true, "one process");
     if (!*sim->found && !run->fleet) same_states(&d);
     sim_results_free(r);
     for (int i = 1; i < sim->n_service; i++) sim_kill(i);

@@ -375,6 +375,8 @@ int __wrap_pthread_join(pthread_t t, void **out);
 int __wrap_pthread_timedjoin_np(pthread_t t, void **out, const struct timespec *until);
 int __real_pthread_mutex_lock(pthread_mutex_t *m);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
+int __real_pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *t);
+int __wrap_pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *t);
 int __real_pthread_mutex_unlock(pthread_mutex_t *m);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *m);
 int __real_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m);
@@ -466,6 +468,14 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
     if (self < 0) return __real_pthread_mutex_lock(m);
     if (!held && sim_below(1000) < GIVES) sim_give();
     while (pthread_mutex_trylock(m) == EBUSY) sim_wait(m, SIM_NEVER_US, false);
+    return 0;
+}
+
+int __wrap_pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *t)
+{
+    if (self < 0) return __real_pthread_mutex_timedlock(m, t);
+    while (pthread_mutex_trylock(m) == EBUSY)
+        if (sim_wait(m, us_of(t), true)) return ETIMEDOUT;
     return 0;
 }
 

@@ -100,6 +100,13 @@ static r1_status restore_twice(server *s, r1_err *err)
     return st;
 }
 
+static uint64_t pace_digest(fraud_pace *p)
+{
+    size_t bytes;
+    const void *block = fraud_pace_block(p, &bytes);
+    return r1_hash64(block, bytes, 1);
+}
+
 static const sim_serve_opts *serve_opts;
 
 r1_status __wrap_fraud_serve_restore(server *s, r1_err *err)
@@ -123,6 +130,7 @@ void __wrap_fraud_serve_snapshot_last(server *s)
     if (!s->orderly || (!s->share && s->ledger.last_seq != s->last_seq)) return;
     me->digest = fraud_engine_digest(s->parts.engine);
     me->digest_seen = seen_digest(s->parts.seen);
+    me->digest_pace = pace_digest(s->parts.pace);
     me->digest_seq = s->last_seq;
     sim_say("ends at %lld, digest %016llx", (long long)s->last_seq, (unsigned long long)me->digest);
 }
@@ -303,15 +311,15 @@ static int run_command(const r1_command *command, const char *const *args, size_
     return r1_cli_main(&program, (int)n, argv);
 }
 
-int sim_reset(void *ctx)
+static int run_offsets(const sim_serve_opts *o, const char *what, const char *option,
+                       const char *value)
 {
-    const sim_serve_opts *o = ctx;
-    const char *args[] = {"r1-fraud",  "offsets",   "reset",      "--to",
-                          "beginning", "--why",     "made anew",  "--postgres",
-                          o->conninfo, "--brokers", "127.0.0.1:1"};
+    const char *args[] = {"r1-fraud",    "offsets",    what,        option,
+                          value,         "--postgres", o->conninfo, "--brokers",
+                          "127.0.0.1:1", "--why",      "made anew"};
     const r1_command command = {.name = "offsets",
                                 .summary = "offsets",
-                                .operands = "[show | reset]",
+                                .operands = "[show | reset | unshare]",
                                 .operands_max = 1,
                                 .options = fraud_offsets_rows,
                                 .n_options = fraud_offsets_n_row,
@@ -319,6 +327,9 @@ int sim_reset(void *ctx)
     redirect(o->log_path);
     return run_command(&command, args, R1_COUNT(args));
 }
+
+int sim_reset(void *ctx) { return run_offsets(ctx, "reset", "--to", "beginning"); }
+int sim_unshare(void *ctx) { return run_offsets(ctx, "unshare", "--topic", "payments"); }
 
 int sim_serve(void *ctx)
 {
@@ -338,7 +349,7 @@ int sim_serve(void *ctx)
                           "--model",
                           o->model,
                           "--http-listen",
-                          "",
+                          o->port && !o->probe ? "127.0.0.1:1" : "",
                           "--labels-topic",
                           "labels",
                           "--decisions-topic",
@@ -378,6 +389,7 @@ int sim_serve(void *ctx)
     const char *all[64];
     size_t n = R1_COUNT(args);
     memcpy(all, args, sizeof args);
+    if (o->rules) all[n++] = "--rules", all[n++] = o->rules;
     if (!o->bare) all[n++] = "--snapshot-dir", all[n++] = o->folder;
     if (o->shared) all[n++] = "--events-topic", all[n++] = "events";
     if (o->shared) all[n++] = "--group-session", all[n++] = "1500";

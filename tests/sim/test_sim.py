@@ -8,7 +8,8 @@ tests/sim/test_sim.py controls            each planted fault is found within 50 
 tests/sim/test_sim.py same                a seed run twice gives the same trace
 tests/sim/test_sim.py one OPTIONS         fraud_sim with these options, as --seed 7 --trace
 
-Environment: R1_BIN (folder with the programs), R1_SIM_SEEDS (in the place of 200).
+Environment: R1_BIN (folder with the programs), R1_SIM_SEEDS (in the place of 200),
+R1_SIM_JOBS (processes, in the place of 2).
 """
 
 import os
@@ -19,9 +20,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy"))
-from services import ROOT, Services, bin_dir  # noqa: E402
+from services import ROOT, Services, bin_dir, run  # noqa: E402
 
-JOBS = 2
+JOBS = int(os.environ.get("R1_SIM_JOBS") or 2)
 CONTROL_SEEDS = 50
 
 # As r1.make_partitions makes them, for the week of the simulated clock (SIM_WALL_US).
@@ -54,9 +55,17 @@ CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic
     AND partition = p_partition $$;
 CREATE OR REPLACE FUNCTION r1.hold_log(p_app text, p_epoch bigint) RETURNS void LANGUAGE sql
     AS $$ SELECT $$;
+CREATE OR REPLACE FUNCTION r1.move_log(p_app text, p_epoch bigint, p_from bigint, p_to bigint)
+    RETURNS void LANGUAGE sql AS $$ SELECT $$;
 DO $$ DECLARE k record; BEGIN FOR k IN SELECT conrelid::regclass AS t, conname FROM pg_constraint
     WHERE contype = 'p' AND conrelid IN (SELECT inhrelid FROM pg_inherits) LOOP
     EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', k.t, k.conname); END LOOP; END $$"""
+
+# Nobody looks whether the log still ends where it was committed.
+NO_END = """
+CREATE OR REPLACE FUNCTION r1.move_log(p_app text, p_epoch bigint, p_from bigint, p_to bigint)
+    RETURNS void LANGUAGE sql AS $$ SELECT r1.hold_log(p_app, p_epoch) $$"""
+PLANTS = {"fence": NO_FENCE, "loss": NO_END}  # of a database; the others are of the service
 
 
 class Databases:
@@ -74,12 +83,20 @@ class Databases:
         s.sql(WEEK)
         s.sql(CLOCK)
         self.make("plain")
-        s.sql(NO_FENCE)
-        self.make("fence")
+        for kind, sql in PLANTS.items():
+            self.make(kind, sql)
 
-    def make(self, kind):
+    def make(self, kind, sql=None):
+        """A lock that a transaction holds while it stands still is not waited for for ever."""
         for job in range(JOBS):
-            self.services.sql(f"CREATE DATABASE sim_{kind}_{job} TEMPLATE r1")
+            name = f"sim_{kind}_{job}"
+            self.services.sql(f"CREATE DATABASE {name} TEMPLATE r1")
+            self.services.sql(f"ALTER DATABASE {name} SET lock_timeout = '1s'")
+            if sql:
+                run("psql", self.conninfo(kind, job), "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", sql)
+
+    def conninfo(self, kind, job):
+        return self.services.conninfo.replace("dbname=r1", f"dbname=sim_{kind}_{job}")
 
     def close(self):
         self.services.pg("stop")
@@ -92,16 +109,17 @@ class Databases:
         self.close()
 
     def start(self, job, *args, kind="plain"):
-        conninfo = self.services.conninfo.replace("dbname=r1", f"dbname=sim_{kind}_{job}")
         return subprocess.Popen(
             [
                 os.path.join(bin_dir(), "..", "tests", "fraud_sim"),
                 "--postgres",
-                conninfo,
+                self.conninfo(kind, job),
                 "--folder",
                 os.path.join(self.folder, f"snapshots{job}"),
                 "--migrations",
                 os.path.join(ROOT, "schemas/sql"),
+                "--model",
+                os.path.join(ROOT, "models/fraud-s-int8.gguf"),
                 *[str(a) for a in args],
             ],
             stdout=subprocess.PIPE,
@@ -136,8 +154,8 @@ def controls():
     """Each fault that is planted is found; else the checks prove nothing."""
     missed = []
     with Databases() as d:
-        for plant in ("fence", "merge", "snapshot"):
-            kind = "fence" if plant == "fence" else "plain"
+        for plant in ("fence", "merge", "snapshot", "loss"):
+            kind = plant if plant in PLANTS else "plain"
             codes, said = d.run("--plant", plant, "--until-found", "--from",
                                 lambda job: job * CONTROL_SEEDS // JOBS, "--count",
                                 CONTROL_SEEDS // JOBS, kind=kind)
@@ -168,7 +186,8 @@ def main(args):
         return same()
     if args[:1] == ["one"]:
         with Databases() as d:
-            codes, said = d.run(*args[1:], kind="fence" if "fence" in args else "plain", jobs=1)
+            kind = ([a for a in args if a in PLANTS] + ["plain"])[0]
+            codes, said = d.run(*args[1:], kind=kind, jobs=1)
         print(said, end="")
         return codes[0]
     if args[:1] in (["seeds"], ["fleet"]) and len(args) in (1, 3):

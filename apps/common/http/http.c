@@ -14,9 +14,11 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { HEADER_BYTES = 16384, CONNECTIONS_DEFAULT = 64, CONNECTIONS_MAX = 1024, CLASSES = 6 };
-enum { STACK_BYTES = 512 << 10, SPARE = 32 }; /* connections that are being closed */
+enum { STACK_BYTES = 512 << 10, SPARE = 192 }; /* connections that are being closed */
+enum { MANY_CLOSE = 16, CLOSE_US = 2000 };     /* so many: new ones wait a moment each */
 
 /* A connection from accept to close, for the watch.
  *
@@ -31,6 +33,8 @@ typedef struct {
     int fd; /* -1: the place is free */
     http_step step;
     bool rests;       /* SILENT after an answer: a client that keeps its connection */
+    bool refused;     /* ANSWERS: at_once others were there */
+    size_t route;     /* of the last request; n_route: none yet */
     int64_t since_us; /* monotonic: when the step began; of ARRIVES, when SILENT did */
 } http_connection;
 
@@ -40,11 +44,13 @@ struct r1_http {
     int port;
     pthread_t watch;
     bool watching;
-    pthread_mutex_t lock; /* guards connection and stopping */
+    pthread_mutex_t lock; /* guards what follows, up to at_work */
     pthread_cond_t wake;
     bool stopping;
     http_connection connection[CONNECTIONS_MAX];
+    unsigned at_work[R1_HTTP_ROUTES_MAX];
     atomic_uint_fast64_t made_room;
+    atomic_uint_fast64_t refused[R1_HTTP_ROUTES_MAX], timed_out[R1_HTTP_N_LATE];
     atomic_uint_fast64_t answered[R1_HTTP_ROUTES_MAX + 1][CLASSES];
 };
 
@@ -52,6 +58,7 @@ struct r1_http {
 typedef struct {
     size_t route; /* n_route: none fits */
     int refused;  /* status that will be answered; 0: none so far */
+    bool at_work; /* one of its route's at_once */
     char *body;
     size_t len;
 } http_arrival;
@@ -68,24 +75,51 @@ r1_status r1_http_check(const char *listen, bool *loopback, r1_err *err)
 
 /* ---- the watch ---- */
 
-/* Under the lock: the connection that has kept its place for longest without a whole request makes
- * room for a new one. */
+/* Under the lock: whether it waits for its client, who would lose little or is slow. */
+static bool http_may_go(const http_connection *c, int64_t now)
+{
+    if (c->fd < 0 || c->step == HTTP_WORKS || c->since_us == INT64_MAX) return false;
+    return c->step != HTTP_ANSWERS || c->refused ||
+           now - c->since_us > INT64_C(1000) * R1_HTTP_SLOW_MS;
+}
+
+/* Under the lock: the connection that has waited for its client for longest makes room for a new
+ * one; where it can, one whose route has more than it keeps. */
 static void http_make_room(r1_http *h, const http_connection *new_one)
 {
-    http_connection *oldest = NULL;
-    unsigned n = 0;
+    http_connection *spare = NULL, *any = NULL;
+    unsigned n = 0, of[R1_HTTP_ROUTES_MAX + 1] = {0};
+    int64_t now = r1_mono_us();
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        const http_connection *c = &h->connection[i];
+        if (c->fd >= 0 && c->since_us != INT64_MAX) n++, of[c->route]++;
+    }
+    if (n <= h->o.connections_max) return;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         http_connection *c = &h->connection[i];
-        n += c->fd >= 0;
-        if (c->fd < 0 || c == new_one || c->step > HTTP_ARRIVES) continue;
-        if (!oldest || c->since_us < oldest->since_us) oldest = c;
+        if (c == new_one || !http_may_go(c, now)) continue;
+        bool kept = c->route < h->o.n_route && of[c->route] <= h->o.routes[c->route].kept;
+        if (!any || c->since_us < any->since_us) any = c;
+        if (!kept && (!spare || c->since_us < spare->since_us)) spare = c;
     }
-    if (n <= h->o.connections_max || !oldest) return;
-    shutdown(oldest->fd, SHUT_RDWR);
-    oldest->since_us = INT64_MAX; /* not again, while it closes */
+    http_connection *goes = spare ? spare : any;
+    if (!goes) return;
+    shutdown(goes->fd, SHUT_RDWR);
+    goes->since_us = INT64_MAX; /* not again, while it closes */
     atomic_fetch_add(&h->made_room, 1);
 }
 
+/* Under the lock: connections that close. Their threads end when they come to run. */
+static unsigned http_closing(const r1_http *h)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+        n += h->connection[i].fd >= 0 && h->connection[i].since_us == INT64_MAX;
+    return n;
+}
+
+/* On the accepting thread. A crowd that comes faster than others are closed would use up SPARE, and
+ * the library would drop whoever comes next. */
 static void http_notice(void *ctx, struct MHD_Connection *connection, void **place,
                         enum MHD_ConnectionNotificationCode code)
 {
@@ -101,25 +135,63 @@ static void http_notice(void *ctx, struct MHD_Connection *connection, void **pla
             if (h->connection[i].fd < 0) *place = &h->connection[i];
         if (*place) {
             http_connection *c = *place;
-            *c = (http_connection){.fd = fd->connect_fd, .since_us = r1_mono_us()};
+            *c = (http_connection){
+                .fd = fd->connect_fd, .route = h->o.n_route, .since_us = r1_mono_us()};
             http_make_room(h, c);
         }
     }
+    bool crowd = code != MHD_CONNECTION_NOTIFY_CLOSED && http_closing(h) > MANY_CLOSE;
     pthread_mutex_unlock(&h->lock);
+    if (crowd) usleep(CLOSE_US);
+}
+
+/* Under the lock; NULL: it has no place. */
+static http_connection *http_place(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *place =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return place ? place->socket_context : NULL;
 }
 
 /* Bytes that drip in lengthen nothing: headers and body have the time of the first one together. */
 static void http_move(r1_http *h, struct MHD_Connection *connection, http_step step)
 {
-    const union MHD_ConnectionInfo *place =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     pthread_mutex_lock(&h->lock);
-    http_connection *c = place ? place->socket_context : NULL;
+    http_connection *c = http_place(connection);
     if (c && c->since_us != INT64_MAX) {
         if (step != HTTP_ARRIVES || c->rests) c->since_us = r1_mono_us();
         c->rests = step == HTTP_SILENT;
         c->step = step;
     }
+    pthread_mutex_unlock(&h->lock);
+}
+
+/* A whole request goes to work, where its route has room for it. */
+static bool http_enter(r1_http *h, struct MHD_Connection *connection, http_arrival *a)
+{
+    unsigned limit = h->o.routes[a->route].at_once;
+    pthread_mutex_lock(&h->lock);
+    a->at_work = !limit || h->at_work[a->route] < limit;
+    h->at_work[a->route] += a->at_work;
+    http_connection *c = http_place(connection);
+    if (c) c->refused = !a->at_work;
+    pthread_mutex_unlock(&h->lock);
+    http_move(h, connection, a->at_work ? HTTP_WORKS : HTTP_ANSWERS);
+    return a->at_work;
+}
+
+static void http_leave(r1_http *h, const http_arrival *a)
+{
+    pthread_mutex_lock(&h->lock);
+    h->at_work[a->route] -= a->at_work;
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void http_asks_for(r1_http *h, struct MHD_Connection *connection, size_t route)
+{
+    pthread_mutex_lock(&h->lock);
+    http_connection *c = http_place(connection);
+    if (c) c->route = route;
     pthread_mutex_unlock(&h->lock);
 }
 
@@ -129,18 +201,35 @@ static void http_finished(void *ctx, struct MHD_Connection *c, void **request,
     r1_http *h = ctx;
     http_arrival *a = *request;
     (void)code;
-    if (a) free(a->body);
+    if (a) {
+        http_leave(h, a);
+        free(a->body);
+    }
     free(a);
     *request = NULL;
     http_move(h, c, HTTP_SILENT);
 }
 
-static bool http_overdue(const r1_http *h, const http_connection *c, int64_t now)
+static r1_http_late late_of(const http_connection *c)
 {
-    bool requests = c->step == HTTP_ARRIVES || (c->step == HTTP_SILENT && !c->rests);
-    int64_t limit_ms =
-        requests && h->o.silence_ms > R1_HTTP_REQUEST_MS ? R1_HTTP_REQUEST_MS : h->o.silence_ms;
-    return c->step != HTTP_WORKS && now - c->since_us > limit_ms * 1000;
+    if (c->step == HTTP_ANSWERS) return R1_HTTP_FOR_TAKING;
+    return c->step == HTTP_SILENT && c->rests ? R1_HTTP_RESTED : R1_HTTP_FOR_REQUEST;
+}
+
+/* Under the lock: one that has used up its time is closed. */
+static void http_close_late(r1_http *h, http_connection *c, int64_t now)
+{
+    static const int limits_ms[] = {
+        [R1_HTTP_FOR_REQUEST] = R1_HTTP_REQUEST_MS, [R1_HTTP_FOR_TAKING] = R1_HTTP_ANSWER_MS};
+    r1_http_late what = late_of(c);
+    int64_t limit_ms = h->o.silence_ms;
+    if (what != R1_HTTP_RESTED && limit_ms > limits_ms[what]) limit_ms = limits_ms[what];
+    if (c->fd < 0 || c->step == HTTP_WORKS || c->since_us == INT64_MAX ||
+        now - c->since_us <= limit_ms * 1000)
+        return;
+    shutdown(c->fd, SHUT_RDWR);
+    c->since_us = INT64_MAX;
+    atomic_fetch_add(&h->timed_out[what], 1);
 }
 
 /* The library closes a socket only after http_notice has freed its place, so a descriptor that is
@@ -151,9 +240,7 @@ static void *http_watch(void *arg)
     pthread_mutex_lock(&h->lock);
     while (!h->stopping) {
         int64_t now = r1_mono_us();
-        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-            if (h->connection[i].fd >= 0 && http_overdue(h, &h->connection[i], now))
-                shutdown(h->connection[i].fd, SHUT_RDWR);
+        for (size_t i = 0; i < CONNECTIONS_MAX; i++) http_close_late(h, &h->connection[i], now);
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += 250000000;
@@ -173,12 +260,14 @@ static const char *refusal_text(int status)
     case MHD_HTTP_NOT_FOUND: return "no such path\n";
     case MHD_HTTP_METHOD_NOT_ALLOWED: return "no such method of this path\n";
     case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE: return "expected Content-Type: application/json\n";
+    case MHD_HTTP_SERVICE_UNAVAILABLE: return "too many requests of this path at a time\n";
     default: return "the body is too large\n";
     }
 }
 
+/* refused: the status of a refusal by this server; 0: the answer of a handler. */
 static enum MHD_Result send_answer(r1_http *h, struct MHD_Connection *c, size_t route,
-                                   r1_http_answer *a)
+                                   r1_http_answer *a, int refused)
 {
     char retry[16];
     struct MHD_Response *r =
@@ -192,6 +281,8 @@ static enum MHD_Result send_answer(r1_http *h, struct MHD_Connection *c, size_t 
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     snprintf(retry, sizeof retry, "%d", a->retry_after_s);
     if (a->retry_after_s) MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, retry);
+    if (refused == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
     if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, h->o.routes[route].method);
     enum MHD_Result done = MHD_queue_response(c, (unsigned)a->status, r);
@@ -205,7 +296,8 @@ static enum MHD_Result send_refusal(r1_http *h, struct MHD_Connection *c, size_t
 {
     const char *text = refusal_text(status);
     r1_http_answer a = {.status = status, .body = strdup(text), .body_len = strlen(text)};
-    return a.body ? send_answer(h, c, route, &a) : MHD_NO;
+    a.retry_after_s = status == MHD_HTTP_SERVICE_UNAVAILABLE;
+    return a.body ? send_answer(h, c, route, &a, status) : MHD_NO;
 }
 
 static bool same_method(const char *method, const r1_http_route *r)
@@ -250,6 +342,7 @@ static enum MHD_Result begin_request(r1_http *h, struct MHD_Connection *c, const
     }
     a->route = route;
     *request = a;
+    http_asks_for(h, c, route);
     http_move(h, c, HTTP_ARRIVES);
     return MHD_YES;
 }
@@ -278,14 +371,17 @@ static enum MHD_Result http_request(void *ctx, struct MHD_Connection *c, const c
         *n = 0;
         return MHD_YES;
     }
+    if (!a->refused && !http_enter(h, c, a)) {
+        a->refused = MHD_HTTP_SERVICE_UNAVAILABLE;
+        atomic_fetch_add(&h->refused[a->route], 1);
+    }
     if (a->refused) return send_refusal(h, c, a->route, a->refused);
-    http_move(h, c, HTTP_WORKS);
     a->body[a->len] = 0;
     const r1_http_request q = {.method = method, .path = path, .body = a->body, .body_len = a->len};
     r1_http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
     h->o.routes[a->route].handler(h->o.ctx, &q, &answer);
     http_move(h, c, HTTP_ANSWERS);
-    return send_answer(h, c, a->route, &answer);
+    return send_answer(h, c, a->route, &answer, 0);
 }
 
 /* ---- life ---- */
@@ -359,6 +455,13 @@ uint64_t r1_http_answered(const r1_http *h, size_t route, int class_of)
 }
 
 uint64_t r1_http_made_room(const r1_http *h) { return atomic_load(&h->made_room); }
+
+uint64_t r1_http_refused(const r1_http *h, size_t route) { return atomic_load(&h->refused[route]); }
+
+uint64_t r1_http_timed_out(const r1_http *h, r1_http_late what)
+{
+    return atomic_load(&h->timed_out[what]);
+}
 
 void r1_http_stop(r1_http *h)
 {

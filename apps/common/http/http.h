@@ -9,14 +9,16 @@
  *     request line and headers              16 KiB                   414, 431 or 400
  *     body                                  body_max of its route    413
  *     connections                           connections_max          room is made for the new one
+ *     requests of one route at a time       at_once of its route     503, and the connection ends
  *     time from the first byte of headers
  *     to the last one of the body           R1_HTTP_REQUEST_MS       the connection is closed
- *     time between requests, or to take
- *     an answer                             R1_HTTP_SILENCE_MS       the connection is closed
+ *     time to take an answer                R1_HTTP_ANSWER_MS        the connection is closed
+ *     time between requests                 R1_HTTP_SILENCE_MS       the connection is closed
  *
- * Bytes that drip in lengthen no time. Room is made by the connection that has been without a whole
- * request for longest, so silent clients keep nobody out. Where every connection has a request at
- * work, a new one is closed at once.
+ * Bytes that drip in or out lengthen no time. Room is made by the connection that has waited for
+ * its client for longest: for a whole request, or for R1_HTTP_SLOW_MS to take an answer. So silent
+ * clients and slow readers keep nobody out. The last `kept` connections of a route make room only
+ * where no other can. Where every connection has a request at work, a new one is closed at once.
  *
  * A POST must say Content-Type: application/json. A browser sends that to another origin only after
  * asking, and is refused then. GET routes also serve HEAD.
@@ -30,7 +32,13 @@
 
 #include "r1_base.h"
 
-enum { R1_HTTP_SILENCE_MS = 30000, R1_HTTP_REQUEST_MS = 5000, R1_HTTP_ROUTES_MAX = 16 };
+enum {
+    R1_HTTP_SILENCE_MS = 30000,
+    R1_HTTP_REQUEST_MS = 5000,
+    R1_HTTP_ANSWER_MS = 5000,
+    R1_HTTP_SLOW_MS = 500,
+    R1_HTTP_ROUTES_MAX = 16
+};
 
 typedef struct {
     const char *method, *path;
@@ -51,6 +59,8 @@ typedef void (*r1_http_fn)(void *ctx, const r1_http_request *request, r1_http_an
 typedef struct {
     const char *method, *path; /* "GET" or "POST"; the whole path, without a query */
     size_t body_max;           /* bytes; 0: takes none */
+    unsigned at_once;          /* requests from the last byte to the taken answer; 0: any number */
+    unsigned kept;             /* connections whose last request was of this route */
     r1_http_fn handler;
 } r1_http_route;
 
@@ -60,7 +70,7 @@ typedef struct {
     size_t n_route;
     void *ctx;                /* of every handler */
     unsigned connections_max; /* 0: 64 */
-    int silence_ms;           /* 0: R1_HTTP_SILENCE_MS; bounds R1_HTTP_REQUEST_MS too */
+    int silence_ms;           /* 0: R1_HTTP_SILENCE_MS; bounds the other times too */
 } r1_http_opts;
 
 typedef struct r1_http r1_http;
@@ -74,6 +84,16 @@ int r1_http_port(const r1_http *h);
  * no route. */
 uint64_t r1_http_answered(const r1_http *h, size_t route, int class_of);
 uint64_t r1_http_made_room(const r1_http *h); /* connections that were closed for new ones */
+/* Requests of routes[route] that found at_once others. */
+uint64_t r1_http_refused(const r1_http *h, size_t route);
+/* Connections that were closed for their time: what they kept the server waiting for. */
+typedef enum {
+    R1_HTTP_FOR_REQUEST = 0,
+    R1_HTTP_FOR_TAKING,
+    R1_HTTP_RESTED,
+    R1_HTTP_N_LATE
+} r1_http_late;
+uint64_t r1_http_timed_out(const r1_http *h, r1_http_late what);
 /* Ends listening, lets handlers finish, closes every connection. Handlers that wait for something
  * must have been woken. NULL is fine. */
 void r1_http_stop(r1_http *h);

@@ -198,9 +198,8 @@ void fraud_pace_rules(fraud_pace *p, char (*name)[FRAUD_RULE_NAME_BYTES], size_t
 static bool pace_under_cap(pace_rule *r, int64_t ts_ms, uint32_t cap)
 {
     int64_t hour = ts_ms / PACE_HOUR_MS;
-    if (!cap) return true;
     if (hour > r->hour) r->hour = hour, r->in_hour = 0;
-    if (r->in_hour >= cap) return false;
+    if (cap && r->in_hour >= cap) return false;
     r->in_hour++;
     return true;
 }
@@ -220,6 +219,24 @@ bool fraud_pace_match(fraud_pace *p, size_t rule, int64_t ts_ms, uint32_t cap, b
         r->count.capped++;
     pthread_mutex_unlock(&p->lock);
     return decides;
+}
+
+void fraud_pace_rule_add(fraud_pace *p, const fraud_pace_count *more, int64_t hour,
+                         uint32_t n_in_hour)
+{
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->x.n_rule; i++) {
+        pace_rule *r = &p->x.rule[i];
+        if (strcmp(r->count.name, more->name) != 0) continue;
+        r->count.hits += more->hits;
+        r->count.shadow += more->shadow;
+        r->count.capped += more->capped;
+        if (hour > r->hour)
+            r->hour = hour, r->in_hour = n_in_hour;
+        else
+            r->in_hour += (uint32_t)more->hits;
+    }
+    pthread_mutex_unlock(&p->lock);
 }
 
 bool fraud_pace_rule(fraud_pace *p, size_t i, fraud_pace_count *out)

@@ -61,6 +61,11 @@ typedef struct {
     char name[FRAUD_RULE_NAME_BYTES];
     uint64_t hits, shadow, capped; /* it decided; it would have; its cap held it back */
 } fraud_pace_count;
+/* The rule of this name, where the policy has one, did so much when stored decisions are read again.
+ * Hits fall into the latest hour of event time that any of them has, since 1970, and n_in_hour of
+ * them came when it had begun. */
+void fraud_pace_rule_add(fraud_pace *p, const fraud_pace_count *more, int64_t hour,
+                         uint32_t n_in_hour);
 /* The counts of rule i; false behind the last one. From any thread. */
 bool fraud_pace_rule(fraud_pace *p, size_t i, fraud_pace_count *out);
 

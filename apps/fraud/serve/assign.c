@@ -95,7 +95,9 @@ static r1_status take_added(server *s, r1_err *err)
         if (s->parts.topic[t])
             R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
                                      s->n_partition[t], err));
+    fraud_ending_waits(s->ending, "the broker");
     R1_TRY(fraud_serve_assign(s, err));
+    fraud_ending_waits(s->ending, NULL);
     r1_watch_reads(s->watch, s->n_partition);
     r1_log(R1_LOG_WARN, "partitions_added", "payments=%d labels=%d",
            s->n_partition[FRAUD_TOPIC_PAYMENTS], s->n_partition[FRAUD_TOPIC_LABELS]);

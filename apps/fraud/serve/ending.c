@@ -22,17 +22,18 @@ static const struct {
     [FRAUD_END_STARTS] = {"starting", 1000, 8000},
     [FRAUD_END_WRITES] = {"writing what was read", 8000, 11000},
     [FRAUD_END_SAVES] = {"writing the last snapshot", 0, 600000},
-    [FRAUD_END_LEAVES] = {"letting go of broker and port", 0, 8000},
+    [FRAUD_END_LEAVES] = {"letting go of what it used", 0, 8000},
 };
 
 struct fraud_ending {
     pthread_t thread;
-    pthread_mutex_t lock; /* guards what follows, up to cut */
+    pthread_mutex_t lock; /* guards what follows, up to waits */
     pthread_cond_t wake;
     fraud_end_step step;
     int64_t asked_us, step_us; /* monotonic; asked 0: the end has not begun */
     int code;
     bool done;
+    const char *waits; /* for what; NULL: for nothing outside */
     atomic_bool cut;
 };
 
@@ -40,8 +41,9 @@ struct fraud_ending {
 
 static void ending_cut(fraud_ending *e)
 {
-    r1_log(R1_LOG_WARN, "postgres_silent",
-           "doing=\"%s\" now=\"its connections are ended, to end in time\"", steps[e->step].doing);
+    r1_log(R1_LOG_WARN, "end_waits",
+           "doing=\"%s\" for=\"%s\" now=\"connections to PostgreSQL are ended, to end in time\"",
+           steps[e->step].doing, e->waits ? e->waits : "nothing outside");
     atomic_store(&e->cut, true);
     r1_store_end_all();
 }
@@ -49,8 +51,9 @@ static void ending_cut(fraud_ending *e)
 static void ending_exit(const fraud_ending *e)
 {
     bool written = e->step > FRAUD_END_WRITES;
-    fprintf(stderr, "r1-fraud serve: ended while %s: %lld s were not enough. %s\n",
-            steps[e->step].doing, (long long)steps[e->step].end_ms / 1000,
+    fprintf(stderr, "r1-fraud serve: ended while %s: %lld s were not enough%s%s. %s\n",
+            steps[e->step].doing, (long long)steps[e->step].end_ms / 1000, e->waits ? " for " : "",
+            e->waits ? e->waits : "",
             written ? "What was decided is written" : "The next start reads on where the log ends");
     _exit(written ? e->code : R1_EXIT_FAILED);
 }
@@ -106,6 +109,14 @@ void fraud_ending_step(fraud_ending *e, fraud_end_step step)
     e->step_us = r1_mono_us();
     pthread_mutex_unlock(&e->lock);
     if (step == FRAUD_END_LEAVES) r1_store_end_all();
+}
+
+void fraud_ending_waits(fraud_ending *e, const char *what)
+{
+    if (!e) return;
+    pthread_mutex_lock(&e->lock);
+    e->waits = what;
+    pthread_mutex_unlock(&e->lock);
 }
 
 void fraud_ending_begin(fraud_ending *e, int code)

@@ -12,7 +12,7 @@
  * is ended, so what waits for one fails (r1_store_end_all). What is not committed by then is read
  * again by the next start. At the second limit the process ends as it is, by _exit, and says what
  * it was doing. librdkafka alone gets there: it waits for a broker that hangs. A second signal ends
- * the process at once (cli/r1_cli.h).
+ * the process at once (cli/r1_cli.h). Both limits say what the service waits for.
  *
  * Owns:    one thread; the process has one ending.
  * Threads: the caller's one.
@@ -34,6 +34,8 @@ typedef struct fraud_ending fraud_ending;
 r1_status fraud_ending_new(fraud_ending **out, r1_err *err);
 /* The service has come to this step. LEAVES needs no connection: they are ended. */
 void fraud_ending_step(fraud_ending *e, fraud_end_step step);
+/* What the caller waits for from now on; NULL: for nothing outside. The text is static. */
+void fraud_ending_waits(fraud_ending *e, const char *what);
 /* The end begins, also without a signal. code: of the process, as far as is known. */
 void fraud_ending_begin(fraud_ending *e, int code);
 /* Whether the connections were ended at a limit: what waited for them has failed. */

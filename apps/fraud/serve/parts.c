@@ -112,13 +112,13 @@ static r1_status build_store(fraud_parts *p, r1_err *err)
  * not tell for each kind of folder. */
 static r1_status try_stats(const char *path, r1_err *err)
 {
-    char trial[R1_PATH_BYTES];
+    char trial[R1_PATH_BYTES], where[256];
     int len = snprintf(trial, sizeof trial, "%s.tmp.%ld", path, (long)getpid());
     int fd = len < (int)sizeof trial ? open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)
                                      : (errno = ENAMETOOLONG, -1);
     if (fd < 0)
-        R1_FAIL(err, R1_E_INVAL, "stats: expected a file that can be made, found \"%s\": %s", path,
-                strerror(errno));
+        R1_FAIL(err, R1_E_INVAL, "stats: expected a file that can be made, found \"%s\": %s%s",
+                path, strerror(errno), r1_file_where(path, where, sizeof where));
     close(fd);
     unlink(trial);
     return R1_OK;
@@ -232,7 +232,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
     R1_TRY(build_currency(p, err));
-    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), stderr, err));
     p->arrival.map = p->map;
     const char *folder = r1_options_str(o, "snapshot-dir");
     if (folder) R1_TRY(fraud_snapshots_check(folder, err));

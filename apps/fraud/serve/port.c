@@ -15,6 +15,7 @@
 #include <time.h>
 
 enum { PLACES = 256, CONNECTIONS = 320 }; /* payments that wait at once; and their clients */
+enum { READERS = 8, PAGE_US = 100000 };   /* of one other path at once; a page of metrics lives */
 enum { STORED_S = 2 };                    /* for a stored decision */
 enum { TURN_US = 1000000, PROBE_MS = 1000, PROBE_BROKER_MS = 2000, FRESH_US = 6000000 };
 
@@ -33,8 +34,13 @@ struct fraud_port {
     int owned, expected; /* partitions; expected 0: not known yet */
     bool stopping;
     pthread_cond_t wake;
-    fraud_shown *next; /* the reading thread's, to be swapped in */
-    int64_t turned_us; /* the same: when it was last swapped */
+    fraud_shown *next;         /* the reading thread's, to be swapped in */
+    int64_t turned_us;         /* the same: when it was last swapped */
+    pthread_mutex_t page_lock; /* guards all down to page_us; lock may be taken under it */
+    fraud_shown *drawn;
+    char *page; /* of /metrics, as long as it is fresh; NULL: none */
+    size_t page_len;
+    int64_t page_us; /* monotonic */
     atomic_int phase;
     atomic_int_fast64_t heart_us; /* monotonic: the loop's last turn */
     pthread_t watch;
@@ -162,16 +168,32 @@ static void page_readyz(void *ctx, const r1_http_request *q, r1_http_answer *a)
     answer_json(a, ready, json_pack("{s:b, s:o}", "ready", (int)ready, "checks", found));
 }
 
+/* Under page_lock. The text is made of a copy: nobody waits for it but its readers. */
+static void page_draw(struct fraud_port *p)
+{
+    int64_t now = r1_mono_us();
+    if (p->page && now - p->page_us < PAGE_US) return;
+    bool ready = port_ready(p, NULL);
+    pthread_mutex_lock(&p->lock);
+    *p->drawn = *p->shown;
+    pthread_mutex_unlock(&p->lock);
+    p->drawn->ready = ready;
+    p->drawn->phase = (fraud_phase)atomic_load(&p->phase);
+    free(p->page);
+    p->page = fraud_metrics_text(p->drawn, &p->page_len);
+    p->page_us = now;
+}
+
 static void page_metrics(void *ctx, const r1_http_request *q, r1_http_answer *a)
 {
     struct fraud_port *p = ctx;
     (void)q;
-    bool ready = port_ready(p, NULL);
-    pthread_mutex_lock(&p->lock);
-    p->shown->ready = ready;
-    p->shown->phase = (fraud_phase)atomic_load(&p->phase);
-    a->body = fraud_metrics_text(p->shown, &a->body_len);
-    pthread_mutex_unlock(&p->lock);
+    pthread_mutex_lock(&p->page_lock);
+    page_draw(p);
+    a->body = p->page ? malloc(p->page_len) : NULL;
+    if (a->body) memcpy(a->body, p->page, p->page_len);
+    a->body_len = a->body ? p->page_len : 0;
+    pthread_mutex_unlock(&p->page_lock);
     if (!a->body) return;
     a->status = 200;
     a->type = R1_PROM_TYPE;
@@ -320,10 +342,11 @@ static const r1_http_route routes[] = {
     {.method = "POST",
      .path = "/v1/decide",
      .body_max = FRAUD_PAYMENT_BYTES_MAX,
+     .kept = PLACES,
      .handler = page_decide},
-    {.method = "GET", .path = "/livez", .handler = page_livez},
-    {.method = "GET", .path = "/readyz", .handler = page_readyz},
-    {.method = "GET", .path = "/metrics", .handler = page_metrics},
+    {.method = "GET", .path = "/livez", .at_once = READERS, .handler = page_livez},
+    {.method = "GET", .path = "/readyz", .at_once = READERS, .handler = page_readyz},
+    {.method = "GET", .path = "/metrics", .at_once = READERS, .handler = page_metrics},
 };
 
 /* ---- the watch ---- */
@@ -503,10 +526,13 @@ static void port_free(struct fraud_port *p)
     fraud_desk_free(p->desk);
     r1_store_close(p->store);
     pthread_mutex_destroy(&p->store_lock);
+    pthread_mutex_destroy(&p->page_lock);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p->shown);
     free(p->next);
+    free(p->drawn);
+    free(p->page);
     free(p);
 }
 
@@ -517,10 +543,12 @@ static struct fraud_port *port_new(server *s)
     p->s = s;
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->store_lock, NULL);
+    pthread_mutex_init(&p->page_lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->shown = calloc(1, sizeof *p->shown);
     p->next = calloc(1, sizeof *p->next);
-    if (p->shown && p->next) {
+    p->drawn = calloc(1, sizeof *p->drawn);
+    if (p->shown && p->next && p->drawn) {
         p->shown->started_us = p->next->started_us = r1_time_us();
         return p;
     }

@@ -254,12 +254,12 @@ r1_status fraud_pid_file(const r1_options *o, r1_err *err)
 {
     const char *path = r1_options_str(o, "pid-file");
     struct flock lock = pid_lock();
-    char text[24];
+    char text[24], where[256];
     if (!path) return R1_OK;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644); /* open while the process lives */
     if (fd < 0)
-        R1_FAIL(err, R1_E_INVAL, "pid-file: expected a file that can be made, found \"%s\": %s",
-                path, strerror(errno));
+        R1_FAIL(err, R1_E_INVAL, "pid-file: expected a file that can be made, found \"%s\": %s%s",
+                path, strerror(errno), r1_file_where(path, where, sizeof where));
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (fcntl(fd, F_SETLK, &lock) != 0) {
         close(fd);
@@ -276,12 +276,15 @@ r1_status fraud_pid_file(const r1_options *o, r1_err *err)
 static r1_status reload_signal(const char *path, pid_t *pid, r1_err *err)
 {
     struct flock lock = pid_lock();
+    char where[256];
     if (!path)
         R1_FAIL(err, R1_E_INVAL,
                 "expected the setting pid-file, which serve holds too, found none; a SIGHUP to "
                 "the process asks the same");
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) R1_FAIL(err, R1_E_NOT_FOUND, "pid-file: \"%s\": %s", path, strerror(errno));
+    if (fd < 0)
+        R1_FAIL(err, R1_E_NOT_FOUND, "pid-file: \"%s\": %s%s", path, strerror(errno),
+                r1_file_where(path, where, sizeof where));
     bool known = fcntl(fd, F_GETLK, &lock) == 0;
     close(fd);
     if (!known || lock.l_type == F_UNLCK)

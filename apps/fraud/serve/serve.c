@@ -38,7 +38,9 @@ static r1_status serve_retry(r1_status (*attempt)(server *, r1_err *), server *s
     fraud_patience patience = {0};
     for (;;) {
         r1_err_clear(err);
+        fraud_ending_waits(s->ending, what);
         r1_status st = attempt(s, err);
+        fraud_ending_waits(s->ending, NULL);
         if (st == R1_OK || !(err->retriable || st == R1_E_NOT_FOUND)) return st;
         if (r1_mono_us() > until) {
             r1_err_prefix(err, "%s is not there after %lld s: ", what,
@@ -130,6 +132,7 @@ static r1_status take_ownership(server *s, r1_err *err)
 
 static r1_status serve_own(server *s, r1_err *err)
 {
+    fraud_ending_waits(s->ending, "PostgreSQL");
     R1_TRY(serve_open_store(s, err));
     if (r1_options_str(s->o, "events-topic")) return fraud_share_open(s, err);
     R1_TRY(fraud_lease_alone(s->store, err));
@@ -172,14 +175,16 @@ static r1_status serve_start(server *s, r1_err *err)
     name_owner(s);
     R1_TRY(serve_retry(serve_own, s, "PostgreSQL and the topics", err));
     fraud_port_phase(s, FRAUD_PHASE_REBUILDS);
+    fraud_ending_waits(s->ending, "PostgreSQL");
     R1_TRY(fraud_serve_restore(s, err));
     R1_TRY(fraud_serve_currency_begin(s, err));
-    s->last_seq = s->ledger.last_seq = s->rebuilt.last_seq;
     R1_TRY(s->share ? fraud_share_begin(s, err) : fraud_serve_resume_guard(s, err));
     R1_TRY(serve_retry(start_writer, s, "PostgreSQL", err));
     fraud_engine_warm(s->parts.engine);
+    fraud_ending_waits(s->ending, "the broker");
     R1_TRY(s->share ? fraud_share_replay(s, err) : fraud_serve_assign(s, err));
     if (s->share) R1_TRY(fraud_share_join(s, err));
+    fraud_ending_waits(s->ending, NULL);
     s->last_message_us = r1_mono_us();
     R1_TRY(fraud_port_watch(s, err));
     fraud_ending_step(s->ending, FRAUD_END_WRITES);
@@ -240,11 +245,14 @@ static r1_status serve_finish(server *s, r1_err *err)
     r1_status st = R1_OK;
     fraud_port_phase(s, FRAUD_PHASE_STOPS);
     if (s->writer) {
+        fraud_ending_waits(s->ending, "PostgreSQL");
         serve_drain(s);
         fraud_writer_stats *w = calloc(1, sizeof *w);
         if (w) fraud_writer_stats_read(s->writer, w);
         st = serve_unwritten(s, fraud_writer_stop(s->writer, 2000, err), err);
+        fraud_ending_waits(s->ending, s->share ? "the broker" : NULL);
         fraud_share_leave(s);
+        fraud_ending_waits(s->ending, NULL);
         if (w && st == R1_OK) {
             serve_hints(s, &s->ledger);
             fraud_ending_step(s->ending, FRAUD_END_SAVES);
@@ -261,11 +269,15 @@ static void serve_release(server *s)
     fraud_ending_step(s->ending, FRAUD_END_LEAVES);
     fraud_queue_free(s->parts.queue); /* lends Kafka messages: before the consumers */
     s->parts.queue = NULL;
+    fraud_ending_waits(s->ending, "the broker");
     fraud_share_free(s);
+    fraud_ending_waits(s->ending, "the clients of its port");
     fraud_port_stop(s); /* behind the queue, whose records somebody may wait for */
+    fraud_ending_waits(s->ending, "the broker");
     r1_watch_stop(s->watch);
     r1_consumer_free(s->consumer);
     r1_producer_free(s->producer);
+    fraud_ending_waits(s->ending, NULL);
     r1_store_close(s->store);
     fraud_snapshots_free(s->snapshots);
     fraud_reload_free(s->reload);

@@ -432,6 +432,27 @@ static void series_http(const metric_source *m, r1_prom *p)
         }
 }
 
+static void series_http_refused(const metric_source *m, r1_prom *p)
+{
+    for (size_t r = 0; m->v->http && r < m->v->n_route; r++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "path", m->v->route[r].path);
+        r1_prom_sample(p, "", labels, (double)r1_http_refused(m->v->http, r));
+    }
+}
+
+static void series_http_timed_out(const metric_source *m, r1_prom *p)
+{
+    static const char *const names[R1_HTTP_N_LATE] = {[R1_HTTP_FOR_REQUEST] = "request",
+                                                      [R1_HTTP_FOR_TAKING] = "taking_the_answer",
+                                                      [R1_HTTP_RESTED] = "next_request"};
+    for (int i = 0; m->v->http && i < R1_HTTP_N_LATE; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "waited_for", names[i]);
+        r1_prom_sample(p, "", labels, (double)r1_http_timed_out(m->v->http, (r1_http_late)i));
+    }
+}
+
 static uint64_t count_made_room(const metric_source *m)
 {
     return m->v && m->v->http ? r1_http_made_room(m->v->http) : 0;
@@ -1054,8 +1075,16 @@ static const serve_metric metrics[] = {
      .series = series_http},
     {.family = "r1_fraud_http_made_room_total",
      .type = "counter",
-     .help = "Connections without a whole request that were closed for new ones.",
+     .help = "Connections that waited for their clients and were closed for new ones.",
      .count = count_made_room},
+    {.family = "r1_fraud_http_refused_total",
+     .type = "counter",
+     .help = "Requests that came while as many of their path as may be were at work.",
+     .series = series_http_refused},
+    {.family = "r1_fraud_http_timed_out_total",
+     .type = "counter",
+     .help = "Connections that were closed because they took too long, by what was waited for.",
+     .series = series_http_timed_out},
     {.family = "process_resident_memory_bytes",
      .type = "gauge",
      .help = "Resident memory size in bytes.",

@@ -4,6 +4,7 @@
 #include "r1_assert.h"
 #include "serve/pace_rebuild.h"
 #include "serve/share.h"
+#include "write/log_owner.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -183,6 +184,8 @@ static r1_status judge_dropped(server *s, const fraud_snapshot_log *log, r1_err 
     int64_t first = r1_rows_int(rows, 0, 0), last = r1_rows_int(rows, 0, 1);
     r1_rows_free(rows);
     if ((!last || first == log->apply_seq + 1) && was_committed(s, log)) return R1_OK;
+    if (!s->share && last < log->apply_seq && s->snapshot_seq < log->apply_seq)
+        s->snapshot_seq = log->apply_seq;
     R1_FAIL(err, R1_E_NOT_FOUND,
             "it ends with row %lld, the log of PostgreSQL holds rows %lld to %lld without it",
             (long long)log->apply_seq, (long long)first, (long long)last);
@@ -225,6 +228,17 @@ static r1_status restore_newest(server *s, int64_t *after_seq, r1_err *err)
     return R1_OK;
 }
 
+/* A snapshot holds rows that were committed. Numbers of rows that are gone are not given again. */
+static r1_status restore_numbers(server *s, r1_err *err)
+{
+    int64_t lost_to;
+    if (s->snapshot_seq) R1_TRY(fraud_log_note_loss(&s->ledger, s->store, s->snapshot_seq, err));
+    R1_TRY(fraud_log_lost_to(s->store, &lost_to, err));
+    s->last_seq = s->rebuilt.last_seq > lost_to ? s->rebuilt.last_seq : lost_to;
+    s->ledger.last_seq = s->last_seq;
+    return R1_OK;
+}
+
 r1_status fraud_serve_restore(server *s, r1_err *err)
 {
     int64_t after_seq = 0, began = r1_mono_us();
@@ -237,7 +251,11 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
     /* A snapshot has rules and budget of its time, and one that was refused has taken all away. */
     fraud_policy_pace(s->parts.policy, s->parts.pace);
     R1_TRY(fraud_pace_rebuild(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
+    if (!s->share)
+        R1_TRY(
+            fraud_pace_rebuild_rules(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
+    R1_TRY(restore_numbers(s, err));
     name_stream(s);
     if (s->rebuilt.last_seq == after_seq || s->share) return R1_OK;
     return find_row(s, s->rebuilt.last_seq, &s->log, &found, err);

@@ -155,11 +155,13 @@ r1_status fraud_share_open(server *s, r1_err *err)
     struct fraud_share *h = s->share;
     if (!r1_store_alive(s->store)) R1_TRY(r1_store_reopen(s->store, err));
     R1_TRY(fraud_serve_name_log(s, err));
+    fraud_ending_waits(s->ending, "the broker");
     R1_TRY(share_fleet(s, err));
     if (!h->opened)
         R1_TRY(
             fraud_fleet_genesis(h->fleet, s->store, share_genesis, s, &h->genesis, &h->whole, err));
     h->opened = true;
+    fraud_ending_waits(s->ending, "PostgreSQL");
     R1_TRY(share_ledger(s, err));
     if (h->whole && h->genesis.log_epoch != s->ledger.log_epoch)
         R1_FAIL(err, R1_E_INVAL,

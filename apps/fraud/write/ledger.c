@@ -114,14 +114,22 @@ void fraud_ledger_aim(const fraud_ledger *l, fraud_record *const *r, size_t n, f
     }
 }
 
+int64_t fraud_ledger_end(const fraud_ledger *l, fraud_record *const *r, size_t n)
+{
+    int64_t seq = l->last_seq;
+    for (size_t i = 0; i < n; i++)
+        if (ledger_has_seq(r[i]) && r[i]->apply_seq > seq) seq = r[i]->apply_seq;
+    return seq;
+}
+
 void fraud_ledger_move(fraud_ledger *l, fraud_record *const *r, size_t n)
 {
     fraud_targets t;
     fraud_ledger_aim(l, r, n, &t);
+    l->last_seq = fraud_ledger_end(l, r, n);
     for (size_t i = 0; i < n; i++) {
         int32_t p = r[i]->message.partition;
         l->claim[r[i]->topic][p].next_offset = t.next[r[i]->topic][p];
-        if (ledger_has_seq(r[i]) && r[i]->apply_seq > l->last_seq) l->last_seq = r[i]->apply_seq;
     }
 }
 
@@ -147,10 +155,11 @@ r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic to
     if (next <= mine->next_offset || epoch != mine->epoch ||
         (offset != next && offset != mine->next_offset))
         R1_FAIL(err, R1_E_FENCED,
-                "partition %d of %s: expected epoch %lld, found epoch %lld at offset %lld: another "
-                "owner has taken over",
+                "partition %d of %s: expected epoch %lld, found epoch %lld at offset %lld: %s",
                 partition, l->topic[topic], (long long)mine->epoch, (long long)epoch,
-                (long long)offset);
+                (long long)offset,
+                epoch > mine->epoch || offset >= mine->next_offset ? "another owner has taken over"
+                                                                   : "PostgreSQL has lost commits");
     *done = offset == next;
     return R1_OK;
 }

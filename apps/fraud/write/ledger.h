@@ -67,6 +67,8 @@ r1_status fraud_ledger_claim(fraud_ledger *l, r1_store *s, fraud_topic topic, in
  * is not ours, an offset below its claim or behind an earlier record of the batch, an apply_seq
  * that does not rise. Gaps are fine: Kafka's own records and compaction leave some. */
 void fraud_ledger_aim(const fraud_ledger *l, fraud_record *const *r, size_t n, fraud_targets *out);
+/* Where last_seq will stand then. */
+int64_t fraud_ledger_end(const fraud_ledger *l, fraud_record *const *r, size_t n);
 /* The records are committed: claims and last_seq move past them. */
 void fraud_ledger_move(fraud_ledger *l, fraud_record *const *r, size_t n);
 

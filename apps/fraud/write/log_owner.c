@@ -58,6 +58,8 @@ r1_status fraud_log_join(fraud_ledger *l, r1_store *s, const char *const topic[F
 r1_status fraud_log_prepare(r1_store *s, r1_err *err)
 {
     R1_TRY(r1_store_prepare(s, "hold", "SELECT r1.hold_log('fraud', $1::bigint)", 1, err));
+    R1_TRY(r1_store_prepare(
+        s, "move", "SELECT r1.move_log('fraud', $1::bigint, $2::bigint, $3::bigint)", 3, err));
     return r1_store_prepare(
         s, "guard",
         "INSERT INTO r1.time_guard VALUES ('fraud', $1, $2::boolean, "
@@ -87,11 +89,14 @@ static r1_status add_guard(const fraud_guard_mark *m, const fraud_ledger *l, r1_
 r1_status fraud_log_add(fraud_log_hold *h, const fraud_ledger *l, r1_store *s,
                         fraud_record *const *r, size_t n, r1_err *err)
 {
-    char epoch[24];
-    const char *row[] = {epoch};
+    char epoch[24], from[24], to[24];
+    const char *row[] = {epoch, from, to};
     R1_ASSERT(l->log_epoch > 0, "a log in epoch %lld", (long long)l->log_epoch);
     snprintf(epoch, sizeof epoch, "%lld", (long long)l->log_epoch);
-    R1_TRY(r1_store_batch_add(s, "hold", R1_COUNT(row), row, err));
+    snprintf(from, sizeof from, "%lld", (long long)l->last_seq);
+    snprintf(to, sizeof to, "%lld", (long long)fraud_ledger_end(l, r, n));
+    R1_TRY(l->shared ? r1_store_batch_add(s, "hold", 1, row, err)
+                     : r1_store_batch_add(s, "move", R1_COUNT(row), row, err));
     h->aimed = h->landed;
     for (size_t i = n; i-- > 0;) {
         if (!r[i]->guard.known) continue;
@@ -119,6 +124,37 @@ r1_status fraud_log_guard(const fraud_ledger *l, r1_store *s, fraud_guard_mark *
                                   .n_leap = (uint32_t)r1_rows_int(rows, 0, 1),
                                   .leap_ms = r1_rows_int(rows, 0, 2),
                                   .n_good = (uint32_t)r1_rows_int(rows, 0, 3)};
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
+/* ---- commits that PostgreSQL lost ---- */
+
+r1_status fraud_log_note_loss(const fraud_ledger *l, r1_store *s, int64_t to_seq, r1_err *err)
+{
+    char epoch[24], to[24];
+    const char *param[] = {epoch, l->owner, to};
+    r1_rows *rows;
+    snprintf(epoch, sizeof epoch, "%lld", (long long)l->log_epoch);
+    snprintf(to, sizeof to, "%lld", (long long)to_seq);
+    R1_TRY(r1_store_query(s, "SELECT r1.note_loss('fraud', $1::bigint, $2, $3::bigint)",
+                          R1_COUNT(param), param, &rows, err));
+    const char *from = r1_rows_text(rows, 0, 0);
+    if (from)
+        r1_log(R1_LOG_ERROR, "commits_lost",
+               "from_seq=%s to_seq=%s noted=r1.log_loss remedy=\"what the topics hold is decided "
+               "again; what came by POST /v1/decide must be asked for again\"",
+               from, to);
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
+r1_status fraud_log_lost_to(r1_store *s, int64_t *to_seq, r1_err *err)
+{
+    r1_rows *rows;
+    R1_TRY(r1_store_query(s, "SELECT coalesce(max(to_seq), 0) FROM r1.log_loss WHERE app = 'fraud'",
+                          0, NULL, &rows, err));
+    *to_seq = r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
     return R1_OK;
 }

@@ -6,6 +6,10 @@
  * log raises its epoch, and each transaction of the writer holds it. `r1-fraud offsets reset` gives
  * the log to other topics.
  *
+ * Each transaction moves the end of the log from the row that the writer committed last. Where the
+ * log ends before that row, PostgreSQL has lost commits, and the writer is refused (SQLSTATE
+ * R1F02).
+ *
  * Beside it stands the guard of event time, which moves with the payments that change it.
  *
  * Owns:    nothing; borrows the names of topics.
@@ -38,6 +42,14 @@ r1_status fraud_log_prepare(r1_store *s, r1_err *err);
 r1_status fraud_log_add(fraud_log_hold *h, const fraud_ledger *l, r1_store *s,
                         fraud_record *const *r, size_t n, r1_err *err);
 void fraud_log_landed(fraud_log_hold *h); /* that transaction has landed */
+
+/* ---- commits that PostgreSQL lost ---- */
+
+/* The caller knows of rows up to to_seq that were committed. Where the log ends before, and no other
+ * owner has taken it since, that is said and noted in r1.log_loss. */
+r1_status fraud_log_note_loss(const fraud_ledger *l, r1_store *s, int64_t to_seq, r1_err *err);
+/* The last number that such rows had: the next row gets a higher one. 0: none was lost. */
+r1_status fraud_log_lost_to(r1_store *s, int64_t *to_seq, r1_err *err);
 
 /* Where the guard stands; not known where no payment has moved it since migration 10. */
 r1_status fraud_log_guard(const fraud_ledger *l, r1_store *s, fraud_guard_mark *out, r1_err *err);

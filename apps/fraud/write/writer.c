@@ -259,10 +259,23 @@ static r1_status writer_batch(fraud_writer *w, fraud_record **r, size_t n, r1_er
     return st;
 }
 
+/* Who was refused looks whether what it had committed is still there. */
+static void writer_look_for_loss(fraud_writer *w)
+{
+    r1_err err = {0};
+    const fraud_ledger *l = w->o.ledger;
+    if (l->shared || !r1_store_alive(w->store) ||
+        fraud_log_note_loss(l, w->store, l->last_seq, &err) == R1_OK)
+        return;
+    r1_log(R1_LOG_ERROR, "loss_not_noted", "last_seq=%lld error=\"%s\"", (long long)l->last_seq,
+           err.msg);
+}
+
 static void writer_give_up(fraud_writer *w, r1_status st, const r1_err *err)
 {
     fraud_writer_move(&w->state, FRAUD_WRITER_STOPPED);
     r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err->msg);
+    if (st == R1_E_FENCED) writer_look_for_loss(w);
     pthread_mutex_lock(&w->lock);
     w->failure = *err;
     w->failure.code = st;
