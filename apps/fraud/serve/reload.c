@@ -114,7 +114,7 @@ static bool reload_as_before(const fraud_reload *r, const char *name)
 static r1_status reload_map(fraud_reload *r, r1_err *err)
 {
     fraud_map *map;
-    R1_TRY(fraud_map_load(&map, r1_options_str(r->fresh, "map"), stderr, err));
+    R1_TRY(fraud_map_load(&map, r1_options_str(r->fresh, "map"), NULL, err));
     if (map && strcmp(fraud_map_version(map), fraud_map_version(r->parts->map)) != 0)
         reload_waits(r, "map (the file's contents)");
     fraud_map_free(map);
