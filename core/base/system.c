@@ -98,11 +98,27 @@ static r1_status system_read_all(FILE *f, const char *path, size_t bytes_max, ch
     return R1_OK;
 }
 
+const char *r1_file_where(const char *path, char *text, size_t size)
+{
+    char folder[4096];
+    *text = 0;
+    if (*path != '/' && getcwd(folder, sizeof folder))
+        snprintf(text, size,
+                 ": a relative path, looked for as %s/%s, from where the program was started",
+                 strcmp(folder, "/") ? folder : "", path);
+    return text;
+}
+
+r1_status r1_file_refuse(const char *path, r1_status code, int why, r1_err *err)
+{
+    char where[sizeof err->msg];
+    R1_FAIL(err, code, "%s: %s%s", path, strerror(why), r1_file_where(path, where, sizeof where));
+}
+
 r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *len, r1_err *err)
 {
     FILE *f = fopen(path, "rb");
-    if (!f)
-        R1_FAIL(err, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, "%s: %s", path, strerror(errno));
+    if (!f) return r1_file_refuse(path, errno == ENOENT ? R1_E_NOT_FOUND : R1_E_IO, errno, err);
     r1_status st = system_read_all(f, path, bytes_max, data, len, err);
     fclose(f);
     return st;
@@ -152,7 +168,11 @@ r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *
     if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp)
         R1_FAIL(err, R1_E_INVAL, "path longer than %zu bytes: %.80s...", sizeof tmp, path);
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) R1_FAIL(err, R1_E_IO, "creating %s: %s", tmp, strerror(errno));
+    if (fd < 0) {
+        r1_status st = r1_file_refuse(path, R1_E_IO, errno, err);
+        r1_err_prefix(err, "creating ");
+        return st;
+    }
     r1_status st = system_write_all(fd, tmp, data, len, err);
     if (close(fd) && st == R1_OK)
         st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "closing %s: %s", tmp, strerror(errno));
@@ -168,8 +188,11 @@ r1_status r1_mkdirs(const char *path, r1_err *err)
         if (*s != '/' && *s) continue;
         char c = *s;
         *s = 0;
-        if (mkdir(p, 0700) && errno != EEXIST)
-            R1_FAIL(err, R1_E_IO, "making the folder %s: %s", p, strerror(errno));
+        if (mkdir(p, 0700) && errno != EEXIST) {
+            r1_status st = r1_file_refuse(p, R1_E_IO, errno, err);
+            r1_err_prefix(err, "making the folder ");
+            return st;
+        }
         if (!c) return R1_OK;
         *s = c;
     }

@@ -119,6 +119,11 @@ R1_API uint64_t r1_hash64(const void *data, size_t len, uint64_t seed);
 /* Of more bytes behind those that gave crc; crc 0: the first ones. */
 R1_API uint32_t r1_crc32c(const void *data, size_t len, uint32_t crc);
 
+/* Of a relative path ": a relative path, looked for as /FOLDER/PATH, from where the program was
+ * started", else "". Returns text. */
+R1_API const char *r1_file_where(const char *path, char *text, size_t size);
+/* The error of a path that could not be opened, by errno and r1_file_where. Returns code. */
+R1_API r1_status r1_file_refuse(const char *path, r1_status code, int why, r1_err *err);
 /* Reads a whole file of at most bytes_max; *data is malloc'ed and has a NUL after its last byte. */
 R1_API r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *len,
                               r1_err *err);

@@ -115,6 +115,7 @@ static void test_load(void)
         {"[kafka]\nbrokers\n" GOOD "[writer]\nbatch_rows = 0\n", ":2: expected [section]"},
         {"[writer]\nbatch_rows = 0\n[kafka\n", ":2: batch-rows must lie"},
         {"[kafka]\nbrokers = " LONG LONG "\n" GOOD, ":2: expected a line of at most 198 bytes"},
+        {"; " LONG LONG "\n[kafka]\n  # " LONG LONG "\n" GOOD, NULL},
         {"[writer]\nsync = true\n  batch_rows = 0\n", ":3: batch-rows must lie"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {

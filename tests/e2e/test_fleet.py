@@ -12,6 +12,7 @@ standby takes over within 5 s, which the embedded broker's slow groups cannot sh
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -184,6 +185,14 @@ class Fleet(unittest.TestCase):
             )
         )
 
+    def logged(self, p, text, seconds=15):
+        deadline, found = time.time() + seconds, ""
+        while text not in found and time.time() < deadline:
+            time.sleep(0.05)
+            with open(p.log_path, encoding="utf-8") as f:
+                found = f.read()
+        self.assertIn(text, found)
+
     def wait_more(self, s, n, seconds=40):
         deadline = time.time() + seconds
         while time.time() < deadline:
@@ -326,7 +335,168 @@ class Joins(Fleet):
             self.end(s, both)
 
 
+class Settings(Fleet):
+    """Processes compare their settings: by content, and also what a reload brings."""
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return path
+
+    def status(self, s, p, text, there=True, seconds=15):
+        """Until the screen has the text, or has it no more."""
+        deadline = time.time() + seconds
+        while True:
+            out = s.fraud("status", "--http-listen", f"127.0.0.1:{p.http}", check=False).stdout
+            if (text in out) == there or time.time() > deadline:
+                break
+            time.sleep(0.2)
+        (self.assertIn if there else self.assertNotIn)(text, out)
+        return out
+
+    def refused(self, s, *args):
+        q = s.fraud("serve", "--model", "none", "--events-topic", "events", "--labels-topic",
+                    "labels", *args, check=False)  # fmt: skip
+        self.assertEqual(q.returncode, 2, q.stderr)
+        return q.stderr
+
+    def test_compared(self):
+        """Another currency, capacity or table of rates gave another state without a word, and
+        other rules other decisions. The first are refused, the second are told; and an owner that
+        has left is not shown as one that is there."""
+        head = "currency,rate,date\nUSD,{},2024-01-01\n"
+        rates = self.file("rates.csv", head.format("0.9"))
+        same = self.file("same.csv", head.format("0.9"))
+        other = self.file("other.csv", head.format("0.8"))
+        rules = self.file("rules.txt", "big: amount > 100000 EUR -> review\n")
+        with self.services("compared") as s:
+            self.begin(s)
+            money = ("--currency", "EUR", "--rates")
+            p = self.serve(s, 0, *money, rates, "--rules", self.file("empty.txt", ""))
+            here = f"/{p.pid}, which shares this stream, found "
+            common = ("--model", MODEL, *money)
+            for args, what in (
+                (("--model", MODEL, "--currency", "USD"), "currency: USD here, EUR there; rates: "),
+                ((*common, rates, "--accounts", 70000), "accounts: 70000 here, 262144 there. Stop"),
+                ((*common, rates, "--time-ahead", 60), "time-ahead: 60 here, 900 there. Stop"),
+                ((*common, other), "1 that shape the state and differ: rates: "),
+                ((*money, rates), "model: not known here, "),
+            ):
+                said = self.refused(s, *args)
+                self.assertIn(here, said)
+                self.assertIn(what, said)
+            self.assertEqual(s.value("SELECT count(*) FROM r1.member"), "1")
+            ini = self.file("fraud.ini", f"[payments]\nrates = {same}\ncurrency = EUR\n"
+                            f"[decision]\nrules = {rules}\n")  # fmt: skip
+            q = self.serve(s, 1, "--config", ini)
+            self.logged(p, "settings_differ")
+            self.status(s, p, "DIFFERING  policy")
+            self.file("rules.txt", "")
+            self.file("same.csv", head.format("0.7"))
+            q.send_signal(signal.SIGHUP)
+            self.logged(p, "settings_agree")
+            self.logged(q, 'settings="rates (the file')
+            out = self.status(s, q, "restart  needed by rates (the file")
+            self.assertNotIn("DIFFERING", out)
+            self.assertEqual(out.count("restart  needed by"), 2)  # the service's, the process's
+            self.end(s, [q])
+            self.status(s, p, f"/{q.pid}, for ")
+            self.stands_still(s, p)
+
+    def stands_still(self, s, p):
+        """One that was stopped for longer than its session ends, also where it had nothing to do,
+        which it outlived; and until another comes, status says that the owner has left."""
+        p.send_signal(signal.SIGSTOP)
+        time.sleep(SESSION / 1000)
+        p.send_signal(signal.SIGCONT)
+        self.assertEqual(s.finish(p), 1)
+        self.logged(p, "this process stood still for ")
+        out = s.fraud("status", "--http-listen", "", check=False).stdout
+        self.assertRegex(out, r"gone     [^ ]*/%d, which had them, left \d+ s" % p.pid)
+
+
+class Back(Fleet):
+    def test_snapshots_stay(self):
+        """From one process to several, back, and to several again: each start goes on from the
+        snapshot of the one before. Each was refused, and the whole log read."""
+        with self.services("back", partitions=2) as s:
+            self.begin(s)
+            folder = ("--snapshot-dir", os.path.join(self.folder, "back-snapshots"))
+            stats, sent = os.path.join(s.folder, "stats.json"), 0
+            for alone, topic in ((True, None), (False, "events"), (True, None), (False, "other")):
+                events = () if alone else ("--events-topic", topic)
+                p = self.serve(s, sent, *folder, "--stats", stats, *events, alone=alone)
+                with open(p.log_path, encoding="utf-8") as f:
+                    said = f.read()
+                self.assertNotIn("refused", said)
+                self.assertEqual(said.count("loaded in "), int(sent > 0), said)
+                if topic == "other":
+                    continue
+                s.produce(self.path, "--skip", sent, "--limit", 300)
+                sent += 300
+                self.committed(s, sent, 20)
+                self.end(s, [p])
+                if not alone:
+                    s.fraud("offsets", "unshare", "--why", "test")
+                with open(stats, encoding="utf-8") as f:
+                    digest = json.load(f)["state_digest"]
+            self.end(s, [p])
+            s.fraud("offsets", "unshare", "--why", "test")
+            p = self.serve(s, 0, "--stats", stats, "--until-idle", 1, alone=True)
+            self.assertEqual(s.finish(p), 0)
+            with open(stats, encoding="utf-8") as f:
+                self.assertEqual(json.load(f)["state_digest"], digest)
+            self.assert_once(s)
+
+
 class Refused(Fleet):
+    def test_two_databases(self):
+        """Two services over one stream and two databases, each with all defaults: both decide all.
+        They were one consumer group, and each decided a half."""
+        with self.services("two") as s:
+            self.begin(s)
+            s.sql("CREATE DATABASE second")
+            first = s.conninfo
+            p = self.serve(s, 0)
+            s.conninfo = first.replace("dbname=r1", "dbname=second")
+            self.assertNotEqual(s.conninfo, first)
+            s.fresh_schema()
+            q = self.serve(s, 1, "--events-topic", "other")
+            s.produce(self.path, "--limit", 300)
+            self.committed(s, 300, 20)
+            s.conninfo = first
+            self.committed(s, 300, 20)
+            self.end(s, [p, q])
+
+    def test_one_group_for_two(self):
+        """A group that is named for both gives each a part, and who lacks partitions says so."""
+        with self.services("group") as s:
+            self.begin(s)
+            s.sql("CREATE DATABASE second")
+            first = s.conninfo
+            p = self.serve(s, 0)
+            self.logged(p, "partition_taken topic=labels")
+            s.conninfo = first.replace("dbname=r1", "dbname=second")
+            s.fresh_schema()
+            q = self.serve(s, 1, "--events-topic", "other", "--group", "r1-fraud-events",
+                           "--group-session", 1500)  # fmt: skip
+            self.logged(q, "partitions_of_nobody")
+            page = urllib.request.urlopen(f"http://127.0.0.1:{q.http}/metrics").read().decode()
+            self.assertRegex(page, r"\nr1_fraud_missing_partitions [1-4]\n")
+            self.end(s, [q, p])
+
+    def test_foreign_topic(self):
+        """A topic of events that holds messages of others alone is named as such."""
+        with self.services("foreign") as s:
+            self.begin(s)
+            s.produce(self.path, "--topic", "events", "--limit", 7)
+            q = s.fraud("serve", "--model", "none", "--events-topic", "events", "--wait", 2,
+                        check=False)  # fmt: skip
+            self.assertEqual(q.returncode, 2, q.stderr)
+            self.assertIn("found 7 messages without the header r1.event", q.stderr)
+            self.assertIn("Name another topic", q.stderr)
+
     def test_refused(self):
         """What would be wrong in silence is refused: alone beside others, another topic, a topic of
         several partitions, offsets moved by hand, /v1/decide."""

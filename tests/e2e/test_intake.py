@@ -9,6 +9,8 @@ tests/e2e/test_intake.py [Intake.test_odd_messages...]
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -21,6 +23,13 @@ from services import ROOT, Services  # noqa: E402
 
 def message(i, **changes):
     return json.dumps(payment(i, **changes), ensure_ascii=False)
+
+
+def keys_of(s, topic):
+    """The keys of a topic's messages, in their order."""
+    tool = os.path.join(os.environ["R1_BIN"], "..", "tests", "read_topic")
+    p = subprocess.run([tool, s.brokers, topic], capture_output=True, text=True, check=True)
+    return [json.loads(line)["key"] for line in p.stdout.splitlines()]
 
 
 THAI = "กิ" * 70  # 140 characters, 420 bytes
@@ -139,6 +148,32 @@ class Intake(unittest.TestCase):
                 raised += len(up)
                 lowered += len(listed) - len(up)
             self.assertGreater(min(raised, lowered), 0)
+
+    def test_pipe_of_csv(self):
+        """produce sends each row of a pipe as it comes, keyed by the payer or else by the id; a row
+        that does not fit its header is counted and not sent."""
+        pipe = os.path.join(self.folder, "rows.csv")
+        row = "1767225600000,card,{},B,1.50,EUR\n"
+        with Services(os.path.join(self.folder, "pipe"), partitions=1) as s:
+            self.begin(s)
+            os.mkfifo(pipe)
+            feeder = s.produce_in_background(pipe)
+            service = s.serve("--model", "none")
+            with open(pipe, "w", encoding="utf-8") as f:
+                f.write("tx_id,ts,kind,from,to,amount,currency\n1," + row.format("A"))
+                f.flush()
+                s.wait_for("SELECT count(*) FROM r1.decision", "1")
+                f.write("2,B\n3," + row.format("") + '4,"' + row.format("C"))
+            counts = s.collect(feeder)
+            self.assertEqual(feeder.returncode, 4)
+            s.wait_for("SELECT count(*) FROM r1.decision", "2")
+            s.kill(service, signal.SIGTERM)
+            self.assertEqual((counts["sent"], counts["faults"], counts["without_key"]), (2, 2, 0))
+            self.assertEqual(keys_of(s, "payments"), ["A", "3"])
+            path = self.write("none.jsonl", ['{"amount": 5}', '{"from": 7, "x": "7"}', "[1]"])
+            self.assertEqual(s.produce(path)["without_key"], 2)
+            keys = [key or "" for key in keys_of(s, "payments")]
+            self.assertEqual(keys[2:], ["", "7", ""])
 
     def test_policy_for_unscorable(self):
         with Services(os.path.join(self.folder, "policy"), partitions=1) as s:

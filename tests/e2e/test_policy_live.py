@@ -110,6 +110,54 @@ class Policy(unittest.TestCase):
         self.assertIn("expected a running service, found none",
                       self.command("reload", "--config", ini, code=1))  # fmt: skip
 
+    def test_reload_takes_rates(self):
+        """A reload took no notice of the contents of rates, mapping file and model. It takes the
+        rates, decisions name them, and a rebuild from the log does not depend on them."""
+        s = self.s
+        s.fresh_schema()
+        s.create_topic()
+        head = "currency,rate,date\nUSD,{},2020-01-01\n"
+        rates = self.file("rates.csv", head.format("0.5"))
+        fields = "".join(f"{k} = {v}\n" for k, v in (
+            ("tx_id", "tx_id"), ("ts", "ts"), ("kind", "kind"), ("from", "from"), ("to", "to"),
+            ("amount_minor", "amount_minor"), ("currency", '"USD"')))  # fmt: skip
+        mapped = self.file("map.ini", f"[fields]\n{fields}[time]\nformat = ms\n")
+        stats, pid = self.file("stats.json"), self.file("pid")
+        ini = self.file("fraud.ini", f"[payments]\ncurrency = EUR\nrates = {rates}\n"
+                        f"map = {mapped}\n[decision]\npid_file = {pid}\n")  # fmt: skip
+        topic = ("--topic", "decisions")  # that no other test fills
+        serve = ("--model", "none", "--config", ini, "--stats", stats, *topic)
+        p = s.serve(*serve, name="rates")
+        s.produce(self.part(0, 400), *topic)
+        s.wait_for("SELECT count(*) FROM r1.decision", 400, 60)
+        self.file("rates.csv", head.format("a half"))
+        self.assertIn("rates.csv:2: rate: expected a number",
+                      self.command("reload", "--config", ini, code=2))  # fmt: skip
+        p.send_signal(signal.SIGHUP)
+        self.logged(p, "reload refused, version ")
+        self.file("rates.csv", head.format("0.25"))
+        self.command("reload", "--config", ini)
+        self.logged(p, "reloaded, version ")
+        self.file("map.ini", f"[fields]\n{fields}[time]\nformat = iso\n")
+        self.command("reload", "--config", ini)
+        self.logged(p, 'restart_needed settings="map (the file')
+        self.file("map.ini", f"[fields]\n{fields}[time]\nformat = ms\n")
+        s.produce(self.part(400, 800), *topic)
+        s.wait_for("SELECT count(*) FROM r1.decision", 800, 60)
+        self.assertEqual(self.end(p), 0)
+        ratio = "sum((payload::jsonb->'rate'->>'amount_minor')::numeric) / sum(amount_minor)"
+        by = (f"SELECT round({ratio}, 2) FROM r1.payment JOIN r1.decision USING (apply_seq) WHERE "
+              "applied GROUP BY config ORDER BY max(apply_seq)")  # fmt: skip
+        self.assertEqual(s.sql(by), [["0.50"], ["0.25"]])
+        named = "SELECT count(*) FROM r1.fraud_version WHERE detail ~ 'rates=[0-9a-f]{16}'"
+        self.assertEqual(s.value(named), "2")
+        with open(stats, encoding="utf-8") as f:
+            digest = json.load(f)["state_digest"]
+        self.file("rates.csv", head.format("7"))
+        self.assertEqual(s.finish(s.serve(*serve, "--until-idle", 1)), 0)
+        with open(stats, encoding="utf-8") as f:
+            self.assertEqual(json.load(f)["state_digest"], digest)
+
     def end(self, p):
         p.terminate()
         return self.s.finish(p)

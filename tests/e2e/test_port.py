@@ -651,7 +651,7 @@ class Status(Base):
                 self.assertNotIn(odd_word, none)
             self.assertNotIn("\nr1_fraud_snapshot_age_seconds", ask(p.http, "/metrics")[2])
             s.produce(self.path)
-            s.produce(bad)
+            s.produce(bad, "--as-lines")
             s.wait_for("SELECT count(*) FROM r1.payment", N + 1)
             self.assertTrue(
                 wait_until(lambda: self.status(s, p.http).returncode == 0),

@@ -56,7 +56,7 @@ def build_input(folder):
         if roll < 0.01:
             lines.append(good[rng.randrange(i + 1)])  # the same tx_id again
             expected["duplicate"] += 1
-        elif roll < 0.02:
+        elif roll < 0.02 and i:  # the first line tells the form of the file
             bad = [
                 line[: len(line) // 2],
                 "\x00\xff not json",

@@ -177,7 +177,7 @@ class Outbox(Writer):
             s.sql(f"DROP TABLE {week}")
             admin = s.conninfo
             s.produce(self.path)
-            s.produce(self.lines_file("bad.jsonl", ["nonsense"]))
+            s.produce(self.lines_file("bad.jsonl", ["nonsense"]), "--as-lines")
             s.conninfo = admin.replace("user=r1_admin", "user=r1_service")
             topics = ["--decisions-topic", "decisions", "--dead-topic", "dead"]
             for _ in range(2):

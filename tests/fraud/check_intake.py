@@ -200,6 +200,23 @@ NAMES = [
 ]
 
 
+def check_misspelt(folder):
+    """A path that no message has is named by line of the mapping file, with the nearest one."""
+    path, mapping = os.path.join(folder, "spelt.jsonl"), os.path.join(folder, "spelt.ini")
+    write_lines(path, [dict(payment(i), debtor={"iban": "A"}) for i in range(3)])
+    rows = ["tx_id = tx_id", "ts = ts", "kind = kind", "from = debitor.iban", "to = to"]
+    rows += ["amount_minor = amount_minor", "currency = currency", "text = remark"]
+    write_lines(mapping, ["[fields]", *rows])
+    said = output(PROGRAM, "check", "--in", path, "--map", mapping)
+    assert "spelt.ini:5: from = debitor.iban: expected a field that messages have, found" in said
+    assert 'found it in none of 3; did you mean "debtor.iban"?\n' in said, said
+    assert "spelt.ini:9: text = remark: expected a field that messages have" in said, said
+    assert "spelt.ini:6" not in said, said
+    write_lines(mapping, ["[fields]", *rows[1:], "form = x", "[time]", "format = isoo"])
+    said = run(PROGRAM, "check", "--in", path, "--map", mapping, code=2)
+    assert "spelt.ini has 3 mistakes:\n" in said and 'did you mean "iso"?\n' in said, said
+
+
 def check_names(folder):
     """Names of a German bank and of ISO 20022 are recognised, times keep their offset."""
     path, proposal = os.path.join(folder, "named.jsonl"), os.path.join(folder, "named.ini")
@@ -257,6 +274,48 @@ COUNTRIES = [
     ("03/04/2026", "09:15", 1.25, "format = ?", "; transfer = SCT"),
     ("2026-10-30 at noon", "09:15", "12.50 EUR", "format = ?", "amounts = ?"),
 ]
+
+# Values of one field of times, and the row that the proposal must have. It reads them in order.
+CLOCKS = [
+    ("45987.53 45987.6 45990", "format = excel"),
+    ("45987,53 45988,1", "format = excel"),
+    ("11/25/2025 10:00:01 a.m.|11/26/2025 2:00:01 p.m.", "format = %m/%d/%Y %I:%M:%S %p"),
+    ("20251130T101500Z 20251130T101501+0100", "format = %Y%m%dT%H%M%S"),
+    ("Sat, 29 Nov 2025 10:00:00 +0000|Sun, 30 Nov 2025 10:00:00 GMT",
+     "format = %a, %d %b %Y %H:%M:%S"),
+    ("2025-11-29 10:00:00 CET|2025-11-30 10:00:00 CET", "format = %Y-%m-%d %H:%M:%S CET"),
+    ("2025-07-29 10:00:00 CEST|2025-11-30 10:00:00 CET", "format = ?"),
+    ("1767225600 1767225601.5", "format = s"),
+    ("1767225600000000 1767225600000001", "format = us"),
+    ("1767225600000000000 1767225600000000001", "format = ns"),
+    ("28.11.25 10:00|29.11.25 10:00", "format = %d.%m.%y %H:%M"),
+]  # fmt: skip
+
+
+def check_clocks(folder):
+    """Times of spreadsheets, of other clocks and with names of zones."""
+    path, proposal = os.path.join(folder, "clock.jsonl"), os.path.join(folder, "clock.ini")
+    for values, row in CLOCKS:
+        times = values.split("|" if "|" in values else " ")
+        own = [payment(i, created_at=time) for i, time in enumerate(times)]
+        for p in own:
+            del p["ts"]
+        write_lines(path, own)
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert f"{row}\n" in text, (values, text)
+        assert ("two digits" in text) == ("%y" in row), text
+        if row.endswith("?"):
+            continue
+        with open(proposal, "w", encoding="utf-8") as f:
+            f.write(text.replace("zone = ?", "zone = Europe/Berlin"))
+        said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+        assert f"{len(times)} can be scored" in said, (values, said)
+    table = "tx_id,ts,kind,from,to,amount,currency"
+    write_lines(path, [table, "1,1767225600000,card,4.00012E+15,B,1,EUR"])
+    said = run(PROGRAM, "check", "--in", path)
+    assert "The field from holds numbers as 4.00012E+15: a spreadsheet has rounded" in said, said
 
 
 def check_countries(folder):
@@ -358,8 +417,8 @@ def check_stream(folder):
     said = output(PROGRAM, "check", "--in", path)
     assert "7 can be scored, 3 cannot and go to a person, 0 are no payments" in said, said
     assert "1 more are the same as an earlier message" in said, said
-    for part in ("message 8: tx_id: expected an id that no", "message 9: currency", "message 10: "
-                 "ts lies ahead"):
+    for part in ("line 8: tx_id: expected an id that no", "found t2, which line 3 has", "line 9: "
+                 "currency", "line 10: ts lies ahead", "line 7 is the same as line 2"):
         assert part in said, (part, said)
     for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
                  "rates), found JPY", "--currency EUR --rates rates.csv"):
@@ -419,6 +478,79 @@ def check_words(folder):
     assert "found in all" not in output(PROGRAM, "check", "--in", path)
 
 
+def check_rows(folder):
+    """Rows of CSV that are no messages are said by line with the remedy, and all adds up."""
+    path = os.path.join(folder, "rows.csv")
+    row = ",2026-10-29T10:00:00Z,card,A,B,1.50,EUR"
+    rows = ["tx_id,ts,kind,from,to,amount,currency", "1" + row, "2" + row + ",x", "3,A", ""]
+    write_lines(path, [*rows, "1" + row, '4,"' + row[1:], "5" + row])
+    said = output(PROGRAM, "check", "--in", path)
+    for part in (
+        "3 messages (CSV): 2 can be scored, 0 cannot and go to a person, 0 are no payments\n",
+        "1 more are the same as an earlier message: the service drops them as duplicates\n"
+        "  line 6 is the same as line 2\n",
+        "3 more rows cannot be read and are no message:\n",
+        '  line 3: expected 7 fields, as the header has, found 8, the last one "x": put quotes',
+        "  line 4: expected 7 fields, as the header has, found 2",
+        "  line 7: field 2: expected a closing quote, found none",
+        "1 more row is blank\n",
+    ):
+        assert part in said, (part, said)
+    write_lines(path, [rows[0], *[f"{i},A" for i in range(20)], "1" + row])
+    assert "  and 8 more\n" in output(PROGRAM, "check", "--in", path)
+    for content, words in (("", "found an empty file"), (rows[0] + "\n", "a header without rows")):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(content)
+        assert words in run(PROGRAM, "check", "--in", path, code=1)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump([payment(0, amount_minor=None, amount=125.10), payment(0, amount=7)], f)
+    said = output(PROGRAM, "check", "--in", path)
+    assert "1 can be scored" in said and "message 2 (line 1)" in said, said
+
+
+PAIN = {"Document": {"PmtInf": [
+    {"DbtrAcct": {"Id": {"IBAN": "DE1"}},
+     "CdtTrfTxInf": [{"PmtId": {"EndToEndId": i}, "InstdAmt": {"@Ccy": "EUR", "#text": "12.50"},
+                      "CdtrAcct": {"Id": {"IBAN": "FR2"}}} for i in range(2)]}] * 2,
+    "GrpHdr": {"CreDtTm": "2026-10-29T10:00:00+01:00"}}}  # fmt: skip
+
+
+def check_nested(folder):
+    """Lists within a message: parties are found by their role, several payments are told with the
+    command that takes them apart, and what no row can name is said."""
+    path, proposal = os.path.join(folder, "nested.json"), os.path.join(folder, "nested.ini")
+    parties = [{"role": "debtor", "account": "DE1"}, {"role": "creditor", "account": "FR2"}]
+    messages = [
+        {"messageId": f"m{i}", "createdAt": "2026-10-29T10:00:00Z", "type": "SCT", " x": 1,
+         "parties": parties[:: 1 - 2 * i], "instructed": {"value": 12.5, "currency": "EUR"}}
+        for i in range(2)
+    ]  # fmt: skip
+    write_lines(path, messages)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "write from = parties[role=debtor].account" in said, said
+    assert "2 values of yours cannot be named" in said and "the first one is  x:" in said, said
+    assert "is a list of up to" not in said, said
+    assert "2 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(PAIN, f)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "Document.PmtInf.0.CdtTrfTxInf is a list of up to 2 places in one message" in said, said
+    command = (
+        """jq -c '. as $x0 | $x0["Document"]["PmtInf"][] as $x1 | $x1["CdtTrfTxInf"][] as $x2 | """
+        """$x0 | .["Document"]["PmtInf"] = [$x1 | .["CdtTrfTxInf"] = [$x2]]' FILE > NEW\n"""
+    )
+    assert command in said, said
+    with open(proposal, encoding="utf-8") as f:
+        assert command in f.read()
+    said = output(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "expected one place in its list, found 2" in said, said
+    one = json.loads(json.dumps(PAIN))
+    one["Document"]["PmtInf"] = one["Document"]["PmtInf"][:1]
+    del one["Document"]["PmtInf"][0]["CdtTrfTxInf"][1]
+    write_lines(path, [one])
+    assert "1 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
+
+
 def check_advice(folder):
     """No constant is advised for what each payment has of its own."""
     path, lines = os.path.join(folder, "bare.jsonl"), os.path.join(folder, "bare.out")
@@ -429,8 +561,8 @@ def check_advice(folder):
     assert 'write currency = "EUR"' in said and 'write kind = "transfer"' in said, said
     write_lines(path, ["tx_id,ts,kind,from,to,amount,currency", "a,1767225600000,card,A,B,1.5,EUR"])
     said = run(PROGRAM, "check", "--in", path, "--out", lines)
-    assert "Write them as" not in said and f"produce --in {lines};" in said, said
-    assert "Write them as JSON lines first" in run(PROGRAM, "check", "--in", path)
+    assert f"produce --in {lines};" in said, said
+    assert f"produce --in {path};" in run(PROGRAM, "check", "--in", path)
 
 
 def check_encodings(folder):
@@ -447,7 +579,7 @@ def check_encodings(folder):
         (text, "latin-1", "line 1, byte 27: expected UTF-8, found byte 0xe4, as latin1 has"),
         (row, "latin-1", "line 2, byte 30: expected UTF-8, found byte 0xfc, as latin1 has"),
         (text + "\u20ac", "windows-1252", "iconv -f windows-1252 -t utf8"),
-        (array, "latin-1", "line 1, byte 5: expected UTF-8, found byte 0xe4"),
+        (array, "latin-1", "line 1, byte 4 of the message: expected UTF-8, found byte 0xe4"),
         (text, "utf-16", "found utf-16: write iconv -f utf-16 -t utf8"),
         (text, "utf-16-le", "found utf-16le"),
         (text, "utf-16-be", "found utf-16be"),
@@ -497,12 +629,16 @@ def main():
         check_currencies(folder)
         check_encodings(folder)
         check_names(folder)
+        check_misspelt(folder)
         check_countries(folder)
+        check_clocks(folder)
         check_banks(folder)
         check_stream(folder)
         check_settings(folder)
         check_words(folder)
+        check_nested(folder)
         check_advice(folder)
+        check_rows(folder)
     print("intake: good")
 
 

@@ -17,7 +17,7 @@ static r1_status map_of(const char *text, fraud_map **out, r1_err *err)
 {
     const char *path = r1_test_in_tmp("map.ini");
     R1_TRY(r1_file_write(path, text, strlen(text), err));
-    return fraud_map_load(out, path, err);
+    return fraud_map_load(out, path, NULL, err);
 }
 
 /* The payment of a message; what: how it was read. */
@@ -120,6 +120,31 @@ static void test_number_round_trip(void)
             printf("%s: %s, found %s\n", f->example, text, plain ? plain : "none");
         CU_ASSERT_TRUE(plain && !strcmp(plain, want));
     }
+}
+
+/* ---- days of a spreadsheet ---- */
+
+/* Against a twin in whole milliseconds: day and part of it, with a point and with a comma. */
+static void test_excel_days(void)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    int64_t ms;
+    for (int i = 0; i < 2000; i++) {
+        int64_t day = (int64_t)r1_rng_below(&rng, 60000), part = (int64_t)r1_rng_below(&rng, 86400);
+        char text[64];
+        snprintf(text, sizeof text, "%lld.%09lld", (long long)day,
+                 (long long)((part * 1000000000 + 43200) / 86400));
+        if (i % 2) *strchr(text, '.') = ',';
+        int64_t want = ((day - 25569) * 86400 + part) * 1000;
+        bool good = fraud_time_excel(text, &ms) && ms - want <= 1 && want - ms <= 1;
+        if (!good) printf("%s: %lld, found %lld\n", text, (long long)want, (long long)ms);
+        CU_ASSERT_TRUE(good);
+    }
+    static const char *const bad[] = {"",   "45987.", ".5",      "45987.5x",
+                                      "-1", "1e5",    "1234567", "4 5"};
+    for (size_t i = 0; i < R1_COUNT(bad); i++) CU_ASSERT_FALSE(fraud_time_excel(bad[i], &ms));
+    CU_ASSERT_TRUE(fraud_time_excel("45987.53", &ms) && ms == INT64_C(1764160992000));
 }
 
 /* ---- local time ---- */
@@ -305,6 +330,54 @@ static void test_map_lists(void)
     fraud_map_free(m);
 }
 
+/* parties[role=debtor] takes the one place of a list that has this word. */
+static void test_map_select(void)
+{
+    static const struct {
+        const char *parties, *from, *why; /* from NULL: refused with why */
+    } cases[] = {
+        {"[{\"role\":\"debtor\",\"acc.no\":\"A\"},{\"role\":\"other\"}]", "A", NULL},
+        {"[{\"role\":\"x\"},7,[],{\"role\":\"debtor\",\"acc.no\":\"B\"}]", "B", NULL},
+        {"{\"role\":\"debtor\",\"acc.no\":\"C\"}", "C", NULL},
+        {"[{\"role\":\"debtors\",\"acc.no\":\"A\"}]", NULL, "found nothing"},
+        {"[]", NULL, "found nothing"},
+        {"null", NULL, "found nothing"},
+        {"[{\"role\":\"debtor\",\"acc.no\":\"A\"},{\"role\":\"debtor\",\"acc.no\":\"B\"}]", NULL,
+         "expected one place in its list, found 2"},
+    };
+    char message[400], notes[FRAUD_NOTES_BYTES];
+    r1_err err = {0}, why;
+    fraud_map *m;
+    fraud_reading what;
+    R1_ASSERT_OK(map_of("[fields]\ntx_id = id\nts = at\nkind = \"card\"\n"
+                        "from = deep.parties[role=debtor].acc.no\nto = to\namount_minor = n\n"
+                        "currency = \"EUR\"\n",
+                        &m, &err),
+                 &err);
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        snprintf(
+            message, sizeof message,
+            "{\"id\":\"1\",\"at\":1767225600000,\"to\":\"T\",\"n\":5,\"deep\":{\"parties\":%s}}",
+            cases[i].parties);
+        fraud_payment p = map_read(m, message, &what, notes, &why);
+        bool good = cases[i].from ? what == FRAUD_READ_PAYMENT && !strcmp(p.from, cases[i].from)
+                                  : what == FRAUD_READ_UNSCORABLE && strstr(why.msg, cases[i].why);
+        if (!good) printf("%s: \"%s\", %s\n", message, p.from, why.msg);
+        CU_ASSERT_TRUE(good);
+    }
+    fraud_map_free(m);
+    static const char *const bad[] = {"a[role].b", "a[=x].b", "a[role=x.b", "[role=x]",
+                                      "a[role=x]y.b"};
+    for (size_t i = 0; i < R1_COUNT(bad); i++) {
+        char file[300];
+        snprintf(file, sizeof file, FIELDS "text = %s\n", bad[i]);
+        CU_ASSERT_NOT_EQUAL(map_of(file, &m, &err), R1_OK);
+        if (!strstr(err.msg, "text: expected a place of a list as"))
+            printf("%s: %s\n", bad[i], err.msg);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "text: expected a place of a list as"));
+    }
+}
+
 /* ---- mistakes in the file ---- */
 
 static void test_map_refused(void)
@@ -316,7 +389,8 @@ static void test_map_refused(void)
          "map.ini:10: zone: expected Z, an offset such as +01:00"},
         {"[time]\nzone = Europe/Berlni\n", "did you mean \"Europe/Berlin\"?"},
         {"[time]\nzone = ?\n", "found \"?\""},
-        {"[time]\nformat = ?\n", "map.ini:10: format: expected ms, s, us, ns, iso or a pattern"},
+        {"[time]\nformat = ?\n",
+         "map.ini:10: format: expected ms, s, us, ns, iso, excel or a pattern"},
         {"[time]\nformat = %d.%m.%Y %H:%M:%S.%f\n", "no %f: fractions of a second"},
         {"[time]\nformat = %d.%m.%Y %H:%M %Z\n", "no %Z: a name such as CET tells no zone"},
         {"[time]\nformat = %H:%M\n", "year, month and day"},
@@ -339,22 +413,62 @@ static void test_map_refused(void)
         if (!strstr(err.msg, cases[i].words)) printf("%s: %s\n", cases[i].rows, err.msg);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].words));
     }
-    CU_ASSERT_NOT_EQUAL(
-        map_of(FIELDS "[time]\nformat = ?\nzone = ?\n[money]\namounts = ?\n", &m, &err), R1_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:10: format: expected"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "; and 2 more, in"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:11: zone"));
-    CU_ASSERT_NOT_EQUAL(map_of("[fields]\ntx_id = i\nts = t\nkind = \"barter\"\nfrom = a\nto = b\n"
-                               "amount = x\ncurrency = \"?\"\n",
-                               &m, &err),
-                        R1_OK);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "currency: expected a code of ISO 4217"));
+}
+
+/* All mistakes of one file are told, each with line, key, expected, found and the nearest word. */
+static void test_map_mistakes(void)
+{
+    static const char file[] = "[fields]\ntx-idd = i\nts = t\nkind = \"transfr\"\nfrom = a..b\n"
+                               "amount = x\ncurrency = \"?\"\nfrom_role = a.b.\n"
+                               "[time]\nformat = ISO\nzone = Europe/Berlni\nsign = negative\n"
+                               "[money]\namounts = ?\nthis is no row\n"
+                               "[kinds]\ntransfer = SCT, x\ncard = POS, sct\n";
+    static const char *const told[] = {
+        "map.ini has 13 mistakes:\n",
+        "map.ini:2: unknown key \"tx-idd\"; did you mean \"tx_id\"?\n",
+        "map.ini:12: key \"sign\" belongs to section [money], found in [time]\n",
+        "map.ini:15: expected [section] or key = value\n",
+        "map.ini:5: from: expected a path such as data.amount, found \"a..b\"\n",
+        "map.ini:8: from_role: expected a path such as data.amount, found \"a.b.\"\n",
+        "map.ini: [fields] expected a row for tx_id (an id",
+        "map.ini: [fields] expected a row for to (the payee's",
+        "map.ini:18: card: expected words that no row above has, found \"sct\" there too\n",
+        "map.ini:10: format: expected ms, s, us, ns, iso, excel or a pattern such as %d.%m.%Y "
+        "%H:%M, "
+        "found "
+        "\"ISO\"; did you mean \"iso\"?\n",
+        "map.ini:11: zone: expected Z, an offset such as +01:00 or a zone such as Europe/Berlin, "
+        "found \"Europe/Berlni\"; did you mean \"Europe/Berlin\"?\n",
+        "map.ini:14: amounts: expected one of 1234.50 or",
+        "map.ini:7: currency: expected a code of ISO 4217 in quotes, or a path, found \"?\"\n",
+        "map.ini:4: kind: expected transfer, card or cash in quotes, or a path, found \"transfr\"; "
+        "did you mean \"transfer\"?\n"};
+    const char *path = r1_test_in_tmp("map.ini");
+    r1_err err = {0};
+    fraud_map *m;
+    char *text;
+    size_t len, lines = 0;
+    FILE *f = open_memstream(&text, &len);
+    R1_ASSERT_OK(r1_file_write(path, file, strlen(file), &err), &err);
+    CU_ASSERT_EQUAL(fraud_map_load(&m, path, f, &err), R1_E_INVAL);
+    fclose(f);
+    for (size_t i = 0; i < R1_COUNT(told); i++) {
+        if (!strstr(text, told[i])) printf("expected %s, found\n%s", told[i], text);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, told[i]));
+    }
+    for (const char *s = text; *s; s++) lines += *s == '\n';
+    CU_ASSERT_EQUAL(lines, R1_COUNT(told));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "map.ini:2: unknown key"));
+    free(text);
 }
 
 R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
              {"numbers come back in each form", test_number_round_trip},
+             {"days of a spreadsheet", test_excel_days},
              {"local time against a twin", test_local_time},
              {"times in one field and in two", test_map_times},
              {"hours that come twice or never", test_map_clock_changes},
              {"amounts by the file", test_map_money}, {"a list of payments", test_map_lists},
-             {"mistakes are refused by line", test_map_refused})
+             {"a place by its word", test_map_select},
+             {"mistakes are refused by line", test_map_refused},
+             {"all mistakes are told", test_map_mistakes})

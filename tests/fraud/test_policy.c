@@ -164,7 +164,10 @@ static void test_wrong_rules(void)
         {"a: amount in list(\"mules\") -> block", "expected a field with one text"},
         {"a: finding contains \"cycle\" -> block", "expected ==, != or in behind this field"},
         {"a: text contains \"\" -> block", "expected a text that is not empty"},
-        {"a: not amount -> block", "expected == != < <= > >= or in, found \"-> block\""},
+        {"a: not amount -> block", "expected == != < <= > >= or in, found \"->\""},
+        {"a: amount > 5 EUR -> deny", "expected allow, review or block, found \"deny\""},
+        {"a: amount > 5 EUR -> Review", "found \"Review\"; did you mean \"review\"?"},
+        {"a: amount > 5 EUR => review", "\"->\", found \"=>\"; write >= to compare, or ->"},
         {"a: kind -> block", "expected == != in, contains or begins"},
         {"a: (amount > 5 -> block", "expected \")\""},
         {"a: amount > 5 or -> block", "expected a field, a function or a value"},
@@ -573,7 +576,24 @@ static void test_decision_outlives_reload(void)
     fraud_decision_release(&apart);
 }
 
-/* An amount without a currency keeps its old meaning, and is said. */
+/* A file of rules without one is noted: it may be the wrong file, or all of it a comment. */
+static void test_no_rule_is_said(void)
+{
+    static const char *const texts[] = {"", "# a: amount > 5 EUR -> review\n",
+                                        "a: noted -> review\n"};
+    for (size_t i = 0; i < R1_COUNT(texts); i++) {
+        r1_err err = {0};
+        fraud_policy *p;
+        fraud_policy_opts o = {
+            .review_at = 0.2, .block_at = 0.8, .rules_path = policy_file("rules", texts[i])};
+        R1_ASSERT_OK(fraud_policy_new(&p, &o, &err), &err);
+        const char *note = fraud_policy_note(p, 0);
+        CU_ASSERT_EQUAL(note && strstr(note, "rules: no rule stands in this file"), i < 2);
+        fraud_policy_free(p);
+    }
+}
+
+/* An amount without a currency is one of the stream's, and is said. */
 static void test_bare_amounts_are_said(void)
 {
     static const struct {
@@ -661,5 +681,6 @@ R1_TEST_MAIN("policy", {"order of lists, rules, thresholds", test_order},
              {"lists of all forms", test_lists_of_all_forms}, {"many accounts", test_many_accounts},
              {"shadow, cap, named list", test_shadow_cap_and_lists},
              {"a decision outlives a reload", test_decision_outlives_reload},
+             {"no rule is said", test_no_rule_is_said},
              {"bare amounts are said", test_bare_amounts_are_said},
              {"a budget follows the stream", test_budget_follows_the_stream})

@@ -356,6 +356,58 @@ static void test_conditions(void)
     }
 }
 
+/* What other languages and word processors write is answered with what rules write. */
+static void test_advice(void)
+{
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {"amount = 5 EUR", "found \"=\"; write == for equal"},
+        {"amount => 5 EUR", "; write >= to compare"},
+        {"amount =< 5 EUR", "; write <="},
+        {"amount <> 5 EUR", "; write !="},
+        {"country == DE", "; write \"DE\""},
+        {"country == 'DE'", "; write double quotes"},
+        {"country == \xe2\x80\x9c"
+         "DE\xe2\x80\x9d",
+         "; write straight double quotes"},
+        {"device == null", "; write \"\" for a text that is missing"},
+        {"finding == cycle", "; write \"cycle\""},
+        {"from in list(mules)", "; write \"mules\""},
+        {"country in [\"DE\"]", "; write ( and )"},
+        {"amount > 1000 eur", "found \"eur\"; write a currency in capitals behind its number"},
+        {"amount > EUR 1000", "found \"EUR\"; write a currency in capitals behind its number"},
+        {"amount > \xe2\x82\xac"
+         "1000",
+         "; write EUR behind the number"},
+        {"amount > 1,000 EUR", "; write 1000.50, without marks between thousands"},
+        {"amount > 10k EUR", "; write 1000 for a thousand"},
+        {"amount > 5 && noted", "; write and"},
+        {"amount > 5 || noted", "; write or"},
+        {"amount > 5 AND noted", "found \"AND\"; write and in small letters"},
+        {"!noted", "; write not"},
+        {"noted is 1", "; write =="},
+        {"noted == true", "; a flag stands alone"},
+        {"5 < amount < 10", "; join two comparisons by and"},
+        {"amount between 5 and 10", "found \"between\"; write in 5..10"},
+        {"text like \"gift\"", "; write contains or begins"},
+        {"age(sender) < 7 days", "expected a duration such as 7d"},
+        {"age(sender) < 7days", "; write d, without a blank before it"},
+        {"count(sender, 60m) > 5", "; write min for minutes"},
+        {"amount\xc2\xa0> 5", "; write an ordinary blank"},
+        {"probability > 0.8%", "; write 0.8 for 80 %"},
+    };
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        r1_err err = {0};
+        rule_program *p = NULL;
+        (void)expr_read(&p, cases[i].text, &err);
+        if (p || !strstr(err.msg, cases[i].words)) printf("%s: %s\n", cases[i].text, err.msg);
+        CU_ASSERT_PTR_NULL(p);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].words));
+        rule_program_free(p);
+    }
+}
+
 static void expr_keep_note(void *ctx, const char *text) { snprintf(ctx, 400, "%s", text); }
 
 /* A note names what stands there, and a number that some read as a thousand has one. */
@@ -364,9 +416,9 @@ static void test_notes_of_amounts(void)
     static const struct {
         const char *text, *currency, *note;
     } cases[] = {
-        {"amount > 1000", "EUR", "own: write 1000 EUR, or currency == \"EUR\" beside it"},
-        {"amount > 2 * 250", "CHF", "own: write 500 CHF, or currency == \"CHF\" beside it"},
-        {"amount > 1000", NULL, "own: name the one that is meant, such as 1000 EUR, or"},
+        {"amount > 1000", "EUR", "is in that of the stream, EUR: write 1000 EUR"},
+        {"amount > 2 * 250", "CHF", "is in that of the stream, CHF: write 500 CHF"},
+        {"amount > 1000", NULL, "is in that of the stream: name it, as in 1000 EUR"},
         {"amount > 1.000 EUR", "EUR",
          "rule:1:10: the point begins decimals, so this is 1: write 1000 where thousands"},
         {"amount in 10.500..20000 EUR", "EUR", "rule:1:11: the point begins decimals, so this is"},
@@ -478,5 +530,5 @@ static void test_zones(void)
 }
 
 R1_TEST_MAIN("rule_expr", {"twin", test_twin}, {"conditions", test_conditions},
-             {"notes of amounts", test_notes_of_amounts}, {"bounds", test_bounds},
-             {"zones", test_zones})
+             {"advice", test_advice}, {"notes of amounts", test_notes_of_amounts},
+             {"bounds", test_bounds}, {"zones", test_zones})

@@ -19,7 +19,7 @@ static void try_map(const char *path)
     fraud_payment p;
     char notes[FRAUD_NOTES_BYTES];
     uint64_t content;
-    if (fraud_map_load(&map, path, &err) != R1_OK) {
+    if (fraud_map_load(&map, path, NULL, &err) != R1_OK) {
         fuzz_refused(&err);
         return;
     }
@@ -70,7 +70,7 @@ static void try_input(const char *path)
                  proposal.of[FRAUD_F_FROM] && proposal.of[FRAUD_F_TO] &&
                  (proposal.of[FRAUD_F_AMOUNT] || proposal.of[FRAUD_F_AMOUNT_MINOR]) &&
                  !check_question(&proposal, 0, &row, question, sizeof question);
-    if (fraud_map_load(&map, again, &err) == R1_OK)
+    if (fraud_map_load(&map, again, NULL, &err) == R1_OK)
         fraud_map_free(map);
     else if (whole) {
         fprintf(stderr, "%s\n%s", err.msg, text);

@@ -102,7 +102,8 @@ static void before(r1_store *s)
     known[i].reads = server_reads();
 }
 
-/* The lease of the sequencer goes by PostgreSQL's clock: that of the world, in this database. */
+/* The sequencer's lease and the processes that live go by PostgreSQL's clock: that of the world, in
+ * this database. */
 static void tell_time(r1_store *s)
 {
     char text[40];
@@ -189,7 +190,7 @@ r1_status __wrap_r1_store_query(r1_store *s, const char *sql, size_t n_param,
     if (!sim_inside()) return __real_r1_store_query(s, sql, n_param, param, out, err);
     char raised[128];
     before(s);
-    if (strstr(sql, "sequencer") || strstr(sql, "_shared")) tell_time(s);
+    if (strstr(sql, "sequencer") || strstr(sql, "_member") || strstr(sql, "_shared")) tell_time(s);
     bool refused = sim_chance(sim->fault.refuse);
     if (refused) raise_sql(raised, sizeof raised);
     sim_hold();

@@ -419,6 +419,8 @@ int r1_cli_exit(r1_status st)
     return st == R1_OK ? R1_EXIT_OK : st == R1_E_INVAL ? R1_EXIT_USAGE : R1_EXIT_FAILED;
 }
 
+const char *r1_cli_version(void) { return R1_VERSION; }
+
 int r1_cli_main(const r1_program *p, int argc, char **argv)
 {
     if (argc < 2 || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") ||

@@ -57,6 +57,8 @@ int r1_cli_main(const r1_program *program, int argc, char **argv);
 void r1_cli_log_limit(void);
 void r1_cli_log_flush(void);
 
+const char *r1_cli_version(void); /* of the programs, "1.2.3" */
+
 /* True once SIGINT or SIGTERM has come; r1_cli_main installs the handlers. Poll it in loops. */
 bool r1_cli_stopped(void);
 

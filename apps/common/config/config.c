@@ -3,6 +3,8 @@
  * program's table. */
 #include "config/r1_config.h"
 
+#include "text/nearest.h"
+
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,8 @@ typedef struct {
     int bad;        /* the first line at fault, 0: none yet; st and err tell of it */
     r1_status st;
     r1_err *err;
-    FILE *all; /* gets each mistake, and nothing stops; NULL: the first one stops */
+    r1_err *first; /* with `all`: the first mistake; may be NULL */
+    FILE *all;     /* gets each mistake, and nothing stops; NULL: the first one stops */
     size_t n_all;
 } load;
 
@@ -56,6 +59,12 @@ static r1_status refuse_long(const load *l, int max)
             max);
 }
 
+static void note_mistake(load *l)
+{
+    if (!l->n_all && l->first) *l->first = *l->err;
+    if (l->n_all++ < R1_CONFIG_MISTAKES_MAX) fprintf(l->all, "  %s\n", l->err->msg);
+}
+
 /* Hands inih one line, whose number the handler asks for. Blanks before a key go: inih would take
  * them for a value that goes on. Nothing is read behind the first key at fault. */
 static char *read_line(char *out, int size, void *user)
@@ -65,12 +74,17 @@ static char *read_line(char *out, int size, void *user)
     size_t whole = strcspn(l->at, "\n"), blank = strspn(l->at, " \t"),
            len = blank < whole ? whole - blank : 0;
     l->line++;
+    bool comment = len && strchr("#;", l->at[blank]);
     if (len > (size_t)size - 2) {
-        l->st = refuse_long(l, size - 2);
-        l->bad = l->line;
-        return NULL;
+        if (!comment) l->st = refuse_long(l, size - 2);
+        if (!comment && !l->all) {
+            l->bad = l->line;
+            return NULL;
+        }
+        if (!comment) note_mistake(l);
+        len = 0; /* nothing to read in it */
     }
-    memcpy(out, l->at + whole - len, len);
+    memcpy(out, l->at + blank, len);
     memcpy(out + len, "\n", 2);
     l->at += whole + (l->at[whole] == '\n');
     return out;
@@ -116,6 +130,30 @@ static r1_status refuse_second(const load *l, const r1_option *row, const char *
             l->path, l->line, name, origin + len + 1);
 }
 
+static void key_name(const char *name, char *out, size_t size);
+
+/* Of the keys that this file may have. */
+static r1_status refuse_other_key(const load *l, const char *name)
+{
+    char best[64] = "", text[96];
+    r1_nearest near = {.found = name};
+    for (size_t t = 0; t <= l->n_other; t++) {
+        size_t n = t ? l->others[t - 1].n : r1_options_count(l->opts);
+        for (size_t i = 0; i < n; i++) {
+            const r1_option *row = t ? &l->others[t - 1].rows[i] : r1_options_row(l->opts, i);
+            char key[64];
+            if (!row->section) continue;
+            key_name(row->name, key, sizeof key);
+            const char *before = near.best;
+            r1_nearest_offer(&near, key);
+            if (near.best == key) snprintf(best, sizeof best, "%s", key);
+            near.best = near.best == key ? best : before;
+        }
+    }
+    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: unknown key \"%s\"%s", l->path, l->line, name,
+            r1_nearest_text(&near, text, sizeof text));
+}
+
 static r1_status set_key(load *l, const char *section, const char *name, const char *value)
 {
     char origin[512];
@@ -124,7 +162,7 @@ static r1_status set_key(load *l, const char *section, const char *name, const c
     bool ours = row && !strcmp(row->section, section);
     if (!ours && other && !strcmp(other->section, section)) return R1_OK;
     if (!row) row = other;
-    if (!row) R1_FAIL(l->err, R1_E_INVAL, "%s: unknown key \"%s\"", origin, name);
+    if (!row) return refuse_other_key(l, name);
     if (!ours)
         R1_FAIL(l->err, R1_E_INVAL, "%s: key \"%s\" belongs to section [%s], found in [%s]", origin,
                 name, row->section, section);
@@ -138,42 +176,51 @@ static int on_key(void *user, const char *section, const char *name, const char 
     load *l = user;
     if (l->bad) return 0;
     l->st = set_key(l, section, name, value);
-    if (l->st != R1_OK && l->all && l->n_all++ < R1_CONFIG_MISTAKES_MAX)
-        fprintf(l->all, "  %s\n", l->err->msg);
+    if (l->st != R1_OK && l->all) note_mistake(l);
     if (l->all) return 1;
     if (l->st != R1_OK) l->bad = l->line;
     return l->st == R1_OK;
 }
 
-size_t r1_config_mistakes(const r1_option *table, size_t n_row, const r1_config_table *others,
-                          size_t n, const char *path, FILE *out)
+r1_status r1_config_load_all(r1_options *o, const r1_config_table *others, size_t n,
+                             const char *path, FILE *out, size_t *n_mistake, r1_err *err)
 {
     char *text;
     size_t len;
-    r1_err err = {0};
-    r1_options *o;
-    if (r1_options_new(&o, table, n_row, &err) != R1_OK) return 0;
-    if (r1_file_read(path, 1 << 20, &text, &len, &err) != R1_OK) {
-        r1_options_free(o);
-        return 0;
-    }
+    r1_err why = {0};
+    *n_mistake = 0;
+    R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
     load l = {.opts = o,
               .others = others,
               .n_other = n,
               .path = path,
-              .err = &err,
+              .err = &why,
+              .first = err,
               .at = text,
               .all = out};
     int line = ini_parse_stream(read_line, &l, on_key, &l);
     if (line > 0) {
-        l.n_all++;
-        fprintf(out, "  %s:%d: expected [section] or key = value\n", path, line);
+        const char *what = "expected [section] or key = value";
+        fprintf(out, "  %s:%d: %s\n", path, line, what);
+        if (!l.n_all++)
+            (void)r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__, "%s:%d: %s", path, line, what);
     }
     if (l.n_all > R1_CONFIG_MISTAKES_MAX)
         fprintf(out, "  and %zu more\n", l.n_all - R1_CONFIG_MISTAKES_MAX);
     free(text);
+    *n_mistake = l.n_all;
+    return l.n_all ? R1_E_INVAL : R1_OK;
+}
+
+size_t r1_config_mistakes(const r1_option *table, size_t n_row, const r1_config_table *others,
+                          size_t n, const char *path, FILE *out)
+{
+    r1_options *o;
+    size_t found;
+    if (r1_options_new(&o, table, n_row, NULL) != R1_OK) return 0;
+    (void)r1_config_load_all(o, others, n, path, out, &found, NULL);
     r1_options_free(o);
-    return l.n_all;
+    return found;
 }
 
 /* A line that inih could not read may stand above the key at fault: the first one is reported. */

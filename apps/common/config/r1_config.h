@@ -17,6 +17,10 @@ typedef struct {
  * A key that o lacks and one of the n other tables has is passed over. others may be NULL. */
 r1_status r1_config_load(r1_options *o, const r1_config_table *others, size_t n, const char *path,
                          r1_err *err);
+/* The same, and goes on behind a mistake: o gets all that is right, out a line for each mistake, as
+ * below. err tells of the first one. */
+r1_status r1_config_load_all(r1_options *o, const r1_config_table *others, size_t n,
+                             const char *path, FILE *out, size_t *n_mistake, r1_err *err);
 /* What r1_config_load would refuse in the file, a line each, indented by two blanks: all bad keys
  * and the first line that is neither a key nor a section. Returns how many there are; no more than
  * R1_CONFIG_MISTAKES_MAX are printed. */

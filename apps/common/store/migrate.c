@@ -48,8 +48,11 @@ static void free_all(migration *m, size_t n)
 
 static r1_status read_folder(const char *dir, migration **out, size_t *n, r1_err *err)
 {
+    char where[256];
     DIR *d = opendir(dir);
-    if (!d) R1_FAIL(err, R1_E_NOT_FOUND, "%s: no folder of migrations", dir);
+    if (!d)
+        R1_FAIL(err, R1_E_NOT_FOUND, "%s: no folder of migrations%s", dir,
+                r1_file_where(dir, where, sizeof where));
     migration *m = calloc(FILES_MAX, sizeof *m);
     r1_status st =
         m ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for migrations");

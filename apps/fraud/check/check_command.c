@@ -7,6 +7,7 @@
 #include "check/check_stream.h"
 #include "files/outputs.h"
 #include "payment/notes.h"
+#include "text/nearest.h"
 #include "text/r1_utf8.h"
 
 #include <stdio.h>
@@ -25,12 +26,12 @@ const r1_option fraud_check_rows[] = {
      .help = "rates of other currencies, as of serve"},
     {.name = "propose", .type = R1_OPT_PATH, .help = "write a mapping file for these messages"},
     {.name = "out", .type = R1_OPT_PATH,
-     .help = "write the messages as JSON lines, as they were read: to send CSV or an array"},
+     .help = "write the messages as JSON lines, as they were read"},
 };
 /* clang-format on */
 const size_t fraud_check_n_row = R1_COUNT(fraud_check_rows);
 
-enum { WHYS_MAX = 64, WHY_SHOWN = 12, WORDS_MAX = 20, WORD_BYTES = 64 };
+enum { WHYS_MAX = 64, WHY_SHOWN = 12, WORDS_MAX = 20, WORD_BYTES = 64, PAIRS_MAX = 5 };
 
 typedef struct {
     char text[WORD_BYTES];
@@ -40,7 +41,7 @@ typedef struct {
 /* A reason, without what was found, and how often it holds. */
 typedef struct {
     char text[FRAUD_NOTES_BYTES];
-    size_t n, first; /* first: message, from 1 */
+    size_t n, first; /* first: message, from 0 */
     fraud_reading what;
     check_word word[WORDS_MAX]; /* that were found, where the field takes words */
     size_t n_word, n_other;     /* n_other: messages with further words */
@@ -53,6 +54,9 @@ typedef struct {
     check_stream stream;
     size_t n[3]; /* by fraud_reading */
     size_t n_repeated;
+    struct {
+        size_t message, earlier;
+    } repeated[PAIRS_MAX]; /* the first ones */
     check_why why[WHYS_MAX];
     size_t n_why;
 } check;
@@ -110,29 +114,48 @@ static void check_count(check *c, size_t i, fraud_reading what, const char *text
     if (k == WHYS_MAX) k = WHYS_MAX - 1;
     if (k == c->n_why) {
         c->n_why++;
-        c->why[k] = (check_why){.first = i + 1, .what = what};
+        c->why[k] = (check_why){.first = i, .what = what};
         snprintf(c->why[k].text, sizeof c->why[k].text, "%s", text);
     }
     c->why[k].n++;
     if (c->why[k].what == what) why_count_word(&c->why[k], text);
 }
 
+/* What the messages before it make of a message with an id. */
+static r1_status check_beside(check *c, const check_next *next, fraud_reading *what, bool *counted,
+                              r1_err *why, r1_err *err)
+{
+    check_verdict verdict;
+    size_t earlier, len;
+    char place[64];
+    R1_TRY(check_stream_next(&c->stream, next, &verdict, &earlier, why, err));
+    *counted = verdict == CHECK_REPEATED;
+    if (*counted && c->n_repeated < PAIRS_MAX) {
+        c->repeated[c->n_repeated].message = next->message;
+        c->repeated[c->n_repeated].earlier = earlier;
+    }
+    c->n_repeated += *counted;
+    if (verdict == CHECK_APART) *what = FRAUD_READ_UNSCORABLE;
+    if (verdict == CHECK_APART && earlier != next->message) {
+        len = strlen(why->msg);
+        snprintf(why->msg + len, sizeof why->msg - len, ", which %s has",
+                 check_input_place(&c->in, earlier, place, sizeof place));
+    }
+    return R1_OK;
+}
+
 static r1_status check_message(check *c, size_t i, r1_err *err)
 {
     fraud_payment p;
     char notes[FRAUD_NOTES_BYTES];
-    uint64_t content;
+    check_next next = {.p = &p, .message = i};
     r1_err why = {0};
-    fraud_reading what =
-        fraud_payment_read(c->map, c->in.text[i], strlen(c->in.text[i]), &p, notes, &content, &why);
-    if (what != FRAUD_READ_NOTHING) {
-        check_verdict verdict;
-        bool scorable = what == FRAUD_READ_PAYMENT;
-        R1_TRY(check_stream_next(&c->stream, &p, scorable, content, &verdict, &why, err));
-        c->n_repeated += verdict == CHECK_REPEATED;
-        if (verdict == CHECK_REPEATED) return R1_OK;
-        if (verdict == CHECK_APART) what = FRAUD_READ_UNSCORABLE;
-    }
+    bool counted = false;
+    fraud_reading what = fraud_payment_read(c->map, c->in.message[i].text, c->in.message[i].len, &p,
+                                            notes, &next.content, &why);
+    next.scorable = what == FRAUD_READ_PAYMENT;
+    if (what != FRAUD_READ_NOTHING) R1_TRY(check_beside(c, &next, &what, &counted, &why, err));
+    if (counted) return R1_OK;
     c->n[what]++;
     if (what != FRAUD_READ_PAYMENT) check_count(c, i, what, why.msg);
     json_t *list = *notes ? json_loads(notes, 0, NULL) : NULL, *note;
@@ -161,12 +184,14 @@ static void print_words(const check_why *w)
 static void print_whys(const check *c, fraud_reading what, const char *title)
 {
     size_t shown = 0;
+    char place[64];
     for (size_t k = 0; k < c->n_why; k++) {
         const check_why *w = &c->why[k];
         if (w->what != what) continue;
         if (!shown++) printf("\n%s\n", title);
         if (shown > WHY_SHOWN) continue;
-        printf("  %zu x, first in message %zu: ", w->n, w->first);
+        printf("  %zu x, first in %s: ", w->n,
+               check_input_place(&c->in, w->first, place, sizeof place));
         r1_utf8_print(stdout, w->text);
         putchar('\n');
         print_words(w);
@@ -191,6 +216,27 @@ static void print_field(const check *c, fraud_field f)
         r1_utf8_print(stdout, x->example);
         if (!ours) printf(": write %s = %s", w->name, x->path);
         putchar('\n');
+    }
+}
+
+/* Rows of the mapping file whose path no message of the sample has: a mistake in writing, maybe. */
+static void print_unmatched(const check *c)
+{
+    const check_proposal *p = &c->proposal;
+    size_t shown = 0;
+    char near[96];
+    for (int f = 0; f < FRAUD_N_F; f++) {
+        const char *path = fraud_map_path(c->map, (fraud_field)f);
+        size_t i = 0;
+        while (path && i < p->n_message && !fraud_map_value(c->map, p->message[i], (fraud_field)f))
+            i++;
+        if (!path || i < p->n_message) continue;
+        r1_nearest nearest = {.found = path};
+        for (size_t k = 0; k < p->n; k++) r1_nearest_offer(&nearest, p->path[k].path);
+        if (!shown++) printf("\nRows of the mapping file that no message fits:\n");
+        printf("  %s: %s = %s: expected a field that messages have, found it in none of %zu%s\n",
+               fraud_map_origin(c->map, (fraud_field)f), fraud_fields[f].name, path, p->n_message,
+               r1_nearest_text(&nearest, near, sizeof near));
     }
 }
 
@@ -226,12 +272,34 @@ static void print_fields(const check *c)
             r1_utf8_print(stdout, c->proposal.path[i].path);
             n++;
         }
+    size_t more = 0;
+    for (size_t i = 0; i < c->proposal.n; i++) more += !c->proposal.path[i].taken;
+    if (more > n) printf(", and %zu more", more - n);
     printf("%s\n", n ? "" : " none");
+    if (!c->proposal.n_unnamed) return;
+    printf(
+        "  %zu values of yours cannot be named in a mapping file, as they have other signs than a "
+        "path can, more than %d\n  bytes, or come behind %d others; the first one is ",
+        c->proposal.n_unnamed, CHECK_PATH_BYTES - 1, CHECK_PATHS_MAX);
+    r1_utf8_print(stdout, c->proposal.unnamed);
+    printf(": rename it\n");
+}
+
+/* A list of payments in one message. */
+static void print_many(const check *c)
+{
+    char split[600];
+    if (!c->proposal.many) return;
+    printf("\n");
+    r1_utf8_print(stdout, c->proposal.list);
+    printf(" is a list of up to %zu places in one message. Where they are payments, send each by "
+           "itself:\n  %s\n",
+           c->proposal.many, check_split_command(&c->proposal, split, sizeof split));
 }
 
 static bool check_good(const check *c)
 {
-    return c->n[FRAUD_READ_PAYMENT] + c->n_repeated == c->in.n;
+    return c->n[FRAUD_READ_PAYMENT] + c->n_repeated == c->in.n && !c->in.counts.n_fault;
 }
 
 /* What the next commands must be told too. */
@@ -239,7 +307,8 @@ static void print_next(const check *c, const r1_options *o, const char *lines)
 {
     const char *currency = r1_options_str(o, "currency"), *rates = r1_options_str(o, "rates");
     const char *same = c->map ? ", and serve the same --currency" : " needs the same --currency";
-    printf("Send them with r1-fraud produce --in %s; serve%s%s%s.\n", lines ? lines : "FILE",
+    printf("Send them with r1-fraud produce --in %s; serve%s%s%s.\n",
+           lines ? lines : r1_options_str(o, "in"),
            c->map     ? " and produce need the same --map"
            : currency ? ""
                       : " reads them as they are",
@@ -258,6 +327,57 @@ static void print_currencies(const check *c, const r1_options *o)
            c->stream.currency);
 }
 
+/* What of the file is no message; with the messages it adds up to all of the file. */
+static void print_rows(const check *c)
+{
+    const fraud_messages_counts *n = &c->in.counts;
+    const char *kind = n->rows ? "row" : "line";
+    if (n->n_fault)
+        printf("%zu more %s%s cannot be read and %s no message:\n", n->n_fault, kind,
+               n->n_fault == 1 ? "" : "s", n->n_fault == 1 ? "is" : "are");
+    for (size_t i = 0; i < n->n_fault && i < CHECK_FAULTS_MAX; i++) {
+        printf("  line %zu: ", c->in.fault[i].line);
+        r1_utf8_print(stdout, c->in.fault[i].why);
+        putchar('\n');
+    }
+    if (n->n_fault > CHECK_FAULTS_MAX) printf("  and %zu more\n", n->n_fault - CHECK_FAULTS_MAX);
+    if (*c->in.hint) printf("  %s\n", c->in.hint);
+    if (n->n_blank)
+        printf("%zu more %s%s blank\n", n->n_blank, kind, n->n_blank == 1 ? " is" : "s are");
+    if (c->in.notes && *c->in.notes) {
+        printf("\nOf the file:\n");
+        r1_utf8_print(stdout, c->in.notes);
+    }
+}
+
+/* Of ids and accounts, several become one so. */
+static void print_rounded(const check *c)
+{
+    for (size_t i = 0; i < c->proposal.n; i++) {
+        const check_path *x = &c->proposal.path[i];
+        if (!*x->rounded) continue;
+        printf("\nThe field ");
+        r1_utf8_print(stdout, x->path);
+        printf(
+            " holds numbers as %s: a spreadsheet has rounded them, and digits are lost. Make the "
+            "column a text and\nexport it again.\n",
+            x->rounded);
+    }
+}
+
+static void print_repeated(const check *c)
+{
+    char a[64], b[64];
+    if (!c->n_repeated) return;
+    printf("%zu more are the same as an earlier message: the service drops them as duplicates\n",
+           c->n_repeated);
+    for (size_t i = 0; i < c->n_repeated && i < PAIRS_MAX; i++)
+        printf("  %s is the same as %s\n",
+               check_input_place(&c->in, c->repeated[i].message, a, sizeof a),
+               check_input_place(&c->in, c->repeated[i].earlier, b, sizeof b));
+    if (c->n_repeated > PAIRS_MAX) printf("  and %zu more\n", c->n_repeated - PAIRS_MAX);
+}
+
 static void check_print(const check *c, const r1_options *o)
 {
     const char *proposed = r1_options_str(o, "propose"), *lines = r1_options_str(o, "out");
@@ -265,16 +385,17 @@ static void check_print(const check *c, const r1_options *o)
            "payments\n",
            c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
            c->n[FRAUD_READ_NOTHING]);
-    if (c->n_repeated)
-        printf("%zu more are the same as an earlier message: the service drops them as "
-               "duplicates\n",
-               c->n_repeated);
+    print_repeated(c);
+    print_rows(c);
+    print_rounded(c);
+    print_unmatched(c);
     print_whys(c, FRAUD_READ_NOTHING, "No payments (dead letters):");
     print_whys(c, FRAUD_READ_UNSCORABLE,
                "Cannot be scored (a person decides, or the setting unscorable):");
     print_whys(c, FRAUD_READ_PAYMENT, "Read otherwise than written (a note on the decision):");
     bool good = check_good(c);
     if (!good && !c->map) print_fields(c);
+    print_many(c);
     if (proposed)
         printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",
                proposed, proposed);
@@ -289,8 +410,6 @@ static void check_print(const check *c, const r1_options *o)
                "file.\n",
                c->proposal.number.doubt, c->proposal.number.form, c->proposal.number.other);
     if (lines) printf("They are in %s as JSON lines.\n", lines);
-    if (good && !lines && strcmp(c->in.form, "JSON lines") != 0)
-        printf("Write them as JSON lines first: --out payments.jsonl\n");
     print_currencies(c, o);
     if (good) print_next(c, o, lines);
 }
@@ -304,7 +423,10 @@ static r1_status check_write_lines(const check *c, const char *path, r1_err *err
     FILE *f = path ? open_memstream(&text, &len) : NULL;
     if (!path) return R1_OK;
     if (!f) R1_FAIL(err, R1_E_NOMEM, "%s: no memory", path);
-    for (size_t i = 0; i < c->in.n; i++) fprintf(f, "%s\n", c->in.text[i]);
+    for (size_t i = 0; i < c->in.n; i++) {
+        fwrite(c->in.message[i].text, 1, c->in.message[i].len, f);
+        putc('\n', f);
+    }
     fclose(f);
     r1_status st = r1_file_write(path, text, len, err);
     free(text);
@@ -330,7 +452,7 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
                                   {"--map", map, 0},
                                   {"--rates", r1_options_str(o, "rates"), 0}};
     R1_TRY(r1_outputs_check(out, R1_COUNT(out), from, R1_COUNT(from), err));
-    R1_TRY(fraud_map_load(&c->map, map, err));
+    R1_TRY(fraud_map_load(&c->map, map, stderr, err));
     R1_TRY(check_input_read(&c->in, in, err));
     check_propose(&c->proposal, &c->in);
     R1_TRY(check_stream_begin(&c->stream, r1_options_str(o, "currency"), r1_options_str(o, "rates"),

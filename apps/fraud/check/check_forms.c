@@ -13,6 +13,8 @@
 #define YEAR_2100_MS INT64_C(4102444800000)
 #define TWO_DAYS_MS  INT64_C(172800000)
 
+enum { ZONE_NAME_BYTES = 8 };
+
 /* One form of times, and how it reads one value. */
 typedef struct {
     fraud_time_style style;
@@ -20,14 +22,11 @@ typedef struct {
     int64_t latest_ms;
 } form_of_time;
 
-static const char *const units[] = {"ms", "s", "us", "ns"};
-
 static void form_name(const form_of_time *f, char out[CHECK_FORM_BYTES])
 {
     snprintf(out, CHECK_FORM_BYTES, "%s",
              f->style.form == FRAUD_TIME_PATTERN ? f->style.pattern
-             : f->style.form == FRAUD_TIME_ISO   ? "iso"
-                                                 : units[f->style.form]);
+                                                 : fraud_time_form_name(f->style.form));
 }
 
 static bool form_text(const check_values *v, size_t i, const form_of_time *f,
@@ -91,12 +90,13 @@ static void form_zones(const form_of_time *f, const check_values *v, check_form 
 
 /* Forms in the order in which they are proposed. */
 static const char *const days[] = {
-    "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y",
-    "%Y%m%d",   "%d%m%Y",   "%m%d%Y",   "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y",
-    "%m-%d-%y", "%y%m%d",   "%d%m%y",   "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%b %d, %Y"};
-static const char *const clocks[] = {"",          " %H:%M:%S",    " %H:%M", "T%H:%M:%S",
-                                     "%H%M%S",    " %H.%M.%S",    " %H.%M", " %I:%M:%S %p",
-                                     " %I:%M %p", " %H:%M:%S %z", " %Hh%M", ", %H:%M:%S",
+    "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y",  "%m/%d/%Y",     "%Y/%m/%d",   "%d-%m-%Y",
+    "%m-%d-%Y", "%Y%m%d",   "%d%m%Y",    "%m%d%Y",       "%d.%m.%y",   "%d/%m/%y",
+    "%m/%d/%y", "%d-%m-%y", "%m-%d-%y",  "%y%m%d",       "%d%m%y",     "%d-%b-%Y",
+    "%d-%b-%y", "%d %b %Y", "%b %d, %Y", "%a, %d %b %Y", "%d. %b. %Y", "%d/%b/%Y"};
+static const char *const clocks[] = {"",          " %H:%M:%S", " %H:%M", "T%H:%M:%S",
+                                     "%H%M%S",    " %H.%M.%S", " %H.%M", " %I:%M:%S %p",
+                                     " %I:%M %p", "T%H%M%S",   " %Hh%M", ", %H:%M:%S",
                                      ", %H:%M"};
 
 typedef struct {
@@ -124,19 +124,49 @@ static void search_try(search *s, const form_of_time *f)
     }
 }
 
+/* A name such as CET with a blank before it, which ends all values: it stands in the pattern as it
+ * is, and the row zone says what it means. "" where there is none, or one that tells an offset. */
+static void values_zone_name(const check_values *v, char name[ZONE_NAME_BYTES])
+{
+    char text[FRAUD_TIME_TEXT_BYTES];
+    int offset;
+    *name = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        if (!v->value[i]) continue;
+        const char *end = fraud_time_text(v->value[i], text) ? strrchr(text, ' ') : NULL;
+        size_t len = end ? strspn(end + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
+        bool fits = len >= 3 && len <= 5 && !end[1 + len] && !fraud_time_zone(end + 1, &offset) &&
+                    (!*name || !strcmp(name, end));
+        snprintf(name, ZONE_NAME_BYTES, "%s", fits ? end : "");
+        if (!fits) return;
+    }
+}
+
+static bool values_are_whole(const check_values *v)
+{
+    char text[FRAUD_TIME_TEXT_BYTES];
+    for (size_t i = 0; i < v->n; i++)
+        if (v->value[i] && fraud_time_text(v->value[i], text) && strpbrk(text, ".,")) return false;
+    return true;
+}
+
 static void search_forms(search *s, int64_t latest_ms)
 {
     form_of_time f = {.style.form = FRAUD_TIME_ISO, .latest_ms = latest_ms};
-    char pattern[CHECK_FORM_BYTES];
+    char pattern[CHECK_FORM_BYTES], name[ZONE_NAME_BYTES];
+    values_zone_name(s->v, name);
     search_try(s, &f);
     for (int unit = FRAUD_TIME_MS; unit < FRAUD_TIME_ISO && !s->v->clock; unit++) {
         f.style.form = (fraud_time_form)unit;
         search_try(s, &f);
     }
+    f.style.form = FRAUD_TIME_EXCEL;
+    f.dates = values_are_whole(s->v);
+    if (!s->v->clock) search_try(s, &f);
     f.style = (fraud_time_style){.form = FRAUD_TIME_PATTERN, .pattern = pattern};
     for (size_t d = 0; d < R1_COUNT(days); d++)
         for (size_t c = s->v->clock != NULL; c < R1_COUNT(clocks); c++) {
-            snprintf(pattern, sizeof pattern, "%s%s", days[d], clocks[c]);
+            snprintf(pattern, sizeof pattern, "%s%s%s", days[d], clocks[c], name);
             f.dates = !c;
             search_try(s, &f);
         }

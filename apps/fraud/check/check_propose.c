@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WALK_DEPTH_MAX = 11 };
+enum { WALK_DEPTH_MAX = 11, PLACES_MAX = 16 };
 
 /* Names that others give to our fields, in English, German and ISO 20022, without regard to case,
  * points, blanks, _ and -. An umlaut falls out, so whrung is one. The first name that a message has
@@ -48,6 +48,8 @@ static const struct {
       "riferimento",
       "rfrence",
       "idoid",
+      "messageid",
+      "msgid",
       "20"}},
     {FRAUD_F_TS,
      {"ts",
@@ -162,7 +164,10 @@ static const struct {
       "50a",
       "50f",
       "absenderkto",
-      "auftraggeberkonto"}},
+      "auftraggeberkonto",
+      "originatoraccount",
+      "originatoriban",
+      "remitteraccount"}},
     {FRAUD_F_TO,
      {"to",
       "creditoriban",
@@ -266,6 +271,14 @@ static check_path *path_of(check_proposal *p, const char *path)
     return x;
 }
 
+/* 1.76723E+12: a spreadsheet shows a long number so, and its last digits are lost. */
+static bool looks_rounded(const char *text)
+{
+    size_t n = strspn(text, "0123456789.,");
+    return n && n < 12 && text[n] == 'E' && text[n + 1] == '+' && text[n + 2] &&
+           !text[n + 2 + strspn(text + n + 2, "0123456789")];
+}
+
 static void path_see(check_path *x, size_t message, const json_t *v)
 {
     char buf[32];
@@ -281,6 +294,8 @@ static void path_see(check_path *x, size_t message, const json_t *v)
     bool below = *text == '-' || (*text && text[strlen(text) - 1] == '-');
     x->negative = x->negative || below;
     x->positive = x->positive || (!below && *text >= '0' && *text <= '9');
+    if (!number && !*x->rounded && looks_rounded(text))
+        snprintf(x->rounded, sizeof x->rounded, "%s", text);
     if (*x->example) return;
     r1_utf8_clean(x->example, sizeof x->example, text);
     for (char *c = x->example; *c; c++) /* it goes into a line of the mapping file */
@@ -299,6 +314,13 @@ static bool path_is_plain(const char *path)
 static void walk_value(check_proposal *p, size_t message, const json_t *v, const char *path,
                        int depth);
 
+/* What no row of a mapping file can name. */
+static void walk_pass(check_proposal *p, const char *path)
+{
+    if (p->n_unnamed++) return;
+    r1_utf8_clean(p->unnamed, sizeof p->unnamed, path);
+}
+
 static void walk_object(check_proposal *p, size_t message, const json_t *o, const char *above,
                         int depth)
 {
@@ -308,18 +330,93 @@ static void walk_object(check_proposal *p, size_t message, const json_t *o, cons
     {
         char path[CHECK_PATH_BYTES];
         int n = snprintf(path, sizeof path, "%s%s%s", above, *above ? "." : "", key);
-        if (n < (int)sizeof path && path_is_plain(path)) walk_value(p, message, v, path, depth);
+        if (n < (int)sizeof path && path_is_plain(path))
+            walk_value(p, message, v, path, depth);
+        else
+            walk_pass(p, path);
     }
 }
 
-/* Of a list the first place. One of objects that has more of them holds several payments, maybe. */
+/* Letters and digits in lower case. */
+static void plain_name(const char *name, char *out, size_t size)
+{
+    size_t n = 0;
+    for (; *name && n + 1 < size; name++)
+        if (isalnum((unsigned char)*name)) out[n++] = (char)tolower((unsigned char)*name);
+    out[n] = 0;
+}
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+    char plain[CHECK_PATH_BYTES];
+    plain_name(name, plain, sizeof plain);
+    while (*names && strcmp(*names, plain) != 0) names++;
+    return *names;
+}
+
+static bool has_one_of(const json_t *o, const char *const *names)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)o, key, v) if (is_one_of(key, names)) return true;
+    return false;
+}
+
+/* Whether each place of the list has another word under the key. */
+static bool key_parts(const json_t *list, const char *key)
+{
+    const char *word[PLACES_MAX];
+    size_t n = json_array_size(list);
+    if (n > PLACES_MAX) return false;
+    for (size_t i = 0; i < n; i++) {
+        word[i] = json_string_value(json_object_get(json_array_get(list, i), key));
+        if (!word[i] || !*word[i] || strlen(word[i]) > 31) return false;
+        for (const char *c = word[i]; *c; c++)
+            if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-') return false;
+        for (size_t k = 0; k < i; k++)
+            if (!strcmp(word[i], word[k])) return false;
+    }
+    return true;
+}
+
+/* The key that tells what each place of a list is, as the role of a party; NULL: none does. A list
+ * of what has amounts is one of payments. */
+static const char *list_key(const json_t *list)
+{
+    static const char *const parts[] = {"role", "party",     "partytype", "partyrole",
+                                        "side", "direction", "relation",  "function",
+                                        "type", "kind",      NULL},
+                             *const money[] = {"amount", "amt",    "instdamt",    "value",
+                                               "sum",    "betrag", "amountminor", NULL};
+    const char *key;
+    json_t *v;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)list, i, v) if (has_one_of(v, money)) return NULL;
+    json_object_foreach(json_array_get(list, 0), key,
+                        v) if (is_one_of(key, parts) && key_parts(list, key)) return key;
+    return NULL;
+}
+
+/* Of a list the place that its key names, else the first one. A list of objects that has more of
+ * them, without such a key, holds several payments, maybe. */
 static void walk_list(check_proposal *p, size_t message, const json_t *v, const char *above,
                       int depth)
 {
     char path[CHECK_PATH_BYTES];
     const json_t *first = json_array_get(v, 0);
+    bool many = json_is_object(first) && json_array_size(v) > 1;
+    const char *key = many ? list_key(v) : NULL;
+    for (size_t i = 0; key && i < json_array_size(v); i++) {
+        const json_t *place = json_array_get(v, i);
+        int n = snprintf(path, sizeof path, "%s[%s=%s]", above, key,
+                         json_string_value(json_object_get(place, key)));
+        if (n < (int)sizeof path) walk_value(p, message, place, path, depth);
+    }
+    if (key) return;
     int n = snprintf(path, sizeof path, "%s.0", above);
-    if (json_is_object(first) && json_array_size(v) > p->many && json_array_size(v) > 1) {
+    size_t len = strlen(p->list); /* a list within the one that was found goes before it */
+    bool inner = p->many && !strncmp(above, p->list, len) && above[len] == '.';
+    if (many && (inner || json_array_size(v) > p->many)) {
         p->many = json_array_size(v);
         snprintf(p->list, sizeof p->list, "%s", above);
     }
@@ -335,20 +432,14 @@ static void walk_value(check_proposal *p, size_t message, const json_t *v, const
         walk_list(p, message, v, path, depth + 1);
     else if (json_is_string(v) || json_is_number(v)) {
         check_path *x = path_of(p, path);
-        if (x) path_see(x, message, v);
+        if (x)
+            path_see(x, message, v);
+        else
+            walk_pass(p, path);
     }
 }
 
 /* ---- what looks like ours ---- */
-
-/* Letters and digits in lower case. */
-static void plain_name(const char *name, char *out, size_t size)
-{
-    size_t n = 0;
-    for (; *name && n + 1 < size; name++)
-        if (isalnum((unsigned char)*name)) out[n++] = (char)tolower((unsigned char)*name);
-    out[n] = 0;
-}
 
 static bool name_fits(const check_path *x, const char *name)
 {
@@ -446,7 +537,8 @@ void check_propose(check_proposal *p, const check_input *in)
     check_propose_end(p);
     for (size_t i = 0; i < in->n && i < CHECK_SAMPLE; i++) {
         fraud_json json;
-        if (fraud_json_read(in->text[i], strlen(in->text[i]), &json, NULL) != R1_OK) continue;
+        if (fraud_json_read(in->message[i].text, in->message[i].len, &json, NULL) != R1_OK)
+            continue;
         p->message[p->n_message] = json.root;
         if (json_is_object(json.root)) walk_object(p, p->n_message, json.root, "", 0);
         p->n_message++;
@@ -545,6 +637,37 @@ static bool question_of(const check_proposal *p, const char *row, char *text, si
 
 bool check_holds_for_all(fraud_field f) { return f == FRAUD_F_KIND || f == FRAUD_F_CURRENCY; }
 
+/* Each list on the path, from the outside, gives a message for each of its places, with all that
+ * stands beside it: jq -c '. as $m | $m.a[] as $x1 | $m | .a = [$x1]'. */
+const char *check_split_command(const check_proposal *p, char *text, size_t size)
+{
+    char each[400] = "", one[400] = "", part[CHECK_PATH_BYTES * 2];
+    const char *at = p->list;
+    size_t n_list = 0;
+    *text = 0;
+    if (!p->many || strpbrk(p->list, "'\"\\[")) return text;
+    for (bool more = true; more;) {
+        const char *next = strstr(at, ".0.");
+        size_t n = 0, len = next ? (size_t)(next - at) : strlen(at);
+        for (const char *key = at; key < at + len; key += strcspn(key, ".") + 1)
+            n += (size_t)snprintf(part + n, sizeof part - n, "[\"%.*s\"]", (int)strcspn(key, "."),
+                                  key);
+        size_t e = strlen(each), o = strlen(one);
+        snprintf(each + e, sizeof each - e, "$x%zu%s[] as $x%zu | ", n_list, part, n_list + 1);
+        snprintf(one + o, sizeof one - o, "%s.%s = [$x%zu", n_list ? " | " : "", part, n_list + 1);
+        n_list++;
+        more = next;
+        at = next ? next + 3 : at;
+    }
+    for (size_t i = 0; i < n_list; i++) {
+        size_t o = strlen(one);
+        snprintf(one + o, sizeof one - o, "]");
+    }
+    int n = snprintf(text, size, "jq -c '. as $x0 | %s$x0 | %s' FILE > NEW", each, one);
+    if (n >= (int)size) *text = 0;
+    return text;
+}
+
 /* ---- the file ---- */
 
 static void put_field(const check_proposal *p, fraud_field i, FILE *f)
@@ -583,6 +706,7 @@ static void put_time(const check_proposal *p, FILE *f)
     if (*p->time.form && p->time.dates)
         fprintf(f, "; These are dates alone, so all payments of a day count at its midnight. Is "
                    "there a field\n; with the time of day? Then write ts_time = its path above.\n");
+    if (strstr(p->time.form, "%y")) fprintf(f, "; Years of two digits are read as 1969 to 2068.\n");
     put_row(p, "format", p->of[FRAUD_F_TS] ? p->time.form : "iso", f);
     put_row(p, "zone", NULL, f);
 }
@@ -615,9 +739,11 @@ char *check_propose_text(const check_proposal *p)
                ";   r1-fraud check --map THIS --in FILE\n"
                "; A path names objects within objects with points; a \"text\" in quotes holds for "
                "all messages.\n; Each ? waits for your answer.\n");
+    char split[600];
     if (p->many)
-        fprintf(f, "; %s has up to %zu places in one message. Send each payment by itself.\n",
-                p->list, p->many);
+        fprintf(f,
+                "; %s has up to %zu places in one message. Send each payment by itself:\n;   %s\n",
+                p->list, p->many, check_split_command(p, split, sizeof split));
     fprintf(f, "[fields]\n");
     for (int i = 0; i < FRAUD_N_F; i++) put_field(p, (fraud_field)i, f);
     put_time(p, f);

@@ -22,6 +22,7 @@ typedef struct {
     const json_t *value[CHECK_SAMPLE]; /* by message; NULL: it lacks the field */
     size_t n;                          /* messages that have it */
     bool taken;                        /* by a field of ours */
+    char rounded[64];                  /* a value such as 1.76723E+12, or "" */
     bool fractions;                    /* a number with a point */
     bool negative;                     /* a number below 0 */
     bool positive;                     /* a number above 0 */
@@ -34,6 +35,8 @@ typedef struct {
     size_t n;
     const check_path *of[FRAUD_N_F]; /* NULL: nothing looks like it */
     check_form time, number;         /* of ts, of the amount */
+    size_t n_unnamed;                /* fields that a mapping file cannot name, in all messages */
+    char unnamed[CHECK_PATH_BYTES];  /* the first of them */
     size_t many;                     /* places of a list of payments in one message; 0: none */
     char list[CHECK_PATH_BYTES];     /* its path */
     /* A constant where they have no field: a word, or "?" where a person must say. NULL: they have
@@ -50,6 +53,8 @@ bool check_holds_for_all(fraud_field f);
 /* What cannot be seen in the messages: the row of the mapping file, and the question; n from 0.
  * false behind the last one. */
 bool check_question(const check_proposal *p, size_t n, const char **row, char *text, size_t size);
+/* How a message with a list of payments is taken apart: a command, or "" where there is none. */
+const char *check_split_command(const check_proposal *p, char *text, size_t size);
 /* The mapping file as text; free it. */
 char *check_propose_text(const check_proposal *p);
 

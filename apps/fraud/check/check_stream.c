@@ -28,6 +28,9 @@ r1_status check_stream_begin(check_stream *s, const char *currency, const char *
         R1_FAIL(err, R1_E_INVAL, "currency: expected a code of ISO 4217, found \"%s\"", currency);
     snprintf(s->currency, sizeof s->currency, "%s", currency ? currency : "");
     R1_TRY(fraud_rates_load(&s->rates, rates, currency, err));
+    for (s->n_ids = 16; s->n_ids < 2 * n;) s->n_ids *= 2;
+    s->ids = calloc(s->n_ids, sizeof *s->ids);
+    if (!s->ids) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu ids", n);
     return fraud_txset_new(&s->seen, n ? n : 1, err);
 }
 
@@ -35,6 +38,7 @@ void check_stream_end(check_stream *s)
 {
     fraud_rates_free(s->rates);
     fraud_txset_free(s->seen);
+    free(s->ids);
     *s = (check_stream){0};
 }
 
@@ -58,10 +62,22 @@ static bool stream_takes(check_stream *s, const fraud_payment *p, r1_err *why)
     return true;
 }
 
-r1_status check_stream_next(check_stream *s, const fraud_payment *p, bool scorable,
-                            uint64_t content, check_verdict *verdict, r1_err *why, r1_err *err)
+/* The message that had the id first. */
+static size_t stream_first(check_stream *s, const char *tx_id, size_t message)
 {
-    fraud_seen seen = fraud_txset_look(s->seen, p->tx_id, content);
+    uint64_t id = r1_hash64(tx_id, strlen(tx_id), 0);
+    size_t at = id & (s->n_ids - 1);
+    while (s->ids[at].used && s->ids[at].id != id) at = (at + 1) & (s->n_ids - 1);
+    if (!s->ids[at].used) s->ids[at] = (check_id){id, message, true};
+    return s->ids[at].message;
+}
+
+r1_status check_stream_next(check_stream *s, const check_next *next, check_verdict *verdict,
+                            size_t *earlier, r1_err *why, r1_err *err)
+{
+    const fraud_payment *p = next->p;
+    fraud_seen seen = fraud_txset_look(s->seen, p->tx_id, next->content);
+    *earlier = stream_first(s, p->tx_id, next->message);
     *verdict = seen == FRAUD_SEEN_SAME ? CHECK_REPEATED : CHECK_APART;
     if (seen == FRAUD_SEEN_SAME) return R1_OK;
     bool applied = false;
@@ -70,8 +86,8 @@ r1_status check_stream_next(check_stream *s, const fraud_payment *p, bool scorab
             why->msg, sizeof why->msg,
             "tx_id: expected an id that no earlier payment with other content has, found %.200s",
             p->tx_id);
-    else if (scorable)
+    else if (next->scorable)
         applied = stream_takes(s, p, why);
     if (applied) *verdict = CHECK_FITS;
-    return fraud_txset_add(s->seen, p->tx_id, content, applied, err);
+    return fraud_txset_add(s->seen, p->tx_id, next->content, applied, err);
 }

@@ -5,7 +5,7 @@
  * It asks the functions of the service, with the default settings of dates, in the order of the
  * file. The clock of the machine stands for the time stamps of messages, which do not exist yet.
  *
- * Owns:    the set of ids and the rates. Threads: one. Errors: R1_E_NOMEM; R1_E_INVAL of rates. */
+ * Owns:    the ids and the rates. Threads: one. Errors: R1_E_NOMEM; R1_E_INVAL of rates. */
 #ifndef FRAUD_CHECK_STREAM_H
 #define FRAUD_CHECK_STREAM_H
 
@@ -19,8 +19,17 @@ typedef enum {
     CHECK_APART     /* decided without a score; *why tells */
 } check_verdict;
 
+/* Where an id came first. */
+typedef struct {
+    uint64_t id; /* its hash */
+    size_t message;
+    bool used;
+} check_id;
+
 typedef struct {
     fraud_txset *seen;
+    check_id *ids; /* [n_ids], a power of two: open addressing */
+    size_t n_ids;
     fraud_rates *rates;
     size_t n_foreign; /* payments in another currency without a rate */
     char currency[4]; /* "": that of the first payment, which is not read yet */
@@ -33,8 +42,15 @@ r1_status check_stream_begin(check_stream *s, const char *currency, const char *
                              r1_err *err);
 void check_stream_end(check_stream *s); /* all zero bytes are fine */
 
-/* The next message that has an id; scorable: all of *p could be read. */
-r1_status check_stream_next(check_stream *s, const fraud_payment *p, bool scorable,
-                            uint64_t content, check_verdict *verdict, r1_err *why, r1_err *err);
+/* A message that has an id, the next one. */
+typedef struct {
+    const fraud_payment *p;
+    size_t message; /* from 0 */
+    bool scorable;  /* all of *p could be read */
+    uint64_t content;
+} check_next;
+/* *earlier: the first message with its id, itself where there is none before it. */
+r1_status check_stream_next(check_stream *s, const check_next *next, check_verdict *verdict,
+                            size_t *earlier, r1_err *why, r1_err *err);
 
 #endif

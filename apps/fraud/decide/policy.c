@@ -2,6 +2,7 @@
 /* policy.c - reads rules and lists once, decides without allocation unless a shadow matches. */
 #include "decide/policy.h"
 
+#include "decide/rule_advice.h"
 #include "decide/rule_expr.h"
 #include "text/nearest.h"
 
@@ -126,9 +127,11 @@ static void policy_skip(parser *p)
 
 static r1_status policy_expected(parser *p, const char *what)
 {
+    char advice[96];
     policy_skip(p);
-    R1_FAIL(p->err, R1_E_INVAL, "%s:%d:%d: expected %s, found \"%.40s\"", p->s->path, p->s->n,
-            fraud_lines_column(p->s, p->at), what, *p->at ? p->at : "end of line");
+    rule_advice(p->at, strstr(what, "text") != NULL, advice, sizeof advice);
+    R1_FAIL(p->err, R1_E_INVAL, "%s:%d:%d: expected %s, found \"%.40s\"%s", p->s->path, p->s->n,
+            fraud_lines_column(p->s, p->at), what, *p->at ? p->at : "end of line", advice);
 }
 
 static bool policy_take(parser *p, const char *word)
@@ -188,6 +191,23 @@ static r1_status parse_option(parser *p, fraud_rule_info *r)
     return policy_expected(p, "off, shadow, max N/h, owner \"...\" or note \"...\"");
 }
 
+static r1_status refuse_action(parser *p)
+{
+    char word[32], near[96];
+    policy_skip(p);
+    size_t len = strspn(p->at, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    snprintf(word, sizeof word, "%.*s", (int)len, p->at);
+    r1_nearest nearest = {.found = word};
+    for (int a = FRAUD_ALLOW; a <= FRAUD_BLOCK; a++)
+        r1_nearest_offer(&nearest, fraud_action_name((fraud_action)a));
+    r1_status st = policy_expected(p, "allow, review or block");
+    size_t at = p->err ? strlen(p->err->msg) : 0;
+    if (p->err && len)
+        snprintf(p->err->msg + at, sizeof p->err->msg - at, "%s",
+                 r1_nearest_text(&nearest, near, sizeof near));
+    return st;
+}
+
 static r1_status parse_action(parser *p, fraud_action *action)
 {
     if (!policy_take(p, "->")) return policy_expected(p, "\"and\", \"or\" or \"->\"");
@@ -197,7 +217,7 @@ static r1_status parse_action(parser *p, fraud_action *action)
         policy_skip(p);
         return *p->at ? policy_expected(p, "end of line") : R1_OK;
     }
-    return policy_expected(p, "allow, review or block");
+    return refuse_action(p);
 }
 
 static r1_status parse_rule(parser *p, rule *r, const rule_context *context)
@@ -273,6 +293,7 @@ static r1_status parse_rules(fraud_policy *policy, fraud_lines *s, r1_err *err)
                                   .note = policy_note,
                                   .currency = policy->o.currency,
                                   .ctx = policy};
+    bool some = false;
     while (fraud_lines_next(s)) {
         r1_err why = {0};
         parser p = {.s = s, .at = s->line, .err = &why};
@@ -280,7 +301,11 @@ static r1_status parse_rules(fraud_policy *policy, fraud_lines *s, r1_err *err)
         if (!*p.at) continue;
         r1_status st = parse_line(policy, &p, &context);
         R1_TRY(policy_mistake(policy, st, &why, err));
+        some = true;
     }
+    char text[NOTE_BYTES];
+    snprintf(text, sizeof text, "%.200s: no rule stands in this file", s->path);
+    if (!some) policy_note(policy, text);
     return R1_OK;
 }
 
@@ -378,6 +403,9 @@ static void policy_describe(fraud_policy *p, uint64_t hash)
         n += (size_t)snprintf(p->text + n, sizeof p->text - n, " %s=%zu",
                               fraud_account_list_name(p->list[i]),
                               fraud_account_list_count(p->list[i]));
+    if (o->rates && n < sizeof p->text)
+        n += (size_t)snprintf(p->text + n, sizeof p->text - n, " rates=%016llx",
+                              (unsigned long long)o->rates);
     if (*p->calibration && n < sizeof p->text)
         snprintf(p->text + n, sizeof p->text - n, " %s", p->calibration);
 }
@@ -399,6 +427,7 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
     const double numbers[] = {o->review_at, o->block_at, o->alerts_per_day};
     uint64_t hash = r1_hash64(numbers, sizeof numbers, 0);
     hash = r1_hash64(p->calibration, strlen(p->calibration), hash);
+    if (o->rates) hash = r1_hash64(&o->rates, sizeof o->rates, hash);
     R1_TRY(policy_list_read(p, &p->allow, ALLOW_LIST, o->allow_path, &hash, err));
     R1_TRY(policy_list_read(p, &p->block, BLOCK_LIST, o->block_path, &hash, err));
     R1_TRY(policy_named_lists(p, o, &hash, err));
@@ -432,6 +461,7 @@ r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_er
                                .block_at = o->block_at,
                                .alerts_per_day = o->alerts_per_day,
                                .currency = o->currency,
+                               .rates = o->rates,
                                .mistake = o->mistake,
                                .mistake_ctx = o->mistake_ctx};
     if (o->calibration) snprintf(p->calibration, sizeof p->calibration, "%s", o->calibration);

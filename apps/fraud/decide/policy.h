@@ -64,6 +64,7 @@ typedef struct {
     size_t n_list;
     const char *currency;    /* of the stream; NULL: not known */
     const char *calibration; /* what the thresholds come from, in words; NULL: settings */
+    uint64_t rates;          /* fraud_rates_hash of the amounts that it judges; 0: no rates */
     /* Hears each mistake in rules and lists up to the 32nd: reading goes on behind it, and fails
      * at its end with the first one. NULL: the first one ends it. */
     void (*mistake)(void *ctx, const char *text);
@@ -98,7 +99,7 @@ void fraud_decision_release(fraud_decision *d);
  * FRAUD_DECISION_LIST_BYTES hold. */
 const char *fraud_decision_list(const fraud_decision *d, char *text, size_t size);
 
-/* 16 hex digits over thresholds, rules and lists: what a decision row names as its
+/* 16 hex digits over thresholds, rules, lists and rates: what a decision row names as its
  * configuration. */
 const char *fraud_policy_version(const fraud_policy *p);
 /* One line of text about what is in force. */

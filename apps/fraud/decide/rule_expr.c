@@ -3,6 +3,8 @@
  * function is one line of the grammar in rule_expr.h; each returns what its part is: a type, and
  * the field or constant where it is nothing more. */
 #include "decide/rule_expr.h"
+
+#include "decide/rule_advice.h"
 #include "text/nearest.h"
 
 #include <ctype.h>
@@ -21,7 +23,7 @@ typedef struct {
     const rule_function *function;
     bool constant;
     double value;     /* of a constant */
-    char currency[4]; /* of money; "": the payment's own */
+    char currency[4]; /* of money; "": that of the stream */
     bool bare;        /* a number that stands for money as it is */
     bool grouped;     /* a number such as 1.000, which some read as a thousand */
     const char *at;   /* where it begins */
@@ -66,9 +68,10 @@ static r1_status expr_fail(const expr_parser *p, const char *at, const char *exp
 
 static r1_status expr_expected(const expr_parser *p, const char *what)
 {
-    char found[41], quoted[48];
+    char found[41], quoted[48], advice[96];
+    bool text = strstr(what, "text") != NULL;
     snprintf(quoted, sizeof quoted, "\"%s\"", expr_found(p->at, found, sizeof found));
-    return expr_fail(p, p->at, what, quoted, "");
+    return expr_fail(p, p->at, what, quoted, rule_advice(p->at, text, advice, sizeof advice));
 }
 
 /* ---- signs and words ---- */
@@ -88,7 +91,8 @@ static bool expr_take(expr_parser *p, const char *word)
     if (strncmp(p->at, word, len) != 0 ||
         (isalpha((unsigned char)*word) && expr_is_word(p->at[len])))
         return false;
-    if (!strcmp(word, "-") && p->at[1] == '>') return false; /* the arrow */
+    bool arrow = *p->at == '-' && p->at[1] == '>', differs = *p->at == '<' && p->at[1] == '>';
+    if (len == 1 && (arrow || differs)) return false; /* SQL's <> is told */
     p->at += len;
     return true;
 }
@@ -213,7 +217,9 @@ static r1_status expr_unit(expr_parser *p, expr_part *part)
     }
     bool joined = expr_is_word(*p->at);
     expr_skip(p);
-    bool capitals = isupper((unsigned char)p->at[0]) && isupper((unsigned char)p->at[1]);
+    bool capitals = isupper((unsigned char)p->at[0]) && isupper((unsigned char)p->at[1]),
+         joins = expr_take(p, "AND") || expr_take(p, "OR"); /* told behind the number */
+    if (joins) p->at = before, capitals = false;
     if (capitals && expr_word(p, word, sizeof word)) {
         char nearest[80];
         const rule_field *currency = rule_field_of("currency");
@@ -337,8 +343,9 @@ static r1_status expr_unknown(expr_parser *p, const char *at, const char *word)
     if (!strcmp(word, "nan") || !strcmp(word, "inf"))
         return expr_fail(p, at, "a number that is finite", word, "");
     snprintf(found, sizeof found, "\"%.40s\"", word);
-    return expr_fail(p, at, "a field or a function", found,
-                     rule_word_nearest(word, nearest, sizeof nearest));
+    rule_word_nearest(word, nearest, sizeof nearest);
+    if (!*nearest) rule_advice(at, false, nearest, sizeof nearest);
+    return expr_fail(p, at, "a field or a function", found, nearest);
 }
 
 static r1_status expr_named(expr_parser *p, expr_part *part)
@@ -755,8 +762,7 @@ static r1_status expr_need_condition(const expr_parser *p, expr_part *part)
 {
     if (part->type == RULE_BOOL) return R1_OK;
     if (part->field && part->field->flag) return part->type = RULE_BOOL, R1_OK;
-    R1_FAIL(p->err, R1_E_INVAL, "%s:%d:%d: expected == != < <= > >= or in, found \"%.40s\"",
-            p->s->path, p->s->n, fraud_lines_column(p->s, p->at), *p->at ? p->at : "end of line");
+    return expr_expected(p, "== != < <= > >= or in");
 }
 
 static r1_status expr_not(expr_parser *p, expr_part *part)
@@ -814,18 +820,18 @@ static r1_status expr_condition(expr_parser *p)
     return R1_OK;
 }
 
-/* Amounts of different currencies are not alike: a rule that compares them says which it means. */
+/* Payments come to rules in the currency of the stream, so an amount without one is in that: it
+ * means another sum in another stream, and a rule that names its currency does not. */
 static void expr_note(const expr_parser *p)
 {
     char text[400];
     if (!p->bare_at || p->names_currency || !p->context || !p->context->note) return;
     const char *currency = p->context->currency;
     snprintf(text, sizeof text,
-             "%.200s:%d:%d: an amount without a currency is compared in each payment's own: %s "
-             "%.15g %s, or currency == \"%s\" beside it",
-             p->s->path, p->s->n, fraud_lines_column(p->s, p->bare_at),
-             currency ? "write" : "name the one that is meant, such as", p->bare_value,
-             currency ? currency : "EUR", currency ? currency : "EUR");
+             "%.200s:%d:%d: an amount without a currency is in that of the stream%s%s: %s %.15g %s",
+             p->s->path, p->s->n, fraud_lines_column(p->s, p->bare_at), currency ? ", " : "",
+             currency ? currency : "", currency ? "write" : "name it, as in", p->bare_value,
+             currency ? currency : "EUR");
     p->context->note(p->context->ctx, text);
 }
 

@@ -18,7 +18,9 @@ enum {
     GROUP_MS = 50,          /* of the group's thread */
     SESSION_DEFAULT = 6000, /* what a broker takes unless it is told otherwise */
     READ_AHEAD_KIB = 16384,
-    QUERY_S = 2
+    QUERY_S = 2,
+    BEAT_US = 1000000, /* from one sign of life to the next */
+    FOREIGN_MAX = 1000 /* messages of others that may stand before the first event */
 };
 
 struct fraud_fleet {
@@ -39,7 +41,7 @@ struct fraud_fleet {
     _Atomic uint64_t voids;
     atomic_int session_ms;
     atomic_bool joined, ending;
-    pthread_t thread[3];
+    pthread_t thread[4];
     int n_thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
@@ -54,6 +56,9 @@ struct fraud_fleet {
     int64_t running; /* the sequencer's epoch; its thread's alone */
     bool change_waits, released;
     char holder[96];
+    fraud_member member; /* this process; owner "": it has not entered */
+    fraud_members others;
+    int64_t beat_us; /* monotonic; the lease's thread alone */
     r1_err failure;
 };
 
@@ -166,6 +171,42 @@ static r1_status lease_committed(fraud_fleet *f, r1_store *s, r1_err *err)
     return st;
 }
 
+/* What differs is said when it changes. */
+static void members_say(const fraud_members *before, const fraud_members *now)
+{
+    if (!strcmp(before->text, now->text)) return;
+    if (now->differ)
+        r1_log(R1_LOG_WARN, "settings_differ",
+               "settings=%zu found=\"%s\" expected=\"the same rules, lists and thresholds in each "
+               "process\"",
+               now->differ, now->text);
+    else
+        r1_log(R1_LOG_INFO, "settings_agree", "processes=%d", now->n + 1);
+}
+
+static void members_take(fraud_fleet *f, const fraud_members *now)
+{
+    pthread_mutex_lock(&f->lock);
+    fraud_members before = f->others;
+    f->others = *now;
+    pthread_mutex_unlock(&f->lock);
+    members_say(&before, now);
+}
+
+static r1_status lease_beat(fraud_fleet *f, r1_store *s, r1_err *err)
+{
+    fraud_members now;
+    int64_t at = r1_mono_us();
+    if (at - f->beat_us < BEAT_US) return R1_OK;
+    pthread_mutex_lock(&f->lock);
+    fraud_member m = f->member;
+    pthread_mutex_unlock(&f->lock);
+    R1_TRY(fraud_member_beat(&m, s, &now, err));
+    f->beat_us = at;
+    members_take(f, &now);
+    return R1_OK;
+}
+
 static r1_status lease_turn(fraud_fleet *f, r1_store **s, r1_err *err)
 {
     const r1_store_opts opts = {.application = "r1-fraud lease", .statement_s = QUERY_S};
@@ -178,6 +219,7 @@ static r1_status lease_turn(fraud_fleet *f, r1_store **s, r1_err *err)
         R1_TRY(fraud_lease_ask(&f->lease, *s, mine, seen, &got, err));
         lease_took(f, asked, &got);
     }
+    R1_TRY(lease_beat(f, *s, err));
     return lease_committed(f, *s, err);
 }
 
@@ -200,6 +242,7 @@ static void *lease_main(void *arg)
     }
     int64_t mine = atomic_exchange(&f->mine, 0);
     if (s && r1_store_alive(s) && mine) fraud_lease_release(&f->lease, s, mine, &err);
+    if (s && r1_store_alive(s)) fraud_member_leave(&f->member, s, &err);
     r1_store_close(s);
     return NULL;
 }
@@ -368,6 +411,31 @@ static void *group_main(void *arg)
     return NULL;
 }
 
+/* ---- the pulse's thread ---- */
+
+/* A process that was stopped for so long that the brokers may have given its partitions to others.
+ * Whether they did, nobody here can know in time, so it always ends. This thread does nothing but
+ * sleep: where it slept for too long, all threads stood still. */
+static void *pulse_main(void *arg)
+{
+    fraud_fleet *f = arg;
+    while (!atomic_load(&f->ending)) {
+        int64_t since = r1_mono_us();
+        fleet_sleep(f, TURN_MS);
+        int64_t away_ms = (r1_mono_us() - since) / 1000 - TURN_MS,
+                limit_ms = (int64_t)atomic_load(&f->session_ms) * 2 / 3;
+        if (away_ms <= limit_ms) continue;
+        r1_err err = {0};
+        r1_err_set(&err, R1_E_AGAIN, __FILE__, __LINE__,
+                   "this process stood still for %.1f s, longer than the %.1f s that group-session "
+                   "allows: others may have its partitions; start it again",
+                   (double)away_ms / 1e3, (double)limit_ms / 1e3);
+        fleet_fail(f, R1_E_AGAIN, &err);
+        break;
+    }
+    return NULL;
+}
+
 int64_t fraud_fleet_whole(const fraud_fleet *f) { return atomic_load(&f->whole); }
 bool fraud_fleet_sequences(fraud_fleet *f) { return fleet_leads(f); }
 
@@ -499,6 +567,7 @@ r1_status fraud_fleet_join(fraud_fleet *f, r1_err *err)
     const int32_t one = 1;
     R1_TRY(r1_watch_start(&f->watch, f->reader, &f->o.stream, 1, &one, f->o.refresh_ms, err));
     atomic_store(&f->joined, true);
+    R1_TRY(fleet_thread(f, pulse_main, err));
     R1_TRY(fleet_thread(f, sequencer_main, err));
     return fleet_thread(f, group_main, err);
 }
@@ -551,8 +620,20 @@ static r1_status genesis_try(fraud_fleet *f, r1_store *s, fraud_genesis_make *ma
     return st;
 }
 
+/* Messages of others may stand before the first event, where somebody was quicker. A topic that has
+ * them alone is somebody else's, or was named by mistake. */
+static r1_status genesis_foreign(const fraud_fleet *f, int64_t read, int64_t high, r1_err *err)
+{
+    if (read < high && read < FOREIGN_MAX) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "events-topic %s: expected an empty topic, or one that begins with the event of a log, "
+            "found %lld messages without the header " FRAUD_EVENT_HEADER " at its beginning: is it "
+            "another program's? Name another topic, or delete this one and make it anew",
+            f->o.events, (long long)read);
+}
+
 /* The first event, where it is still there. */
-static r1_status genesis_first(fraud_fleet *f, fraud_genesis *out, r1_err *err)
+static r1_status genesis_first(fraud_fleet *f, int64_t high, fraud_genesis *out, r1_err *err)
 {
     const r1_start start = {.next_offset = 0, .end_offset = 1, .witness_offset = -1};
     r1_message m;
@@ -573,6 +654,7 @@ static r1_status genesis_first(fraud_fleet *f, fraud_genesis *out, r1_err *err)
         if (ours) return st;
         r1_log(R1_LOG_ERROR, "event_refused", "topic=%s offset=%lld expected=\"a genesis\"",
                f->o.events, (long long)(f->first_next - 1));
+        R1_TRY(genesis_foreign(f, f->first_next, high, err));
     }
 }
 
@@ -640,7 +722,7 @@ r1_status fraud_fleet_genesis(fraud_fleet *f, r1_store *s, fraud_genesis_make *m
     }
     *whole = low == 0;
     if (*whole) {
-        R1_TRY(genesis_first(f, out, err));
+        R1_TRY(genesis_first(f, high, out, err));
         R1_TRY(genesis_same(f, out, err));
     }
     R1_TRY(genesis_log(f, s, *whole, err));
@@ -652,6 +734,23 @@ r1_status fraud_fleet_genesis(fraud_fleet *f, r1_store *s, fraud_genesis_make *m
     memcpy(p->next, out->next, sizeof p->next);
     memset(p->last_offset, 0xff, sizeof p->last_offset);
     return R1_OK;
+}
+
+/* The thread of the lease begins here, so that the process counts as live while it restores. */
+r1_status fraud_fleet_enter(fraud_fleet *f, r1_store *s, const fraud_member *m, r1_err *err)
+{
+    fraud_members others;
+    R1_TRY(fraud_member_beat(m, s, &others, err));
+    fraud_fleet_tell(f, m);
+    members_take(f, &others);
+    return fleet_thread(f, lease_main, err);
+}
+
+void fraud_fleet_tell(fraud_fleet *f, const fraud_member *m)
+{
+    pthread_mutex_lock(&f->lock);
+    f->member = *m;
+    pthread_mutex_unlock(&f->lock);
 }
 
 static r1_status fleet_range(fraud_fleet *f, const fraud_fleet_place *p, int64_t *end, r1_err *err)
@@ -673,6 +772,16 @@ r1_status fraud_fleet_reaches(fraud_fleet *f, const fraud_fleet_place *at, r1_er
     int64_t high;
     return fleet_range(f, at, &high, err);
 }
+
+int fraud_fleet_missing(fraud_fleet *f, int n_partition)
+{
+    pthread_mutex_lock(&f->lock);
+    int owned = f->member.owned + f->others.owned;
+    pthread_mutex_unlock(&f->lock);
+    return owned < n_partition ? n_partition - owned : 0;
+}
+
+uint64_t fraud_fleet_log(const fraud_fleet *f) { return f->first.log; }
 
 r1_status fraud_fleet_begin(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err)
 {
@@ -696,7 +805,7 @@ r1_status fraud_fleet_begin(fraud_fleet *f, const fraud_fleet_place *at, r1_err 
     atomic_store(&f->seen, p->fold.epoch);
     atomic_store(&f->number, p->fold.number);
     atomic_store(&f->mark_wanted, true);
-    return fleet_thread(f, lease_main, err);
+    return R1_OK;
 }
 
 bool fraud_fleet_caught_up(const fraud_fleet *f) { return f->place.events_next >= f->target; }
@@ -811,5 +920,7 @@ void fraud_fleet_stats_read(fraud_fleet *f, fraud_fleet_stats *out)
                                .session_ms = atomic_load(&f->session_ms)};
     pthread_mutex_lock(&f->lock);
     snprintf(out->sequencer, sizeof out->sequencer, "%s", f->holder);
+    out->members = *f->member.owner ? f->others.n + 1 : 0;
+    out->differ = f->others.differ;
     pthread_mutex_unlock(&f->lock);
 }

@@ -4,11 +4,13 @@
  *    topics ─▶ sequencer (one of the processes) ─▶ topic of events ─▶ reader (each process)
  *
  * Each process reads every event, so each has the whole state. What it decides and writes are the
- * partitions that the consumer group gives it. Three threads stand beside the reader:
+ * partitions that the consumer group gives it. Four threads stand beside the reader:
  *
- *     lease      renews or asks for the sequencer's lease, and asks how far others have committed
+ *     lease      renews or asks for the sequencer's lease, asks how far others have committed, and
+ *                compares settings with theirs
  *     sequencer  runs an epoch while this process has the lease
  *     group      is a member of the consumer group
+ *     pulse      notices that all of them stood still for too long, and ends the process
  *
  * Owns:    threads, clients and a connection; borrows every text.
  * Threads: the functions are the reader's, but for fraud_fleet_hint and fraud_fleet_stats_read.
@@ -17,6 +19,7 @@
 #define FRAUD_FLEET_H
 
 #include "fleet/lease.h"
+#include "fleet/member.h"
 #include "fleet/sequencer.h"
 #include "stream/group.h"
 
@@ -38,6 +41,8 @@ typedef struct {
     r1_merge_stats merged; /* while it was the sequencer */
     int session_ms;        /* of the consumer group; may be longer than asked for */
     char sequencer[96];
+    int members;   /* processes that live, this one included; 0: it has not joined */
+    size_t differ; /* settings of decisions in which others differ */
 } fraud_fleet_stats;
 
 typedef struct fraud_fleet fraud_fleet;
@@ -54,10 +59,18 @@ void fraud_fleet_free(fraud_fleet *f); /* after the last message that it read; N
 typedef r1_status fraud_genesis_make(void *ctx, fraud_genesis *g, r1_err *err);
 r1_status fraud_fleet_genesis(fraud_fleet *f, r1_store *s, fraud_genesis_make *make, void *ctx,
                               fraud_genesis *out, bool *whole, r1_err *err);
+/* Is one of the processes from now on, with these settings. R1_E_INVAL: those of another process
+ * give another state. After fraud_fleet_genesis, once. */
+r1_status fraud_fleet_enter(fraud_fleet *f, r1_store *s, const fraud_member *m, r1_err *err);
+/* Its settings of decisions, what waits for a restart, or what it owns are others now. */
+void fraud_fleet_tell(fraud_fleet *f, const fraud_member *m);
+/* Partitions of payments that no process of this log was given, as far as this one knows. */
+int fraud_fleet_missing(fraud_fleet *f, int n_partition);
 
 /* Whether the topic still holds what lies behind this place. R1_E_NOT_FOUND: it does not, or the
  * place is of another log. */
 r1_status fraud_fleet_reaches(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err);
+uint64_t fraud_fleet_log(const fraud_fleet *f); /* whose events the topic has */
 /* Reads on from here: that of a snapshot, or NULL: behind the genesis. */
 r1_status fraud_fleet_begin(fraud_fleet *f, const fraud_fleet_place *at, r1_err *err);
 /* Whether what the broker held when fraud_fleet_begin was called has been read. */

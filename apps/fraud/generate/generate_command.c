@@ -52,8 +52,7 @@ static r1_status sink_open(sink *s, const char *path, r1_err *err)
     snprintf(s->path, sizeof s->path, "%s", path);
     snprintf(s->tmp, sizeof s->tmp, "%s.tmp", path);
     s->f = fopen(s->tmp, "w");
-    if (!s->f) R1_FAIL(err, R1_E_IO, "%s: %s", s->tmp, strerror(errno));
-    return R1_OK;
+    return s->f ? R1_OK : r1_file_refuse(s->tmp, R1_E_IO, errno, err);
 }
 
 /* The whole file appears under its name, or nothing does. */

@@ -6,6 +6,7 @@
 #include "r1_assert.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,23 @@ typedef struct {
     uint8_t which[FRAUD_NEAR];  /* edge i has other end other[which[i]] */
     int n, n_other;
 } near_list;
+
+enum { WALK_BYTES = offsetof(fraud_entity, born) }; /* what walks read of an entity */
+
+/* GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
+ * The asm keeps them. */
+static inline void patterns_prefetch(const void *row, size_t bytes)
+{
+    const char *first = row, *last = first + bytes - 1;
+    __builtin_prefetch(first);
+    __builtin_prefetch(last); /* rows lie across two lines */
+    __asm__ volatile("" : : "r"(first));
+}
+
+static void prefetch_edge(const fraud_state *s, uint64_t seq)
+{
+    patterns_prefetch(fraud_state_edge(s, seq), sizeof(fraud_edge));
+}
 
 /* The place of x in the list, n where it is not there. */
 static int patterns_find(const uint32_t *list, int n, uint32_t x)
@@ -71,21 +89,38 @@ static void prefetch_far(const fraud_state *s, const near_list *l, int direction
 {
     uint64_t at[FRAUD_NEAR];
     int n = 0;
-    for (int i = 0; i < l->n_other; i++) __builtin_prefetch(&s->entity[l->other[i]]);
+    for (int i = 0; i < l->n_other; i++) patterns_prefetch(&s->entity[l->other[i]], WALK_BYTES);
     for (int i = 0; i < l->n_other; i++) {
         at[n] = s->entity[l->other[i]].head[direction];
-        if (fraud_state_has(s, at[n])) __builtin_prefetch(fraud_state_edge(s, at[n++]));
+        if (fraud_state_has(s, at[n])) prefetch_edge(s, at[n++]);
     }
     for (int step = 1; step < FRAUD_FAR && n; step++) {
         int left = 0;
         for (int i = 0; i < n; i++) {
             uint64_t older = fraud_edge_older(fraud_state_edge(s, at[i]), at[i], direction);
             if (!fraud_state_has(s, older)) continue;
-            __builtin_prefetch(fraud_state_edge(s, older));
+            prefetch_edge(s, older);
             at[left++] = older;
         }
         n = left;
     }
+}
+
+/* The same for the first hop: four chains side by side. */
+static void prefetch_near(const fraud_state *s, uint32_t u, uint32_t v)
+{
+    const uint64_t head[4] = {s->entity[u].head[0], s->entity[u].head[1], s->entity[v].head[0],
+                              s->entity[v].head[1]};
+    uint64_t at[4];
+    memcpy(at, head, sizeof at);
+    for (int i = 0; i < 4; i++)
+        if (fraud_state_has(s, at[i])) prefetch_edge(s, at[i]);
+    for (int step = 1; step < FRAUD_NEAR; step++)
+        for (int i = 0; i < 4; i++) {
+            if (!fraud_state_has(s, at[i])) continue;
+            at[i] = fraud_edge_older(fraud_state_edge(s, at[i]), at[i], i % 2);
+            if (fraud_state_has(s, at[i])) prefetch_edge(s, at[i]);
+        }
 }
 
 static float patterns_days(int64_t ms) { return (float)((double)ms / (double)FRAUD_DAY_MS); }
@@ -134,20 +169,45 @@ static float patterns_overlap(const uint32_t *a, int n_a, const uint32_t *b, int
     return (float)n;
 }
 
+/* A set of entities that tells most strangers at once. */
+typedef struct {
+    uint64_t bits[4];
+    const near_list *list;
+} near_set;
+
+static near_set set_of(const near_list *l)
+{
+    near_set set = {.list = l};
+    for (int i = 0; i < l->n_other; i++)
+        set.bits[l->other[i] / 64 % 4] |= UINT64_C(1) << l->other[i] % 64;
+    return set;
+}
+
+/* Whether one of l's other ends, but for not1 and not2, is in the set. */
+static bool patterns_meet(const near_list *l, const near_set *set, uint32_t not1, uint32_t not2)
+{
+    for (int i = 0; i < l->n_other; i++) {
+        uint32_t x = l->other[i];
+        if (set->bits[x / 64 % 4] >> x % 64 & 1 && x != not1 && x != not2 &&
+            patterns_contains(set->list->other, set->list->n_other, x))
+            return true;
+    }
+    return false;
+}
+
 /* Second hops from each of v's other sources b: does b share a source, or a sink, with u? */
 static void count_shared(const fraud_state *s, uint32_t u, uint32_t v, const near_list *u_in,
                          const near_list *u_out, const near_list *v_in, fraud_patterns *p)
 {
+    const near_set sources = set_of(u_in), sinks = set_of(u_out);
     near_list far;
     for (int i = 0; i < v_in->n_other; i++) {
         uint32_t b = v_in->other[i];
         if (b == u || b == v) continue;
         patterns_near_fill(s, b, 1, FRAUD_FAR, &far);
-        p->shared_source +=
-            patterns_overlap(far.other, far.n_other, u_in->other, u_in->n_other, v, b) > 0;
+        p->shared_source += patterns_meet(&far, &sources, v, b);
         patterns_near_fill(s, b, 0, FRAUD_FAR, &far);
-        p->shared_sink +=
-            patterns_overlap(far.other, far.n_other, u_out->other, u_out->n_other, v, u) > 0;
+        p->shared_sink += patterns_meet(&far, &sinks, v, u);
     }
 }
 
@@ -222,6 +282,7 @@ void fraud_patterns_count(const fraud_state *s, uint32_t u, uint32_t v, int32_t 
     p->cycle_age = p->cycle_ratio = p->through_age = NAN;
     p->peer_amount = p->side_amount = p->peer_new = p->side_new = NAN;
     p->through_ratio = INFINITY;
+    prefetch_near(s, u, v);
     patterns_near_fill(s, u, 1, FRAUD_NEAR, &u_in);
     patterns_near_fill(s, u, 0, FRAUD_NEAR, &u_out);
     patterns_near_fill(s, v, 1, FRAUD_NEAR, &v_in);

@@ -5,6 +5,7 @@
 #include "payment/decimal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -91,6 +92,7 @@ bool fraud_time_iso(const char *s, int64_t *ms, bool *zone)
 
 /* ---- patterns ---- */
 
+enum { HALF_BYTES = 256 };
 enum { GIVES_YEAR = 1, GIVES_MONTH = 2, GIVES_DAY = 4, GIVES_HALF = 8, NEEDS_HALF = 16 };
 
 /* The conversions of strptime that are let through, with the digits that they read at most. Others
@@ -178,21 +180,42 @@ static size_t pattern_digits(const char *pattern)
     return beside ? digits : 0;
 }
 
+/* "2:05 p.m." as strptime reads it, "2:05 pm". */
+static const char *time_half(const char *text, char out[HALF_BYTES])
+{
+    size_t n = 0;
+    if (strlen(text) >= HALF_BYTES) return text;
+    for (const char *s = text; *s; s++) {
+        bool letter = strchr("aApP", s[0]) && s[1] == '.' && s[2] && strchr("mM", s[2]);
+        out[n++] = *s;
+        if (!letter) continue;
+        out[n++] = s[2];
+        s += s[3] == '.' ? 3 : 2;
+    }
+    out[n] = 0;
+    return out;
+}
+
 bool fraud_time_pattern(const char *text, const char *pattern, int64_t *ms, bool *zone)
 {
     struct tm t = {.tm_mday = 1};
+    char half[HALF_BYTES];
+    if (strstr(pattern, "%p")) text = time_half(text, half);
     const char *end = strptime(text, pattern, &t);
     size_t digits = pattern_digits(pattern), found = 0;
-    int milli = 0;
+    int milli = 0, offset = 0;
     if (!end) return false;
     for (const char *s = text; s < end; s++) found += *s >= '0' && *s <= '9';
     if (digits && found != digits) return false;
-    if (!time_fraction(&end, &milli) || *end) return false;
+    if (!time_fraction(&end, &milli)) return false;
+    while (*end == ' ') end++;
+    bool within = strstr(pattern, "%z") != NULL;
+    if (*end && (within || !time_offset(end, &offset))) return false;
+    *zone = within || *end;
     if (!date_exists(t.tm_year + 1900, t.tm_mon + 1, t.tm_mday)) return false;
-    *zone = strstr(pattern, "%z") != NULL;
     int64_t seconds = fraud_days_of(t.tm_year + 1900, t.tm_mon + 1, t.tm_mday) * 86400 +
                       t.tm_hour * 3600 + t.tm_min * 60 + t.tm_sec;
-    *ms = (seconds - (*zone ? t.tm_gmtoff : 0)) * 1000 + milli;
+    *ms = (seconds - (within ? t.tm_gmtoff : 0) - (int64_t)offset * 60) * 1000 + milli;
     return true;
 }
 
@@ -213,11 +236,38 @@ bool fraud_time_number(const char *text, fraud_time_form form, int64_t *ms)
     return true;
 }
 
+/* The binary fraction of a spreadsheet's own number, to the nearest millisecond. */
+bool fraud_time_excel(const char *text, int64_t *ms)
+{
+    const double day_ms = 86400000, from_1970 = 25569;
+    char *end;
+    size_t whole = strspn(text, "0123456789"), behind = 0;
+    double days = strtod(text, &end);
+    bool point = text[whole] == '.' || text[whole] == ',';
+    if (point) behind = strspn(text + whole + 1, "0123456789");
+    if (!whole || whole > 6 || text[whole + point + behind] || (point && !behind)) return false;
+    if (text[whole] == ',') {
+        double fraction = 0, scale = 1;
+        for (size_t i = 1; i <= behind && i < 16; i++)
+            fraction += (text[whole + i] - '0') * (scale /= 10);
+        days += fraction;
+    }
+    *ms = (int64_t)((days - from_1970) * day_ms + (days < from_1970 ? -0.5 : 0.5));
+    return true;
+}
+
+const char *fraud_time_form_name(fraud_time_form form)
+{
+    static const char *const names[] = {"ms", "s", "us", "ns", "iso", "excel"};
+    return form < FRAUD_TIME_PATTERN ? names[form] : NULL;
+}
+
 bool fraud_time_read(const fraud_time_style *style, const char *text, int64_t *ms, bool *zone)
 {
     *zone = true;
     if (style->form == FRAUD_TIME_PATTERN)
         return fraud_time_pattern(text, style->pattern, ms, zone);
+    if (style->form == FRAUD_TIME_EXCEL) return *zone = false, fraud_time_excel(text, ms);
     if (style->form != FRAUD_TIME_ISO && fraud_time_number(text, style->form, ms)) return true;
     return fraud_time_iso(text, ms, zone);
 }

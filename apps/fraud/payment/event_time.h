@@ -13,6 +13,7 @@ typedef enum {
     FRAUD_TIME_US,
     FRAUD_TIME_NS,
     FRAUD_TIME_ISO,    /* 2026-11-30T14:05:09.123+01:00 (RFC 3339) */
+    FRAUD_TIME_EXCEL,  /* days of a spreadsheet since 1899-12-30, local: 45987.53 or 45987,53 */
     FRAUD_TIME_PATTERN /* as strptime reads it */
 } fraud_time_form;
 
@@ -30,10 +31,15 @@ typedef struct {
  * the wall shows. */
 bool fraud_time_iso(const char *text, int64_t *ms, bool *zone);
 /* By a pattern of strptime; *zone and *ms as above. Where the pattern has numbers side by side,
- * each has all its digits. */
+ * each has all its digits. Behind what the pattern reads there may be a fraction of a second, and
+ * an offset. %p reads a.m. and p.m. too. */
 bool fraud_time_pattern(const char *text, const char *pattern, int64_t *ms, bool *zone);
 /* A number of units since 1970, by one of the first four forms. */
 bool fraud_time_number(const char *text, fraud_time_form form, int64_t *ms);
+/* Days of a spreadsheet; *ms is what a clock on the wall shows. */
+bool fraud_time_excel(const char *text, int64_t *ms);
+/* A form in the mapping file: "ms", "s", "us", "ns", "iso", "excel"; NULL: a pattern. */
+const char *fraud_time_form_name(fraud_time_form form);
 /* By the form of the style; where that is a unit, an ISO text is read as well. */
 bool fraud_time_read(const fraud_time_style *style, const char *text, int64_t *ms, bool *zone);
 /* Whether the pattern tells a date, and nothing that would be passed over; else why says what is

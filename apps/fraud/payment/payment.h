@@ -97,6 +97,11 @@ typedef struct fraud_map fraud_map; /* payment_map.h */
 fraud_reading fraud_payment_read(const fraud_map *map, const char *json, size_t len,
                                  fraud_payment *p, char *notes, uint64_t *content, r1_err *why);
 
+/* The message key that keeps the order of a payer's messages: the payer's account, else the id,
+ * else "". */
+void fraud_payment_key(const fraud_map *map, const char *json, size_t len,
+                       char key[FRAUD_ACCOUNT_BYTES]);
+
 /* The same for those who only want payments that can be scored, in our own names. Otherwise
  * R1_E_FORMAT with the reason, and *p is all zero bytes. */
 r1_status fraud_payment_decode(const char *json, size_t len, fraud_payment *p, r1_err *err);

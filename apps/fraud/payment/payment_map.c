@@ -5,6 +5,7 @@
 
 #include "config/r1_config.h"
 #include "payment/words.h"
+#include "text/nearest.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,10 +99,43 @@ static const char *map_row(const fraud_map *m, fraud_field f)
     return r1_options_str(m->o, map_rows[f].name);
 }
 
+/* words: those that the row may hold, for the nearest, up to a NULL; NULL: none. */
+static r1_status map_expected_of(const fraud_map *m, const char *row, const char *what,
+                                 const char *const *words, r1_err *err)
+{
+    const char *text = r1_options_str(m->o, row);
+    char bare[64], near[96] = "", name[32];
+    size_t quote = *text == '"', len = strlen(text) - quote;
+    if (quote && len && text[len] == '"') len--;
+    snprintf(bare, sizeof bare, "%.*s", (int)len, text + quote);
+    r1_nearest nearest = {.found = bare};
+    for (; words && *words; words++) r1_nearest_offer(&nearest, *words);
+    for (size_t i = 0; i <= strlen(row) && i < sizeof name; i++)
+        name[i] = row[i] == '-' ? '_' : row[i];
+    R1_FAIL(err, R1_E_INVAL, "%s: %.31s: expected %s, found %s%.100s%s%s",
+            r1_options_origin(m->o, row), name, what, quote ? "" : "\"", text, quote ? "" : "\"",
+            r1_nearest_text(&nearest, near, sizeof near));
+}
+
 static r1_status map_expected(const fraud_map *m, const char *row, const char *what, r1_err *err)
 {
-    R1_FAIL(err, R1_E_INVAL, "%s: %s: expected %s, found \"%s\"", r1_options_origin(m->o, row), row,
-            what, r1_options_str(m->o, row));
+    return map_expected_of(m, row, what, NULL, err);
+}
+
+/* Bytes of the first part of a path, up to a point outside of brackets. */
+static size_t path_part(const char *path)
+{
+    size_t n = 0;
+    for (bool within = false; path[n] && (within || path[n] != '.'); n++)
+        within = (within || path[n] == '[') && path[n] != ']';
+    return n;
+}
+
+/* Bytes of the key in [key=value]; 0: it has none. */
+static size_t map_part_key(const char *mark, const char *end)
+{
+    const char *sign = memchr(mark, '=', (size_t)(end - mark));
+    return sign ? (size_t)(sign - mark) - 1 : 0;
 }
 
 /* "EUR" in quotes is a constant, anything else a path. */
@@ -120,10 +154,16 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
     }
     if (!len || *text == '.' || text[len - 1] == '.' || strstr(text, ".."))
         return map_expected(m, map_rows[f].name, "a path such as data.amount", err);
-    int parts = 1;
-    for (const char *c = text; *c; c++) {
-        parts += *c == '.';
-        m->lists[f] = m->lists[f] || (*c == '.' && c[1] >= '0' && c[1] <= '9');
+    int parts = 0;
+    for (size_t at = 0, n; at <= len; at += n + 1) {
+        n = path_part(text + at);
+        const char *mark = memchr(text + at, '[', n);
+        parts++;
+        m->lists[f] = m->lists[f] || mark || (at && text[at] >= '0' && text[at] <= '9');
+        if (mark &&
+            (mark == text + at || text[at + n - 1] != ']' || !map_part_key(mark, text + at + n)))
+            return map_expected(m, map_rows[f].name,
+                                "a place of a list as parties[role=debtor].account", err);
     }
     if (parts > PATH_PARTS_MAX)
         return map_expected(m, map_rows[f].name, "a path of at most 12 parts", err);
@@ -148,6 +188,20 @@ static r1_status load_words(fraud_map *m, const char *row, map_word *words, size
     return R1_OK;
 }
 
+/* A word that a row above has too would never be read as this one. */
+static r1_status load_word_once(const fraud_map *m, const char *row, const map_word *words,
+                                size_t begin, size_t n, r1_err *err)
+{
+    for (size_t i = begin; i < n; i++)
+        for (size_t k = 0; k < begin; k++)
+            if (words[i].len == words[k].len &&
+                !strncasecmp(words[i].word, words[k].word, words[i].len))
+                R1_FAIL(err, R1_E_INVAL,
+                        "%s: %s: expected words that no row above has, found \"%.*s\" there too",
+                        r1_options_origin(m->o, row), row, (int)words[i].len, words[i].word);
+    return R1_OK;
+}
+
 static r1_status load_all_words(fraud_map *m, r1_err *err)
 {
     static const struct {
@@ -160,28 +214,36 @@ static r1_status load_all_words(fraud_map *m, r1_err *err)
                  {"merchant", FRAUD_ROLE_MERCHANT},
                  {"external", FRAUD_ROLE_EXTERNAL},
                  {"card-role", FRAUD_ROLE_CARD}};
-    for (size_t i = 0; i < R1_COUNT(kinds); i++)
+    for (size_t i = 0; i < R1_COUNT(kinds); i++) {
+        size_t begin = m->n_kind;
         R1_TRY(load_words(m, kinds[i].row, m->kind, &m->n_kind, kinds[i].value, err));
-    for (size_t i = 0; i < R1_COUNT(roles); i++)
+        R1_TRY(load_word_once(m, kinds[i].row, m->kind, begin, m->n_kind, err));
+    }
+    for (size_t i = 0; i < R1_COUNT(roles); i++) {
+        size_t begin = m->n_role;
         R1_TRY(load_words(m, roles[i].row, m->role, &m->n_role, roles[i].value, err));
+        R1_TRY(load_word_once(m, roles[i].row, m->role, begin, m->n_role, err));
+    }
     return R1_OK;
 }
 
 static r1_status load_format(fraud_map *m, r1_err *err)
 {
-    static const char *const forms[] = {"ms", "s", "us", "ns", "iso"};
+    static const char *const forms[] = {"ms", "s", "us", "ns", "iso", "excel", NULL};
     const char *format = r1_options_str(m->o, "format");
     char why[128];
     m->time.form = FRAUD_TIME_PATTERN;
     m->time.pattern = format;
-    for (size_t i = 0; i < R1_COUNT(forms); i++)
+    for (size_t i = 0; forms[i]; i++)
         if (!strcmp(format, forms[i])) m->time.form = (fraud_time_form)i;
     if (m->time.form == FRAUD_TIME_PATTERN && !strchr(format, '%'))
-        return map_expected(m, "format", "ms, s, us, ns, iso or a pattern such as %d.%m.%Y %H:%M",
-                            err);
+        return map_expected_of(m, "format",
+                               "ms, s, us, ns, iso, excel or a pattern such as %d.%m.%Y %H:%M",
+                               forms, err);
     if (m->time.form == FRAUD_TIME_PATTERN && !fraud_time_pattern_check(format, why, sizeof why))
         return map_expected(m, "format", why, err);
-    if (m->time.form < FRAUD_TIME_ISO && fraud_map_splits_time(m))
+    if (m->time.form < FRAUD_TIME_PATTERN && m->time.form != FRAUD_TIME_ISO &&
+        fraud_map_splits_time(m))
         return map_expected(m, "format", "iso or a pattern beside ts_time", err);
     return R1_OK;
 }
@@ -215,85 +277,84 @@ static r1_status load_money(fraud_map *m, r1_err *err)
 }
 
 /* What holds for all messages is looked at once, before the first one comes. */
-static r1_status load_constants(const fraud_map *m, r1_err *err)
+static r1_status load_currency_constant(const fraud_map *m, r1_err *err)
 {
-    const char *currency = json_string_value(m->constant[FRAUD_F_CURRENCY]),
-               *kind = json_string_value(m->constant[FRAUD_F_KIND]);
-    if (currency && fraud_currency_digits(currency) < 0)
-        return map_expected(m, "currency", "a code of ISO 4217 in quotes, or a path", err);
-    if (kind && fraud_map_kind(m, kind) == FRAUD_N_KIND)
-        return map_expected(m, "kind", "transfer, card or cash in quotes, or a path", err);
-    return R1_OK;
+    const char *currency = json_string_value(m->constant[FRAUD_F_CURRENCY]);
+    if (!currency || fraud_currency_digits(currency) >= 0) return R1_OK;
+    return map_expected(m, "currency", "a code of ISO 4217 in quotes, or a path", err);
 }
 
-static r1_status load_needed(const fraud_map *m, const char *path, r1_err *err)
+static r1_status load_kind_constant(const fraud_map *m, r1_err *err)
 {
-    for (int f = 0; f < FRAUD_N_F; f++)
-        if (fraud_fields[f].required && !map_row(m, (fraud_field)f) &&
-            !(f == FRAUD_F_AMOUNT_MINOR && map_row(m, FRAUD_F_AMOUNT)))
-            R1_FAIL(err, R1_E_INVAL, "%s: [fields] expected a row for %s (%s), found none", path,
-                    fraud_fields[f].name, fraud_fields[f].expected);
-    return R1_OK;
+    static const char *const words[] = {"transfer", "card", "cash", NULL};
+    const char *kind = json_string_value(m->constant[FRAUD_F_KIND]);
+    if (!kind || fraud_map_kind(m, kind) < FRAUD_N_KIND) return R1_OK;
+    return map_expected_of(m, "kind", "transfer, card or cash in quotes, or a path", words, err);
 }
 
-/* All mistakes of a file: the first one in full, the others by the beginning of what they say,
- * which is line and row. */
+static r1_status load_needed(const fraud_map *m, fraud_field f, const char *path, r1_err *err)
+{
+    bool other = f == FRAUD_F_AMOUNT_MINOR && map_row(m, FRAUD_F_AMOUNT);
+    if (!fraud_fields[f].required || map_row(m, f) || other) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "%s: [fields] expected a row for %s (%s), found none", path,
+            fraud_fields[f].name, fraud_fields[f].expected);
+}
+
+/* All mistakes of a file, a line each; the first one is the error. */
 typedef struct {
-    r1_status st;
     r1_err *err, last;
-    int n;
-    char more[160];
+    size_t n;
+    FILE *all;
 } map_faults;
 
 static void map_note(map_faults *f, r1_status st)
 {
     if (st == R1_OK) return;
-    if (!f->n++) {
-        f->st = st;
-        if (f->err) *f->err = f->last;
-        return;
-    }
-    const char *row = strstr(f->last.msg, ": ");
-    int len = row ? (int)(row - f->last.msg) + 2 : 0;
-    len += row ? (int)strcspn(row + 2, ":") : (int)strlen(f->last.msg);
-    size_t at = strlen(f->more);
-    if (at + (size_t)len + 3 < sizeof f->more)
-        snprintf(f->more + at, sizeof f->more - at, "%s %.*s", at ? "," : "", len, f->last.msg);
+    if (!f->n++ && f->err) *f->err = f->last;
+    fprintf(f->all, "  %s\n", f->last.msg);
 }
 
-static r1_status load_map(fraud_map *m, const char *path, r1_err *err)
+static r1_status load_map_rows(fraud_map *m, const char *path, map_faults *faults)
 {
-    char *text;
+    r1_err *why = &faults->last;
+    R1_TRY(r1_options_new(&m->o, map_rows, R1_COUNT(map_rows), faults->err));
+    r1_status st = r1_config_load_all(m->o, NULL, 0, path, faults->all, &faults->n, faults->err);
+    if (st != R1_OK && !faults->n) return st;
+    for (int f = 0; f < FRAUD_N_F; f++) map_note(faults, load_field(m, (fraud_field)f, why));
+    for (int f = 0; f < FRAUD_N_F; f++) map_note(faults, load_needed(m, (fraud_field)f, path, why));
+    map_note(faults, load_all_words(m, why));
+    map_note(faults, load_format(m, why));
+    map_note(faults, load_zone(m, why));
+    map_note(faults, load_money(m, why));
+    map_note(faults, load_currency_constant(m, why));
+    map_note(faults, load_kind_constant(m, why));
+    return faults->n ? R1_E_INVAL : R1_OK;
+}
+
+static r1_status load_map(fraud_map *m, const char *path, FILE *mistakes, r1_err *err)
+{
+    char *text, *told = NULL;
     size_t len;
     R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
     snprintf(m->version, sizeof m->version, "%016llx", (unsigned long long)r1_hash64(text, len, 0));
     free(text);
-    R1_TRY(r1_options_new(&m->o, map_rows, R1_COUNT(map_rows), err));
-    R1_TRY(r1_config_load(m->o, NULL, 0, path, err));
-    map_faults faults = {.err = err};
-    r1_err *why = &faults.last;
-    for (int f = 0; f < FRAUD_N_F; f++) map_note(&faults, load_field(m, (fraud_field)f, why));
-    map_note(&faults, load_needed(m, path, why));
-    map_note(&faults, load_all_words(m, why));
-    map_note(&faults, load_format(m, why));
-    map_note(&faults, load_zone(m, why));
-    map_note(&faults, load_money(m, why));
-    map_note(&faults, load_constants(m, why));
-    if (faults.n > 1 && err) {
-        size_t at = strlen(err->msg);
-        snprintf(err->msg + at, sizeof err->msg - at, "; and %d more, in%s", faults.n - 1,
-                 faults.more);
-    }
-    return faults.st;
+    map_faults faults = {.err = err, .all = open_memstream(&told, &len)};
+    if (!faults.all) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for a mapping file", path);
+    r1_status st = load_map_rows(m, path, &faults);
+    fclose(faults.all);
+    if (mistakes && faults.n > 1)
+        fprintf(mistakes, "%s has %zu mistakes:\n%s", path, faults.n, told);
+    free(told);
+    return st;
 }
 
-r1_status fraud_map_load(fraud_map **out, const char *path, r1_err *err)
+r1_status fraud_map_load(fraud_map **out, const char *path, FILE *mistakes, r1_err *err)
 {
     *out = NULL;
     if (!path) return R1_OK;
     fraud_map *m = calloc(1, sizeof *m);
     if (!m) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for a mapping file", path);
-    r1_status st = load_map(m, path, err);
+    r1_status st = load_map(m, path, mistakes, err);
     if (st == R1_OK)
         *out = m;
     else
@@ -312,10 +373,39 @@ void fraud_map_free(fraud_map *m)
 
 /* ---- asking ---- */
 
+static bool map_place_fits(const json_t *place, const char *key, size_t n, const char *value,
+                           size_t len)
+{
+    const json_t *v = json_object_getn(place, key, n);
+    return json_is_string(v) && json_string_length(v) == len &&
+           !memcmp(json_string_value(v), value, len);
+}
+
+/* The place of a list whose key has this value: parties[role=debtor]. *places: how many have it,
+ * where more than one. A list that was written as its only object is one place. */
+static const json_t *map_select(const json_t *in, const char *part, size_t n, const char *mark,
+                                size_t *places)
+{
+    const json_t *list = json_object_getn(in, part, (size_t)(mark - part)), *found = NULL;
+    size_t key = map_part_key(mark, part + n), count = 0,
+           size = json_is_array(list) ? json_array_size(list) : 1;
+    const char *value = mark + key + 2;
+    for (size_t i = 0; i < size; i++) {
+        const json_t *place = json_is_array(list) ? json_array_get(list, i) : list;
+        if (!map_place_fits(place, mark + 1, key, value, (size_t)(part + n - 1 - value))) continue;
+        if (!count++) found = place;
+    }
+    if (count > 1) *places = count;
+    return found;
+}
+
 /* The value under the first part of a path, in an object by its key and in a list by its place. */
-static const json_t *map_step(const json_t *in, const char *path, size_t n)
+static const json_t *map_step(const json_t *in, const char *path, size_t n, size_t *places)
 {
     char *end;
+    const char *mark = memchr(path, '[', n);
+    if (json_is_object(in) && mark && !json_object_getn(in, path, n))
+        return map_select(in, path, n, mark, places);
     if (!json_is_array(in)) return json_object_getn(in, path, n);
     if (*path < '0' || *path > '9') return NULL;
     unsigned long place = strtoul(path, &end, 10);
@@ -328,9 +418,9 @@ static const json_t *map_walk(const json_t *in, const char *path, size_t *places
 {
     const json_t *whole = json_object_get(in, path);
     for (int i = 0; !whole && in && i < PATH_PARTS_MAX; i++) {
-        size_t n = strcspn(path, ".");
+        size_t n = path_part(path);
         if (json_array_size(in) > 1) *places = json_array_size(in);
-        in = map_step(in, path, n);
+        in = map_step(in, path, n, places);
         if (!path[n]) return in;
         path += n + 1;
     }
@@ -348,6 +438,16 @@ const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_f
     else if (map_row(m, f))
         v = map_walk(message, map_row(m, f), &places);
     return json_is_null(v) ? NULL : v;
+}
+
+const char *fraud_map_path(const fraud_map *m, fraud_field f)
+{
+    return m && !m->constant[f] ? map_row(m, f) : NULL;
+}
+
+const char *fraud_map_origin(const fraud_map *m, fraud_field f)
+{
+    return fraud_map_path(m, f) ? r1_options_origin(m->o, map_rows[f].name) : NULL;
 }
 
 size_t fraud_map_places(const fraud_map *m, const json_t *message, fraud_field f)

@@ -11,7 +11,7 @@
  *     currency = "EUR"
  *     kind = type
  *     [time]
- *     format = iso                  ms, s, us, ns, iso, or a pattern of strptime: %d.%m.%Y %H:%M
+ *     format = iso                  ms, s, us, ns, iso, excel, or a pattern: %d.%m.%Y %H:%M
  *     zone = Europe/Berlin          where a time says none; or an offset such as +01:00, or Z
  *     [money]
  *     amounts = 1.234,50            how texts write 1234.50; fraud_number_forms has the others
@@ -24,6 +24,7 @@
  * A path names objects within objects, with points: data.payer.iban. Where a message has a key with
  * the whole path as its name, that one is taken. A number is a place in a list: the first one is 0.
  * A list that has more than this one place is no single payment, and is refused for a needed field.
+ * parties[role=debtor].account takes the place of the list parties whose role is debtor.
  * A field without a row is not read.
  *
  * Where date and time of day are two fields, ts is the path of the date and ts_time that of the
@@ -34,8 +35,7 @@
  * sample. It is refused until a person has answered.
  *
  * Owns:    what it read. Threads: read-only afterwards.
- * Errors:  R1_E_INVAL with FILE:LINE, what was expected and what was found; other mistakes of the
- *          file are told by line and row behind it. */
+ * Errors:  R1_E_INVAL with FILE:LINE, row, what was expected and found, and the nearest word. */
 #ifndef FRAUD_PAYMENT_MAP_H
 #define FRAUD_PAYMENT_MAP_H
 
@@ -44,6 +44,8 @@
 #include "payment/message_json.h"
 #include "payment/number_form.h"
 #include "payment/payment.h"
+
+#include <stdio.h>
 
 /* What a message can have; in the order in which it is read. */
 typedef enum {
@@ -80,14 +82,19 @@ typedef struct {
 } fraud_field_words;
 extern const fraud_field_words fraud_fields[FRAUD_N_F];
 
-/* path NULL: *out is NULL, our own names. */
-r1_status fraud_map_load(fraud_map **out, const char *path, r1_err *err);
+/* path NULL: *out is NULL, our own names. mistakes: gets a line for each mistake, where there is
+ * more than one, and at most R1_CONFIG_MISTAKES_MAX of keys and values; NULL: nobody asks. err
+ * tells of the first one. */
+r1_status fraud_map_load(fraud_map **out, const char *path, FILE *mistakes, r1_err *err);
 void fraud_map_free(fraud_map *m); /* NULL is fine */
 
 /* For all functions below map may be NULL. */
 
 /* The value of a field in a message, NULL where there is none. */
 const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_field f);
+/* The path of a field, and FILE:LINE of its row; NULL: it has none. */
+const char *fraud_map_path(const fraud_map *m, fraud_field f);
+const char *fraud_map_origin(const fraud_map *m, fraud_field f);
 /* The field as its sender knows it: "amount", or with a map "sum (amount)". */
 const char *fraud_map_name(const fraud_map *m, fraud_field f);
 fraud_kind fraud_map_kind(const fraud_map *m, const char *word);

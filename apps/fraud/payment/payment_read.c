@@ -192,6 +192,7 @@ static void refuse_ts(reading *r, const json_t *v, const fraud_time_style *style
         [FRAUD_TIME_US] = "microseconds since 1970",
         [FRAUD_TIME_NS] = "nanoseconds since 1970",
         [FRAUD_TIME_ISO] = "an ISO text such as 2026-11-30T14:05:09",
+        [FRAUD_TIME_EXCEL] = "days of a spreadsheet since 1899-12-30, such as 45987.53",
         [FRAUD_TIME_PATTERN] = "a time of the form"};
     char found[FOUND_BYTES], clock[FOUND_BYTES], beside[224] = "", and[FOUND_BYTES + 8] = "";
     bool pattern = style->form == FRAUD_TIME_PATTERN;
@@ -513,6 +514,18 @@ fraud_reading fraud_payment_read(const fraud_map *map, const char *text, size_t 
     fraud_reading what = read_json(map, &json, len, p, notes, content, why);
     json_decref(json.root);
     return what;
+}
+
+void fraud_payment_key(const fraud_map *map, const char *text, size_t len,
+                       char key[FRAUD_ACCOUNT_BYTES])
+{
+    fraud_json json;
+    *key = 0;
+    if (fraud_json_read(text, len, &json, NULL) != R1_OK) return;
+    static const fraud_field fields[] = {FRAUD_F_FROM, FRAUD_F_TX_ID};
+    for (size_t i = 0; i < R1_COUNT(fields) && !*key && json_is_object(json.root); i++)
+        (void)read_as_id(fraud_map_value(map, json.root, fields[i]), key, FRAUD_ACCOUNT_BYTES);
+    json_decref(json.root);
 }
 
 /* A log says what was applied in the place of what was paid (fraud_payment_log). The values are

@@ -23,6 +23,7 @@ typedef struct {
 struct fraud_rates {
     rate *row;
     size_t n;
+    uint64_t hash; /* of the file */
 };
 
 /* ---- reading ---- */
@@ -103,6 +104,7 @@ r1_status fraud_rates_load(fraud_rates **out, const char *path, const char *curr
                 currency ? currency : "none");
     R1_TRY(r1_file_read(path, RATE_FILE_BYTES, &text, &len, err));
     fraud_rates *r = calloc(1, sizeof *r);
+    if (r) r->hash = r1_hash64(text, len, 0);
     if (r) r->row = calloc(FRAUD_RATES_MAX, sizeof *r->row);
     r1_status st = r && r->row ? rates_parse(r, text, path, err)
                                : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
@@ -121,6 +123,8 @@ void fraud_rates_free(fraud_rates *r)
     free(r->row);
     free(r);
 }
+
+uint64_t fraud_rates_hash(const fraud_rates *r) { return r ? r->hash : 0; }
 
 /* ---- converting ---- */
 

@@ -24,7 +24,8 @@ enum { FRAUD_RATES_MAX = 200000 };
 typedef struct fraud_rates fraud_rates;
 /* path NULL: *out is NULL, no rates. currency: of the stream. */
 r1_status fraud_rates_load(fraud_rates **out, const char *path, const char *currency, r1_err *err);
-void fraud_rates_free(fraud_rates *r); /* NULL is fine */
+void fraud_rates_free(fraud_rates *r);           /* NULL is fine */
+uint64_t fraud_rates_hash(const fraud_rates *r); /* of the file's bytes; 0: no rates */
 
 /* Puts a payment into the stream's currency. false: why tells that there is no rate, or that the
  * amount is too large; p is as before. rates may be NULL. */

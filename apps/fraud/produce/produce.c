@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* produce.c - sends the lines of a file to a topic in an open loop: line i is due at start + i /
- * rate, whether or not the earlier ones have been taken, and its header sent_us is that intended
- * time. Late sends are counted, never forgiven. */
+/* produce.c - sends the messages of a file or a pipe to a topic in an open loop: message i is due
+ * at start + i / rate, whether or not the earlier ones have been taken, and its header sent_us is
+ * that intended time. Late sends are counted, never forgiven.
+ *
+ * The key is the payer's account, so Kafka keeps the order of each account; without one it is the
+ * message's id; without both there is none, which is counted. */
+#include "payment/message_file.h"
 #include "payment/payment_map.h"
 #include "serve/kafka_settings.h"
 #include "serve/settings.h"
@@ -10,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 const r1_option fraud_produce_rows[] = {
@@ -20,8 +25,14 @@ const r1_option fraud_produce_rows[] = {
      .section = "kafka",
      .type = R1_OPT_STRING,
      .def = "payments",
-     .help = "topic that gets the lines"},
-    {.name = "in", .type = R1_OPT_PATH, .help = "file with one JSON object per line"},
+     .help = "topic that gets the messages"},
+    {.name = "in",
+     .type = R1_OPT_PATH,
+     .help = "messages, as of check: JSON lines, one JSON array or CSV; -: standard input"},
+    {.name = "as-lines",
+     .type = R1_OPT_BOOL,
+     .def = "false",
+     .help = "send each line as it stands, whatever it is"},
     {.name = "map",
      .section = "payments",
      .type = R1_OPT_PATH,
@@ -38,15 +49,15 @@ const r1_option fraud_produce_rows[] = {
      .def = "0",
      .min = 0,
      .max = 1e12,
-     .unit = "lines",
-     .help = "lines to pass over at the beginning"},
+     .unit = "messages",
+     .help = "messages to pass over at the beginning"},
     {.name = "limit",
      .type = R1_OPT_INT,
      .def = "0",
      .min = 0,
      .max = 1e12,
-     .unit = "lines",
-     .help = "lines to send at most; 0: all"},
+     .unit = "messages",
+     .help = "messages to send at most; 0: all"},
     {.name = "linger",
      .section = "kafka",
      .type = R1_OPT_INT,
@@ -67,55 +78,105 @@ const r1_option fraud_produce_rows[] = {
 };
 const size_t fraud_produce_n_row = R1_COUNT(fraud_produce_rows);
 
-enum { FILE_BYTES_MAX = 1 << 30 };
+enum { FAULTS_SHOWN = 12, AHEAD_BYTES = 256 << 20 };
 
 typedef struct {
-    const char *text;
+    char *text; /* owned, where it was read ahead */
     size_t len;
-    size_t key_at, key_len; /* the value of "from", found in the text; key_len 0: none */
-} line;
+    char key[FRAUD_ACCOUNT_BYTES];
+} produced;
 
-/* The message key is the paying account. Lines that are not payments go out without one. */
-static void produce_find_key(const fraud_map *map, line *l)
+typedef struct {
+    uint64_t sent, late, delivered, failed, keyless, faults;
+    int64_t worst_late_us;
+    double seconds;
+} counts;
+
+typedef struct {
+    fraud_messages *in;
+    const fraud_map *map;
+    uint64_t skip, limit, taken; /* limit 0: all */
+    produced *ahead;             /* [n_ahead], owned: read before the clock starts */
+    size_t n_ahead, at;
+    bool end;
+    counts c;
+} source;
+
+/* ---- messages ---- */
+
+/* A row that is no message is told at once; the exit code tells it too. */
+static void source_fault(source *s, const fraud_messages_item *item)
 {
-    fraud_payment p;
-    uint64_t content;
-    r1_err why;
-    char quoted[FRAUD_ACCOUNT_BYTES + 16];
-    if (fraud_payment_read(map, l->text, l->len, &p, NULL, &content, &why) == FRAUD_READ_NOTHING ||
-        !*p.from)
-        return;
-    int n = snprintf(quoted, sizeof quoted, "\"%s\"", p.from);
-    for (size_t i = 0; i + (size_t)n <= l->len; i++) {
-        if (memcmp(l->text + i, quoted, (size_t)n) != 0) continue;
-        l->key_at = i + 1;
-        l->key_len = (size_t)n - 2;
-        return;
-    }
+    if (s->c.faults++ < FAULTS_SHOWN)
+        fprintf(stderr, "line %zu: not sent: %s\n", item->line, item->why);
+    if (s->c.faults == FAULTS_SHOWN)
+        fprintf(stderr, "more lines that are not sent are counted alone\n");
 }
 
-static r1_status produce_split(const fraud_map *map, char *data, size_t len, size_t skip,
-                               size_t limit, line **out, size_t *n, r1_err *err)
+/* The next message from the file into *l, whose text is borrowed. */
+static r1_status source_read(source *s, produced *l, r1_err *err)
 {
-    size_t cap = 0, seen = 0;
-    *out = NULL;
-    *n = 0;
-    for (char *p = data, *end = data + len; p < end;) {
-        char *nl = memchr(p, '\n', (size_t)(end - p));
-        size_t bytes = nl ? (size_t)(nl - p) : (size_t)(end - p);
-        if (seen++ >= skip && (!limit || *n < limit) && bytes) {
-            if (*n == cap) {
-                line *grown = r1_realloc_array(*out, cap = cap ? cap * 2 : 4096, sizeof **out);
-                if (!grown) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu lines", cap);
-                *out = grown;
-            }
-            (*out)[*n] = (line){.text = p, .len = bytes};
-            produce_find_key(map, &(*out)[(*n)++]);
+    fraud_messages_item item;
+    *l = (produced){0};
+    while (!s->end && (!s->limit || s->taken < s->limit)) {
+        R1_TRY(fraud_messages_next(s->in, &item, err));
+        s->end = item.what == FRAUD_MESSAGES_END;
+        if (item.what == FRAUD_MESSAGES_FAULT) source_fault(s, &item);
+        if (item.what != FRAUD_MESSAGES_ONE) continue;
+        if (s->skip) {
+            s->skip--;
+            continue;
         }
-        p += bytes + 1;
+        s->taken++;
+        l->text = (char *)(uintptr_t)item.text;
+        l->len = item.len;
+        fraud_payment_key(s->map, item.text, item.len, l->key);
+        return R1_OK;
+    }
+    s->end = true;
+    return R1_OK;
+}
+
+/* With a rate, messages of a file are read ahead, so that reading them takes no time from sending;
+ * what a pipe holds is sent as it comes. */
+static r1_status source_read_ahead(source *s, r1_err *err)
+{
+    produced l;
+    size_t bytes = 0;
+    while (bytes < AHEAD_BYTES) {
+        R1_TRY(source_read(s, &l, err));
+        if (!l.text) return R1_OK;
+        if (s->n_ahead % 4096 == 0) {
+            produced *more = r1_realloc_array(s->ahead, s->n_ahead + 4096, sizeof *more);
+            if (!more) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu messages", s->n_ahead);
+            s->ahead = more;
+        }
+        char *text = malloc(l.len + 1);
+        if (!text) R1_FAIL(err, R1_E_NOMEM, "no memory for %zu messages", s->n_ahead);
+        memcpy(text, l.text, l.len);
+        l.text = text;
+        s->ahead[s->n_ahead++] = l;
+        bytes += sizeof l + l.len;
     }
     return R1_OK;
 }
+
+/* l->text NULL: there are no more. */
+static r1_status source_next(source *s, produced *l, r1_err *err)
+{
+    if (s->at == s->n_ahead) return source_read(s, l, err);
+    *l = s->ahead[s->at++];
+    return R1_OK;
+}
+
+static void source_end(source *s)
+{
+    for (size_t i = 0; i < s->n_ahead; i++) free(s->ahead[i].text);
+    free(s->ahead);
+    fraud_messages_close(s->in);
+}
+
+/* ---- sending ---- */
 
 enum { TICK_US = 1000 };
 
@@ -131,55 +192,78 @@ static void wait_for_us(int64_t due)
     nanosleep(&ts, NULL);
 }
 
-typedef struct {
-    uint64_t sent, late, delivered, failed;
-    int64_t worst_late_us;
-    double seconds;
-} counts;
-
-static r1_status produce_send_all(r1_producer *p, const r1_options *o, const line *l, size_t n,
-                                  counts *c, r1_err *err)
+static r1_status produce_one(r1_producer *p, const char *topic, source *s, const produced *l,
+                             int64_t due, r1_err *err)
 {
-    double rate = r1_options_float(o, "rate");
-    const char *topic = r1_options_str(o, "topic");
-    if (rate > 0) R1_TRY(r1_producer_warm(p, topic, 10000, err));
-    int64_t begun = r1_mono_us(), start = r1_time_us() + 20000;
-    r1_progress progress;
-    r1_progress_begin(&progress, "sending", n);
-    for (size_t i = 0; i < n && !r1_cli_stopped(); i++) {
-        int64_t due = rate > 0 ? start + (int64_t)((double)i * 1e6 / rate) : r1_time_us();
-        wait_for_us(due);
-        int64_t behind = r1_time_us() - due;
-        if (behind > 2 * TICK_US) c->late++;
-        if (behind > c->worst_late_us) c->worst_late_us = behind;
-        R1_TRY(r1_producer_send(p, topic, l[i].text + l[i].key_at, l[i].key_len, l[i].text,
-                                l[i].len, due, 30000, err));
-        c->sent++;
-        r1_progress_update(&progress, c->sent, NULL);
-    }
-    R1_TRY(r1_producer_flush(p, 60000, err));
-    c->seconds = (double)(r1_mono_us() - begun) * 1e-6;
-    c->delivered = r1_producer_delivered(p);
-    c->failed = r1_producer_failed(p);
-    r1_progress_end(&progress, c->sent, NULL);
+    counts *c = &s->c;
+    wait_for_us(due);
+    int64_t behind = r1_time_us() - due;
+    if (behind > 2 * TICK_US) c->late++;
+    if (behind > c->worst_late_us) c->worst_late_us = behind;
+    R1_TRY(r1_producer_send(p, topic, l->key, strlen(l->key), l->text, l->len, due, 30000, err));
+    c->sent++;
+    c->keyless += !*l->key;
     return R1_OK;
 }
 
-static int produce_report(const counts *c, bool json)
+static r1_status produce_loop(r1_producer *p, const r1_options *o, source *s, r1_err *err)
 {
+    double rate = r1_options_float(o, "rate");
+    const char *topic = r1_options_str(o, "topic");
+    struct stat of;
+    produced l;
+    bool file =
+        r1_options_str(o, "in") && !stat(r1_options_str(o, "in"), &of) && S_ISREG(of.st_mode);
+    if (rate > 0 && file) R1_TRY(source_read_ahead(s, err));
+    if (rate > 0) R1_TRY(r1_producer_warm(p, topic, 10000, err));
+    int64_t start = r1_time_us() + 20000;
+    r1_progress progress;
+    r1_progress_begin(&progress, "sending", file ? s->n_ahead : 0);
+    r1_status st = R1_OK;
+    while (!r1_cli_stopped()) {
+        st = source_next(s, &l, err);
+        if (st != R1_OK || !l.text) break;
+        int64_t due = rate > 0 ? start + (int64_t)((double)s->c.sent * 1e6 / rate) : r1_time_us();
+        st = produce_one(p, topic, s, &l, due, err);
+        if (st != R1_OK) break;
+        r1_progress_update(&progress, s->c.sent, NULL);
+    }
+    r1_progress_end(&progress, s->c.sent, NULL);
+    return st == R1_E_CANCELLED ? R1_OK : st;
+}
+
+/* What was sent is waited for and counted, also where the input ends in a fault. */
+static r1_status produce_send_all(r1_producer *p, const r1_options *o, source *s, r1_err *err)
+{
+    int64_t begun = r1_mono_us();
+    r1_err why;
+    r1_status st = produce_loop(p, o, s, err), flushed = r1_producer_flush(p, 60000, &why);
+    if (st == R1_OK && flushed != R1_OK && err) *err = why;
+    s->c.seconds = (double)(r1_mono_us() - begun) * 1e-6;
+    s->c.delivered = r1_producer_delivered(p);
+    s->c.failed = r1_producer_failed(p);
+    return st == R1_OK ? flushed : st;
+}
+
+static int produce_report(const source *s, bool json)
+{
+    const counts *c = &s->c;
     const char *form = json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, "
                               "\"late_over_2ms\": %llu, \"worst_late_ms\": "
                               "%.3f, "
-                              "\"seconds\": %.3f}\n"
+                              "\"seconds\": %.3f, \"without_key\": %llu, \"faults\": %llu}\n"
                             : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu "
-                              "(worst %.3f ms), %.3f s\n";
+                              "(worst %.3f ms), %.3f s, %llu without payer and id and so without "
+                              "a key, %llu rows at fault not sent\n";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of two literals */
     printf(form, (unsigned long long)c->sent, (unsigned long long)c->delivered,
            (unsigned long long)c->failed, (unsigned long long)c->late,
-           (double)c->worst_late_us / 1e3, c->seconds);
+           (double)c->worst_late_us / 1e3, c->seconds, (unsigned long long)c->keyless,
+           (unsigned long long)c->faults);
 #pragma GCC diagnostic pop
-    return c->failed || c->delivered != c->sent ? R1_EXIT_PARTIAL : R1_EXIT_OK;
+    if (!json) fraud_messages_notes(s->in, stdout);
+    return c->failed || c->faults || c->delivered != c->sent ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }
 
 int fraud_command_produce(r1_cli_call *call)
@@ -194,25 +278,23 @@ int fraud_command_produce(r1_cli_call *call)
                            .extra = r1_options_str(o, "kafka-extra"),
                            .linger_ms = (int)r1_options_int(o, "linger")};
     fraud_kafka_settings(o, &opts);
-    char *data = NULL;
-    size_t len, n = 0;
-    line *lines = NULL;
-    counts c = {0};
+    source s = {.skip = (uint64_t)r1_options_int(o, "skip"),
+                .limit = (uint64_t)r1_options_int(o, "limit")};
     r1_producer *p = NULL;
     fraud_map *map = NULL;
-    r1_status st = r1_file_read(r1_options_str(o, "in"), FILE_BYTES_MAX, &data, &len, &call->err);
-    if (st == R1_OK) st = fraud_map_load(&map, r1_options_str(o, "map"), &call->err);
-    if (st == R1_OK)
-        st = produce_split(map, data, len, (size_t)r1_options_int(o, "skip"),
-                           (size_t)r1_options_int(o, "limit"), &lines, &n, &call->err);
+    r1_err *err = &call->err;
+    r1_status st = fraud_messages_open(&s.in, r1_options_str(o, "in"),
+                                       r1_options_bool(o, "as-lines"), r1_cli_stopped, err);
+    if (st == R1_OK) st = fraud_map_load(&map, r1_options_str(o, "map"), stderr, err);
+    s.map = map;
     if (st == R1_OK && r1_options_int(o, "create"))
         st = r1_topic_create(&opts, r1_options_str(o, "topic"), (int)r1_options_int(o, "create"),
-                             15000, &call->err);
-    if (st == R1_OK) st = r1_producer_new(&p, &opts, &call->err);
-    if (st == R1_OK) st = produce_send_all(p, o, lines, n, &c, &call->err);
+                             15000, err);
+    if (st == R1_OK) st = r1_producer_new(&p, &opts, err);
+    if (st == R1_OK) st = produce_send_all(p, o, &s, err);
+    int code = st == R1_OK || s.c.sent ? produce_report(&s, r1_options_bool(o, "json")) : 0;
     r1_producer_free(p);
+    source_end(&s);
     fraud_map_free(map);
-    free(lines);
-    free(data);
-    return st == R1_OK ? produce_report(&c, r1_options_bool(o, "json")) : r1_cli_exit(st);
+    return st == R1_OK ? code : r1_cli_exit(st);
 }

@@ -220,8 +220,7 @@ static r1_status replay_open_file(FILE **f, const char *path, const char *mode, 
 {
     if (!path) return R1_OK;
     *f = fopen(path, mode);
-    if (!*f) R1_FAIL(err, R1_E_IO, "%s: %s", path, strerror(errno));
-    return R1_OK;
+    return *f ? R1_OK : r1_file_refuse(path, R1_E_IO, errno, err);
 }
 
 /* Scores and keys are neither payments, labels nor the model. */
@@ -253,7 +252,7 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
     if (currency && fraud_currency_digits(currency) < 0)
         R1_FAIL(err, R1_E_INVAL, "--currency: expected a code of ISO 4217, found \"%s\"", currency);
     snprintf(r->currency, sizeof r->currency, "%s", currency ? currency : "");
-    R1_TRY(fraud_map_load(&r->map, r1_options_str(o, "map"), err));
+    R1_TRY(fraud_map_load(&r->map, r1_options_str(o, "map"), stderr, err));
     R1_TRY(fraud_rates_load(&r->rates, r1_options_str(o, "rates"), currency, err));
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
     R1_TRY(replay_open_file(&r->in, r1_options_str(o, "in"), "r", err));

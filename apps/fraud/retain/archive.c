@@ -153,7 +153,7 @@ static r1_status reader_run(archive_reader *r, FILE *f, const char *path, r1_err
 r1_status fraud_archive_check(const char *path, fraud_archived *out, r1_err *err)
 {
     FILE *f = fopen(path, "rb");
-    if (!f) R1_FAIL(err, R1_E_IO, "%s: cannot read: %s", path, strerror(errno));
+    if (!f) return r1_file_refuse(path, R1_E_IO, errno, err);
     archive_reader *r = calloc(1, sizeof *r);
     if (r) r->z = ZSTD_createDStream(), r->hash = EVP_MD_CTX_new(), r->left = 1;
     r1_status st = r && r->z && r->hash ? reader_run(r, f, path, err)

@@ -528,6 +528,17 @@ static engine_head head_of_engine(const fraud_engine *e)
     return h;
 }
 
+uint64_t fraud_engine_form(const fraud_engine *e)
+{
+    const engine_head own = head_of_engine(e);
+    const uint64_t form[] = {ENGINE_VERSION, WAITING_VERSION, MEMORY_VERSION, FRAUD_STATE_VERSION,
+                             own.schema,     own.memory,      FRAUD_N_WINDOW};
+    uint64_t hash = r1_hash64(form, sizeof form, (uint64_t)own.retention_ms);
+    return r1_hash64(own.window_ms, sizeof own.window_ms, hash);
+}
+
+bool fraud_engine_remembers(const fraud_engine *e) { return recall_of(e) != NULL; }
+
 r1_status fraud_engine_settle(fraud_engine *e, r1_err *err)
 {
     if (e->n_used) R1_FAIL(err, R1_E_AGAIN, "%u slots are filled", e->n_used);

@@ -161,6 +161,9 @@ void fraud_engine_explain(const fraud_slot *slot, fraud_result *result);
 const char *fraud_engine_model_name(const fraud_engine *e); /* "fraud-s" or "rules" */
 uint64_t fraud_engine_model_hash(const fraud_engine *e);    /* of the file; 0 without a model */
 uint64_t fraud_engine_schema_hash(const fraud_engine *e);   /* of the feature schema */
+/* Of what shapes the state beside settings: versions of its bytes, windows, the schema. */
+uint64_t fraud_engine_form(const fraud_engine *e);
+bool fraud_engine_remembers(const fraud_engine *e); /* it has working memory, of its model */
 /* A hash over the state: windows, ring, labels, those that wait included, working memory.
  * Encodes what waits, where no slot is filled. Slow: reads all of it. */
 uint64_t fraud_engine_digest(fraud_engine *e);

@@ -141,8 +141,9 @@ static r1_status open_recording(const r1_options *o, const char *option, FILE **
 {
     const char *path = r1_options_str(o, option);
     *f = path ? fopen(path, "r") : NULL;
-    if (path && !*f) R1_FAIL(err, R1_E_IO, "%s: %s: %s", option, path, strerror(errno));
-    return R1_OK;
+    r1_status st = path && !*f ? r1_file_refuse(path, R1_E_IO, errno, err) : R1_OK;
+    if (st != R1_OK) r1_err_prefix(err, "%s: ", option);
+    return st;
 }
 
 static r1_status mark_labels(calibration_run *r, FILE *f)
@@ -377,7 +378,7 @@ static r1_status run_all(calibration_run *r)
                                   {"--labels", r1_options_str(r->o, "labels"), 0}};
     R1_TRY(r1_outputs_check(&to, 1, from, R1_COUNT(from), r->err));
     R1_TRY(fraud_parts_engine(&r->parts, r->o, r->err));
-    R1_TRY(fraud_map_load(&r->parts.map, r1_options_str(r->o, "map"), r->err));
+    R1_TRY(fraud_map_load(&r->parts.map, r1_options_str(r->o, "map"), stderr, r->err));
     R1_TRY(r1_options_str(r->o, "in") ? read_recording(r) : read_stored(r));
     print_refused("payments", &r->of_payments);
     print_refused("labels", &r->of_labels);

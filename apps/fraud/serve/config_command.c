@@ -62,6 +62,7 @@ static int config_check(r1_cli_call *call)
         printf("currency: %s\n", currency ? currency
                                           : "none is set: the first payment of the stream decides, "
                                             "others than its cannot be scored");
+        printf("consumer group: %s\n", parts->group);
         fraud_capacity_print(parts->engine, "state: ", stdout);
         fraud_price_print(parts, 0, "memory: ", stdout);
     } else {
@@ -116,7 +117,7 @@ static size_t diff_settings(const r1_options *a, const r1_options *b)
             diff_many(row, a, b, &n);
         else
             diff_text(row, NULL, r1_options_str(a, row->name), r1_options_str(b, row->name), &n);
-        if (n > before && !fraud_setting_reloads(row))
+        if (n > before && !fraud_setting_reloads(row, r1_options_has(a, "events-topic")))
             printf("  (%s needs a restart)\n", row->name);
     }
     return n;
@@ -196,12 +197,22 @@ typedef struct {
     fraud_policy *before, *after;
 } config_pair;
 
-static r1_status pair_open(config_pair *p, r1_cli_call *call)
+static r1_status pair_policy(fraud_policy **out, const r1_options *o, r1_err *err)
 {
     char model[FRAUD_MODEL_NAME_BYTES];
+    fraud_rates *rates;
+    R1_TRY(
+        fraud_rates_load(&rates, r1_options_str(o, "rates"), r1_options_str(o, "currency"), err));
+    r1_status st = fraud_policy_build(out, o, rates, model, err);
+    fraud_rates_free(rates);
+    return st;
+}
+
+static r1_status pair_open(config_pair *p, r1_cli_call *call)
+{
     R1_TRY(r1_cli_again(&p->other, call->rest[1], &call->err));
-    R1_TRY(fraud_policy_build(&p->before, call->opts, model, &call->err));
-    r1_status st = fraud_policy_build(&p->after, p->other, model, &call->err);
+    R1_TRY(pair_policy(&p->before, call->opts, &call->err));
+    r1_status st = pair_policy(&p->after, p->other, &call->err);
     if (st == R1_OK) fraud_policy_print_notes(p->after, stdout);
     return st;
 }

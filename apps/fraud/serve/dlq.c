@@ -308,7 +308,7 @@ static r1_status mend_check(const dlq_call *c, const fraud_dead_letter *l, const
     if (labels && !strcmp(labels, l->topic))
         return fraud_label_decode(payload, len, &label, c->err);
     fraud_map *map = NULL;
-    R1_TRY(fraud_map_load(&map, r1_options_str(c->o, "map"), c->err));
+    R1_TRY(fraud_map_load(&map, r1_options_str(c->o, "map"), stderr, c->err));
     fraud_reading reading = fraud_payment_read(map, payload, len, &p, NULL, &content, c->err);
     fraud_map_free(map);
     if (reading == FRAUD_READ_PAYMENT) return R1_OK;

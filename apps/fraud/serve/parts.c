@@ -59,16 +59,32 @@ static r1_status build_topics(fraud_parts *p, r1_err *err)
 
 /* ---- connections that will be asked for ---- */
 
+/* The topic of events belongs to one log. So services over two databases have two groups: one for
+ * both would give each of them a part of the partitions, and decide the others for nobody. */
+static r1_status name_group(fraud_parts *p, r1_err *err)
+{
+    const char *set = r1_options_str(p->o, "group"), *events = r1_options_str(p->o, "events-topic");
+    int len = set ? snprintf(p->group, sizeof p->group, "%s", set)
+                  : snprintf(p->group, sizeof p->group, "r1-fraud%s%s", events ? "-" : "",
+                             events ? events : "");
+    if (len > 0 && len < (int)sizeof p->group && r1_utf8_valid(p->group, (size_t)len)) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found %s",
+            !len                         ? "\"\""
+            : len < (int)sizeof p->group ? "bytes that are not UTF-8"
+                                         : "a longer one");
+}
+
 static r1_status build_stream(fraud_parts *p, r1_err *err)
 {
     const r1_options *o = p->o;
+    R1_TRY(name_group(p, err));
     p->arrival.band =
         (fraud_time_band){.ahead_ms = r1_options_int(o, "time-ahead") * 1000,
                           .behind_ms = r1_options_int(o, "time-behind") * FRAUD_DAY_MS / 24};
     p->stream =
         (r1_stream_opts){.brokers = r1_options_str(o, "brokers"),
                          .client_id = "r1-fraud",
-                         .group = r1_options_str(o, "group"),
+                         .group = p->group,
                          .extra = r1_options_str(o, "kafka-extra"),
                          .fetch_wait_ms = (int)r1_options_int(o, "fetch-wait"),
                          .fetch_min_bytes = (int)r1_options_int(o, "fetch-min"),
@@ -78,10 +94,6 @@ static r1_status build_stream(fraud_parts *p, r1_err *err)
                          .merge_leap_ms = p->arrival.band.behind_ms,
                          .placer = {fraud_arrival_place, &p->arrival, sizeof(fraud_arrival)}};
     fraud_kafka_settings(o, &p->stream);
-    const char *group = p->stream.group;
-    if (!*group || !r1_utf8_valid(group, strlen(group)))
-        R1_FAIL(err, R1_E_INVAL, "group: expected the name of a consumer group, found \"%s\"",
-                *group ? "bytes that are not UTF-8" : "");
     R1_TRY(r1_consumer_check(&p->stream, err));
     return r1_producer_check(&p->stream, err);
 }
@@ -100,13 +112,13 @@ static r1_status build_store(fraud_parts *p, r1_err *err)
  * not tell for each kind of folder. */
 static r1_status try_stats(const char *path, r1_err *err)
 {
-    char trial[R1_PATH_BYTES];
+    char trial[R1_PATH_BYTES], where[256];
     int len = snprintf(trial, sizeof trial, "%s.tmp.%ld", path, (long)getpid());
     int fd = len < (int)sizeof trial ? open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)
                                      : (errno = ENAMETOOLONG, -1);
     if (fd < 0)
-        R1_FAIL(err, R1_E_INVAL, "stats: expected a file that can be made, found \"%s\": %s", path,
-                strerror(errno));
+        R1_FAIL(err, R1_E_INVAL, "stats: expected a file that can be made, found \"%s\": %s%s",
+                path, strerror(errno), r1_file_where(path, where, sizeof where));
     close(fd);
     unlink(trial);
     return R1_OK;
@@ -172,7 +184,7 @@ static r1_status build_currency(fraud_parts *p, r1_err *err)
 
 static r1_status build_policy(fraud_parts *p, r1_err *err)
 {
-    R1_TRY(fraud_policy_build(&p->policy, p->o, p->calibrated_for, err));
+    R1_TRY(fraud_policy_build(&p->policy, p->o, p->rates, p->calibrated_for, err));
     R1_TRY(fraud_pace_new(&p->pace, err));
     return fraud_policy_pace(p->policy, p->pace), R1_OK;
 }
@@ -220,7 +232,7 @@ r1_status fraud_parts_build(fraud_parts *p, const r1_options *o, r1_err *err)
     R1_TRY(build_topics(p, err));
     R1_TRY(check_sizes(o, err));
     R1_TRY(build_currency(p, err));
-    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), err));
+    R1_TRY(fraud_map_load(&p->map, r1_options_str(o, "map"), stderr, err));
     p->arrival.map = p->map;
     const char *folder = r1_options_str(o, "snapshot-dir");
     if (folder) R1_TRY(fraud_snapshots_check(folder, err));

@@ -28,6 +28,7 @@ typedef struct {
     r1_stream_opts stream;            /* of consumer and producer */
     fraud_arrival_opts arrival;       /* how a message is read when it arrives */
     const char *topic[FRAUD_N_TOPIC]; /* NULL: not consumed */
+    char group[300];                  /* the consumer group */
     const char *conninfo;             /* of PostgreSQL */
     char migrations[R1_PATH_BYTES];
     fraud_rates *rates; /* NULL: amounts are compared within one currency */

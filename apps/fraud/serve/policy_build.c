@@ -42,13 +42,14 @@ static fraud_policy_opts build_paths(const r1_options *o,
     return p;
 }
 
-r1_status fraud_policy_build(fraud_policy **out, const r1_options *o,
+r1_status fraud_policy_build(fraud_policy **out, const r1_options *o, const fraud_rates *rates,
                              char calibrated_for[FRAUD_MODEL_NAME_BYTES], r1_err *err)
 {
     fraud_calibration c = {0};
     fraud_named_list list[R1_OPTION_ENTRIES_MAX];
     fraud_policy_opts p = build_paths(o, list);
     *out = NULL;
+    p.rates = fraud_rates_hash(rates);
     *calibrated_for = 0;
     R1_TRY(build_thresholds(&p, o, &c, err));
     memcpy(calibrated_for, c.model, sizeof c.model);
@@ -90,7 +91,8 @@ void fraud_policy_print_mistakes(const r1_options *o, const char *known, FILE *o
     if (fraud_policy_new(&policy, &p, &err) == R1_OK) fraud_policy_free(policy);
 }
 
-bool fraud_setting_reloads(const r1_option *row)
+bool fraud_setting_reloads(const r1_option *row, bool shared)
 {
-    return row->section && !strcmp(row->section, "decision");
+    if (!strcmp(row->name, "rates")) return !shared;
+    return row->section && !strcmp(row->section, "decision") && strcmp(row->name, "pid-file") != 0;
 }

@@ -480,11 +480,11 @@ static void port_publish(server *s)
 
 bool fraud_port_due(const server *s) { return r1_mono_us() - s->port->turned_us >= TURN_US; }
 
-void fraud_port_turn(server *s)
+void fraud_port_turn(server *s, bool drained)
 {
     struct fraud_port *p = s->port;
     atomic_store(&p->heart_us, r1_mono_us());
-    if (!fraud_port_due(s)) return;
+    if (!drained || !fraud_port_due(s)) return;
     port_publish(s);
     port_hints(s, p->shown);
     r1_cli_log_flush();

@@ -39,8 +39,8 @@ void fraud_port_phase(server *s, fraud_phase phase); /* without a port: nothing 
 r1_status fraud_port_watch(server *s, r1_err *err);
 /* Whether fraud_port_turn would read what /metrics shows. */
 bool fraud_port_due(const server *s);
-/* Once a turn of the loop. Where it is due, nobody decides meanwhile. */
-void fraud_port_turn(server *s);
+/* Once a turn of the loop. drained: nobody decides meanwhile; else the turn alone is noted. */
+void fraud_port_turn(server *s, bool drained);
 /* Takes the payments that wait at the port into the batch, at most half of it. */
 r1_status fraud_port_serve(server *s, batch *b, r1_err *err);
 /* Ends watch and port, before consumers and store go. */

@@ -16,15 +16,21 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { MODEL_BYTES_MAX = 1 << 30 };
+
 struct fraud_reload {
     pthread_t thread;
     bool running;
-    atomic_bool ready; /* the thread has ended: what follows is the reading thread's again */
+    atomic_bool ready;        /* the thread has ended: what follows is the reading thread's again */
+    const fraud_parts *parts; /* read by the thread: what no reload changes */
     r1_options *fresh;
+    fraud_rates *rates;
+    bool takes_rates; /* rates are to go in the place of the old ones */
     fraud_policy *policy;
     char calibrated_for[FRAUD_MODEL_NAME_BYTES];
     r1_status st;
     r1_err err;
+    char found[FRAUD_RELOAD_WAITS_BYTES], waits[FRAUD_RELOAD_WAITS_BYTES];
     uint64_t taken, refused;
     fraud_decision first; /* holds the policy of the start */
 };
@@ -40,8 +46,10 @@ r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_er
 static void reload_clear(fraud_reload *r)
 {
     fraud_policy_free(r->policy);
+    fraud_rates_free(r->rates);
     r1_options_free(r->fresh);
     r->policy = NULL;
+    r->rates = NULL;
     r->fresh = NULL;
 }
 
@@ -54,34 +62,146 @@ void fraud_reload_free(fraud_reload *r)
     free(r);
 }
 
+/* ---- the thread: what the files hold now ---- */
+
+static bool reload_same(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+static void reload_waits(fraud_reload *r, const char *name)
+{
+    size_t at = strlen(r->found);
+    snprintf(r->found + at, sizeof r->found - at, "%s%s", at ? ", " : "", name);
+}
+
+/* The entries of a family, each way. */
+static bool reload_same_entries(const r1_options *a, const r1_options *b, const char *name)
+{
+    const char *key, *text, *other_key, *other;
+    size_t i = 0, k = 0;
+    while (r1_options_entry(a, name, i, &key, &text, NULL)) {
+        for (k = 0; r1_options_entry(b, name, k, &other_key, &other, NULL); k++)
+            if (!strcmp(key, other_key)) break;
+        if (!r1_options_entry(b, name, k, &other_key, &other, NULL) || !reload_same(text, other))
+            return false;
+        i++;
+    }
+    return !r1_options_entry(b, name, i, &key, &text, NULL);
+}
+
+/* Settings that have changed and do not reload: they stay as they were at the start. */
+static void reload_settings(fraud_reload *r)
+{
+    const r1_options *old = r->parts->o;
+    bool shared = r1_options_has(old, "events-topic");
+    for (size_t i = 0; i < r1_options_count(r->fresh); i++) {
+        const r1_option *row = r1_options_row(r->fresh, i);
+        if (!row->section || fraud_setting_reloads(row, shared)) continue;
+        bool same = row->many ? reload_same_entries(old, r->fresh, row->name)
+                              : reload_same(r1_options_str(old, row->name),
+                                            r1_options_str(r->fresh, row->name));
+        if (!same) reload_waits(r, row->name);
+    }
+}
+
+/* Whether the setting is as it was, so that a change of its file has not been named yet. */
+static bool reload_as_before(const fraud_reload *r, const char *name)
+{
+    return reload_same(r1_options_str(r->parts->o, name), r1_options_str(r->fresh, name));
+}
+
+static r1_status reload_map(fraud_reload *r, r1_err *err)
+{
+    fraud_map *map;
+    R1_TRY(fraud_map_load(&map, r1_options_str(r->fresh, "map"), NULL, err));
+    if (map && strcmp(fraud_map_version(map), fraud_map_version(r->parts->map)) != 0)
+        reload_waits(r, "map (the file's contents)");
+    fraud_map_free(map);
+    return R1_OK;
+}
+
+static r1_status reload_model(fraud_reload *r, r1_err *err)
+{
+    char path[R1_PATH_BYTES], *bytes;
+    size_t len;
+    uint64_t hash = fraud_engine_model_hash(r->parts->engine);
+    if (!hash) return R1_OK;
+    R1_TRY(r1_cli_path(r->fresh, "model", path, err));
+    R1_TRY(r1_file_read(path, MODEL_BYTES_MAX, &bytes, &len, err));
+    if (r1_hash64(bytes, len, 0) != hash) reload_waits(r, "model (the file's contents)");
+    free(bytes);
+    return R1_OK;
+}
+
+/* One process alone takes them: the log holds amounts as they were converted, so a rebuild does not
+ * ask for the rates of the time. Of several processes each would take them at another place. */
+static r1_status reload_rates(fraud_reload *r, r1_err *err)
+{
+    const char *path = r1_options_str(r->fresh, "rates");
+    bool shared = r1_options_has(r->parts->o, "events-topic"),
+         currency = reload_as_before(r, "currency");
+    R1_TRY(fraud_rates_load(&r->rates, path, r1_options_str(r->fresh, "currency"), err));
+    bool changed = fraud_rates_hash(r->rates) != fraud_rates_hash(r->parts->rates);
+    r->takes_rates = changed && !shared && currency;
+    if (!changed || r->takes_rates) return R1_OK;
+    if (!shared || reload_as_before(r, "rates"))
+        reload_waits(r, shared ? "rates (the file's contents; stop every process first)"
+                               : "rates (they go with the currency)");
+    fraud_rates_free(r->rates);
+    r->rates = NULL;
+    return R1_OK;
+}
+
+static r1_status reload_files(fraud_reload *r, r1_err *err)
+{
+    *r->found = 0;
+    R1_TRY(r1_cli_again(&r->fresh, NULL, err));
+    reload_settings(r);
+    if (reload_as_before(r, "map")) R1_TRY(reload_map(r, err));
+    if (reload_as_before(r, "model")) R1_TRY(reload_model(r, err));
+    R1_TRY(reload_rates(r, err));
+    return fraud_policy_build(&r->policy, r->fresh, r->takes_rates ? r->rates : r->parts->rates,
+                              r->calibrated_for, err);
+}
+
 static void *reload_read(void *arg)
 {
     fraud_reload *r = arg;
     r1_err_clear(&r->err);
-    r->st = r1_cli_again(&r->fresh, NULL, &r->err);
-    if (r->st == R1_OK)
-        r->st = fraud_policy_build(&r->policy, r->fresh, r->calibrated_for, &r->err);
+    r->st = reload_files(r, &r->err);
     atomic_store(&r->ready, true);
     return NULL;
 }
 
-static void reload_begin(fraud_reload *r)
+/* ---- the reading thread ---- */
+
+static void reload_begin(fraud_reload *r, const fraud_parts *parts)
 {
     atomic_store(&r->ready, false);
+    r->parts = parts;
+    r->takes_rates = false;
     r->running = pthread_create(&r->thread, NULL, reload_read, r) == 0;
     if (!r->running) fprintf(stderr, "r1-fraud serve: reload refused: no thread for it\n");
 }
 
-/* Names what has changed and does not reload: those settings stay as they were at the start. */
-static void reload_name_others(const r1_options *fresh, const r1_options *old)
+static void reload_take(fraud_reload *r, fraud_parts *parts)
 {
-    for (size_t i = 0; i < r1_options_count(fresh); i++) {
-        const r1_option *row = r1_options_row(fresh, i);
-        if (row->many || !row->section || fraud_setting_reloads(row)) continue;
-        const char *a = r1_options_str(old, row->name), *b = r1_options_str(fresh, row->name);
-        if (a == b || (a && b && !strcmp(a, b))) continue;
-        fprintf(stderr, "r1-fraud serve: %s has changed and needs a restart\n", row->name);
+    fraud_policy *old = parts->policy;
+    parts->policy = r->policy;
+    r->policy = NULL;
+    fraud_policy_pace(parts->policy, parts->pace);
+    if (r->takes_rates) {
+        fraud_rates *rates = parts->rates;
+        parts->rates = r->rates;
+        r->rates = rates;
     }
+    r->taken++;
+    fprintf(stderr, "r1-fraud serve: reloaded, version %s for %s, %s\n",
+            fraud_policy_version(parts->policy), fraud_policy_version(old),
+            fraud_policy_text(parts->policy));
+    fraud_policy_print_notes(parts->policy, stderr);
+    fraud_policy_free(old);
 }
 
 static void reload_end(fraud_reload *r, fraud_parts *parts)
@@ -89,33 +209,31 @@ static void reload_end(fraud_reload *r, fraud_parts *parts)
     pthread_join(r->thread, NULL);
     r->running = false;
     if (r->st == R1_OK) r->st = fraud_calibration_fits(r->calibrated_for, parts->model, &r->err);
-    if (r->st != R1_OK) {
+    if (r->st == R1_OK) {
+        reload_take(r, parts);
+        memcpy(r->waits, r->found, sizeof r->waits);
+        if (*r->waits)
+            r1_log(R1_LOG_WARN, "restart_needed", "settings=\"%s\" have changed and need a restart",
+                   r->waits);
+    } else {
         r->refused++;
         fprintf(stderr, "r1-fraud serve: reload refused, version %s stays: %s\n",
                 fraud_policy_version(parts->policy), r->err.msg);
-    } else {
-        fraud_policy *old = parts->policy;
-        reload_name_others(r->fresh, parts->o);
-        parts->policy = r->policy;
-        r->policy = NULL;
-        fraud_policy_pace(parts->policy, parts->pace);
-        r->taken++;
-        fprintf(stderr, "r1-fraud serve: reloaded, version %s for %s, %s\n",
-                fraud_policy_version(parts->policy), fraud_policy_version(old),
-                fraud_policy_text(parts->policy));
-        fraud_policy_print_notes(parts->policy, stderr);
-        fraud_policy_free(old);
     }
     reload_clear(r);
 }
 
 bool fraud_reload_due(const fraud_reload *r) { return r->running && atomic_load(&r->ready); }
 
-void fraud_reload_turn(fraud_reload *r, fraud_parts *parts)
+bool fraud_reload_turn(fraud_reload *r, fraud_parts *parts, bool drained)
 {
-    if (fraud_reload_due(r)) reload_end(r, parts);
-    if (!r->running && r1_cli_hangup()) reload_begin(r);
+    bool ends = drained && fraud_reload_due(r);
+    if (ends) reload_end(r, parts);
+    if (!r->running && r1_cli_hangup()) reload_begin(r, parts);
+    return ends;
 }
+
+const char *fraud_reload_waits(const fraud_reload *r) { return r ? r->waits : ""; }
 
 void fraud_reload_counts(const fraud_reload *r, uint64_t *taken, uint64_t *refused)
 {
@@ -136,12 +254,12 @@ r1_status fraud_pid_file(const r1_options *o, r1_err *err)
 {
     const char *path = r1_options_str(o, "pid-file");
     struct flock lock = pid_lock();
-    char text[24];
+    char text[24], where[256];
     if (!path) return R1_OK;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644); /* open while the process lives */
     if (fd < 0)
-        R1_FAIL(err, R1_E_INVAL, "pid-file: expected a file that can be made, found \"%s\": %s",
-                path, strerror(errno));
+        R1_FAIL(err, R1_E_INVAL, "pid-file: expected a file that can be made, found \"%s\": %s%s",
+                path, strerror(errno), r1_file_where(path, where, sizeof where));
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (fcntl(fd, F_SETLK, &lock) != 0) {
         close(fd);
@@ -158,12 +276,15 @@ r1_status fraud_pid_file(const r1_options *o, r1_err *err)
 static r1_status reload_signal(const char *path, pid_t *pid, r1_err *err)
 {
     struct flock lock = pid_lock();
+    char where[256];
     if (!path)
         R1_FAIL(err, R1_E_INVAL,
                 "expected the setting pid-file, which serve holds too, found none; a SIGHUP to "
                 "the process asks the same");
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0) R1_FAIL(err, R1_E_NOT_FOUND, "pid-file: \"%s\": %s", path, strerror(errno));
+    if (fd < 0)
+        R1_FAIL(err, R1_E_NOT_FOUND, "pid-file: \"%s\": %s%s", path, strerror(errno),
+                r1_file_where(path, where, sizeof where));
     bool known = fcntl(fd, F_GETLK, &lock) == 0;
     close(fd);
     if (!known || lock.l_type == F_UNLCK)
@@ -181,9 +302,13 @@ static r1_status reload_signal(const char *path, pid_t *pid, r1_err *err)
 int fraud_command_reload(r1_cli_call *call)
 {
     fraud_policy *policy = NULL;
+    fraud_rates *rates = NULL;
     char calibrated_for[FRAUD_MODEL_NAME_BYTES];
     pid_t pid = 0;
-    r1_status st = fraud_policy_build(&policy, call->opts, calibrated_for, &call->err);
+    r1_status st = fraud_rates_load(&rates, r1_options_str(call->opts, "rates"),
+                                    r1_options_str(call->opts, "currency"), &call->err);
+    if (st == R1_OK)
+        st = fraud_policy_build(&policy, call->opts, rates, calibrated_for, &call->err);
     if (st == R1_OK) {
         fraud_policy_print_notes(policy, stdout);
         st = reload_signal(r1_options_str(call->opts, "pid-file"), &pid, &call->err);
@@ -192,5 +317,6 @@ int fraud_command_reload(r1_cli_call *call)
                    fraud_policy_version(policy));
     }
     fraud_policy_free(policy);
+    fraud_rates_free(rates);
     return r1_cli_exit(st);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* reload.h - another policy for a running service: SIGHUP, or `r1-fraud reload`.
  *
- * (1) A thread reads settings, rules and lists again while the stream goes on, and checks them as
- *     `config check` does.
- * (2) Between two batches the reading thread puts the new policy in the place of the old one. A
- *     batch is decided by one of them.
- * (3) A refused reload keeps the old policy and says why. Settings that need a restart are named.
+ * (1) A thread reads settings, rules, lists and rates again while the stream goes on, and checks
+ *     them as `config check` does.
+ * (2) Between two batches the reading thread puts the new policy and the new rates in the place of
+ *     the old ones. A batch is converted and decided by one of them. One of several processes keeps
+ *     its rates: they must change at one place of the stream.
+ * (3) A refused reload keeps the old policy and says why. Settings that need a restart are named,
+ *     and so are the mapping file and the model where their contents have changed.
  * (4) Decisions hold the policy that made them; its version is written with the first of them.
  *
  * Owns:    the thread and what it has made. Threads: the reading thread's.
@@ -16,6 +18,8 @@
 #include "cli/r1_cli.h"
 #include "serve/parts.h"
 
+enum { FRAUD_RELOAD_WAITS_BYTES = 256 };
+
 typedef struct fraud_reload fraud_reload;
 /* The caller has called r1_cli_watch_hangup. Holds the policy of the start, which the writer
  * names. */
@@ -23,8 +27,13 @@ r1_status fraud_reload_new(fraud_reload **out, const fraud_policy *policy, r1_er
 void fraud_reload_free(fraud_reload *r); /* after the writer; NULL is fine */
 /* Whether fraud_reload_turn would put another policy in the place of this one. */
 bool fraud_reload_due(const fraud_reload *r);
-/* While nobody decides: begins a reload that was asked for, ends one that is ready. */
-void fraud_reload_turn(fraud_reload *r, fraud_parts *parts);
+/* Begins a reload that was asked for, and ends one that is ready where `drained`: nobody decides,
+ * and no payment that was converted waits for its decision. true: one ended, so parts may have
+ * changed. */
+bool fraud_reload_turn(fraud_reload *r, fraud_parts *parts, bool drained);
+/* What has changed and needs a restart, as of the last reload that was taken: settings, and files
+ * whose contents are others. "": nothing. */
+const char *fraud_reload_waits(const fraud_reload *r);
 /* How many were taken and refused, and the last one's fault ("": none). */
 void fraud_reload_counts(const fraud_reload *r, uint64_t *taken, uint64_t *refused);
 

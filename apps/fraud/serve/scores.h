@@ -7,12 +7,12 @@
  *     ^                       |
  *     '------- spare <--------'
  *
- * There are two batches. One is in the reading thread's hand. It is offered whenever nothing more is
- * due: an idle scoring thread takes it at once, a busy one as soon as it is done. Until then the
+ * There are two batches. One is in the reading thread's hand. It is offered whenever nothing more
+ * is due: an idle scoring thread takes it at once, a busy one as soon as it is done. Until then the
  * reading thread may take it back to its hand and add to it. So batches grow with the load.
  * (1) Batches are scored and pushed in the order in which they were filled.
- * (2) Which payments share a batch changes no score (engine.h), and decisions are made one after the
- *     other in the order of the log.
+ * (2) Which payments share a batch changes no score (engine.h), and decisions are made one after
+ *     the other in the order of the log.
  * (3) Policy, pace and counters of decisions are the scoring thread's while it has a batch. The
  *     reading thread changes or reads them after fraud_scores_drain alone.
  *

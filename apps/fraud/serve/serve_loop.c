@@ -77,11 +77,11 @@ static bool serve_idle(const server *s)
 /* What changes or reads the scoring thread's things, where it is due. */
 static r1_status serve_turn(server *s, r1_err *err)
 {
-    if (fraud_reload_due(s->reload) || fraud_port_due(s) || fraud_serve_snapshot_due(s))
-        R1_TRY(fraud_scores_drain(s->scores, err));
-    fraud_reload_turn(s->reload, &s->parts);
-    fraud_port_turn(s);
-    fraud_serve_snapshot_tick(s);
+    bool due = fraud_reload_due(s->reload) || fraud_port_due(s) || fraud_serve_snapshot_due(s);
+    if (due) R1_TRY(fraud_scores_drain(s->scores, err));
+    if (fraud_reload_turn(s->reload, &s->parts, due)) fraud_share_reloaded(s);
+    fraud_port_turn(s, due);
+    fraud_serve_snapshot_tick(s, due);
     return R1_OK;
 }
 

@@ -120,6 +120,9 @@ static fraud_share_stats metric_share(const metric_source *m)
         return (double)metric_share(m).field;                                                      \
     }
 METRIC_SHARE(sequences, fleet.sequences)
+METRIC_SHARE(members, fleet.members)
+METRIC_SHARE(differ, fleet.differ)
+METRIC_SHARE(missing, missing)
 METRIC_SHARE(epoch, fleet.epoch)
 METRIC_SHARE(lag, fleet.lag)
 METRIC_SHARE(voids, fleet.voids)
@@ -255,6 +258,13 @@ static void series_reloads(const metric_source *m, r1_prom *p)
 {
     r1_prom_sample(p, "", "outcome=\"taken\"", (double)m->v->reloads[0]);
     r1_prom_sample(p, "", "outcome=\"refused\"", (double)m->v->reloads[1]);
+}
+
+static void series_restart(const metric_source *m, r1_prom *p)
+{
+    char labels[R1_PROM_LABELS_BYTES] = "";
+    r1_prom_label(labels, "settings", m->v->waits);
+    r1_prom_sample(p, "", labels, *m->v->waits ? 1 : 0);
 }
 
 /* A name is "rule reason". */
@@ -668,8 +678,13 @@ static const serve_metric metrics[] = {
      .series = series_shadows},
     {.family = "r1_fraud_reloads_total",
      .type = "counter",
-     .help = "Reloads of thresholds, rules and lists, taken and refused.",
+     .help = "Reloads of thresholds, rules, lists and rates, taken and refused.",
      .series = series_reloads},
+    {.family = "r1_fraud_restart_needed",
+     .type = "gauge",
+     .help = "1 where settings, or files that they name, have changed and need a restart, as of "
+             "the last reload.",
+     .series = series_restart},
     {.family = "r1_fraud_score",
      .type = "histogram",
      .help = "Calibrated probability of fraud of each payment.",
@@ -904,6 +919,18 @@ static const serve_metric metrics[] = {
      .type = "gauge",
      .help = "1 where this process appends to the topic of events.",
      .number = metric_share_sequences},
+    {.family = "r1_fraud_members",
+     .type = "gauge",
+     .help = "Processes that share the stream and live, this one included; 0: it works alone.",
+     .number = metric_share_members},
+    {.family = "r1_fraud_missing_partitions",
+     .type = "gauge",
+     .help = "Partitions of payments that no process of this log was given; nobody decides them.",
+     .number = metric_share_missing},
+    {.family = "r1_fraud_settings_differing",
+     .type = "gauge",
+     .help = "Settings of decisions in which other processes differ from this one.",
+     .number = metric_share_differ},
     {.family = "r1_fraud_sequencer_epoch",
      .type = "gauge",
      .help = "Newest epoch in the topic of events.",
@@ -1124,6 +1151,7 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
     }
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
+    snprintf(v->waits, sizeof v->waits, "%s", fraud_reload_waits(s->reload));
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);
     snprintf(v->cluster, sizeof v->cluster, "%s", s->ledger.cluster);

@@ -81,9 +81,9 @@ static r1_status open_snapshots(server *s, r1_err *err)
          .empty = empty_pace},
     };
     size_t n = 0;
-    if (s->share) s->part[n++] = fraud_share_part(s); /* first: it judges */
+    s->part[n++] = s->share ? fraud_share_part(s) : fraud_share_part_alone(s); /* first: judges */
     for (size_t i = 0; i < R1_COUNT(parts); i++) s->part[n++] = parts[i];
-    if (!s->share) s->part[n++] = fraud_serve_currency_part(s); /* a shared one saves it itself */
+    s->part[n++] = fraud_serve_currency_part(s);
     R1_ASSERT(n <= FRAUD_SERVE_PARTS, "%zu parts", n);
     const fraud_snapshots_opts o = {.folder = r1_options_str(s->o, "snapshot-dir"),
                                     .keep = (uint32_t)r1_options_int(s->o, "snapshot-keep"),
@@ -199,7 +199,8 @@ static r1_status judge_log(void *ctx, const fraud_snapshot_log *log, r1_err *err
     if (strcmp(log->log_id, s->log.log_id) != 0)
         R1_FAIL(err, R1_E_NOT_FOUND, "expected a snapshot of the log made at %s, found one of %s",
                 s->log.log_id, log->log_id);
-    if (s->share && log->apply_seq > fraud_share_base(s)) return R1_OK; /* its part judges */
+    if (!*log->topic) return R1_OK; /* of several processes: its part judges */
+    if (s->share && log->apply_seq > fraud_share_base(s)) return R1_OK;
     R1_TRY(find_row(s, log->apply_seq, &row, &found, err));
     if (!found) return judge_dropped(s, log, err);
     if (same_row(&row, log)) return R1_OK;
@@ -278,28 +279,38 @@ void fraud_serve_mark(server *s, const batch *b)
     }
 }
 
+/* A snapshot of several processes ends with an event, which may be no row of ours, or of nobody. */
+static void mark_event(server *s)
+{
+    s->log.apply_seq = s->last_seq;
+    s->log.partition = 0;
+    s->log.offset = s->log.incarnation = 0;
+    *s->log.topic = *s->log.tx_id = 0;
+}
+
 bool fraud_serve_snapshot_due(const server *s)
 {
     return s->snapshots && fraud_snapshots_due(s->snapshots, s->last_seq);
 }
 
-void fraud_serve_snapshot_tick(server *s)
+void fraud_serve_snapshot_tick(server *s, bool drained)
 {
     if (!s->snapshots) return;
     if (s->share) {
-        s->log.apply_seq = s->last_seq;
-        fraud_snapshots_tick(s->snapshots, &s->log, INT64_MAX);
+        mark_event(s);
+        fraud_snapshots_tick(s->snapshots, drained ? &s->log : NULL, INT64_MAX);
         return;
     }
     bool known = s->log.apply_seq == s->last_seq; /* else the last row is not to be told */
-    fraud_snapshots_tick(s->snapshots, known ? &s->log : NULL, fraud_writer_committed(s->writer));
+    fraud_snapshots_tick(s->snapshots, drained && known ? &s->log : NULL,
+                         fraud_writer_committed(s->writer));
 }
 
 void fraud_serve_snapshot_last(server *s)
 {
     r1_err err = {0};
     bool whole = s->share || s->ledger.last_seq == s->last_seq;
-    if (s->share) s->log.apply_seq = s->last_seq;
+    if (s->share) mark_event(s);
     if (!s->snapshots || !s->orderly || s->log.apply_seq != s->last_seq || !whole) return;
     if (fraud_snapshots_last(s->snapshots, &s->log, &err) != R1_OK)
         fprintf(stderr, "r1-fraud serve: no snapshot at the end: %s\n", err.msg);

@@ -127,8 +127,8 @@ r1_status fraud_serve_name_log(server *s, r1_err *err); /* s->log.log_id: when t
 void fraud_serve_mark(server *s, const batch *b);
 /* Whether fraud_serve_snapshot_tick would write a file. */
 bool fraud_serve_snapshot_due(const server *s);
-/* Between two turns of the loop. Where it is due, no slot is filled. */
-void fraud_serve_snapshot_tick(server *s);
+/* Between two turns of the loop. drained: no slot is filled; else none is begun. */
+void fraud_serve_snapshot_tick(server *s, bool drained);
 /* At the end, after the writer has stopped. */
 void fraud_serve_snapshot_last(server *s);
 

@@ -29,8 +29,8 @@ const r1_option fraud_serve_rows[] = {
     {.name = "group",
      .section = "kafka",
      .type = R1_OPT_STRING,
-     .def = "r1-fraud",
-     .help = "consumer group, for lag tools alone"},
+     .help = "consumer group: offsets for lag tools, and of several processes who owns what; none: "
+             "r1-fraud, or r1-fraud-NAME with events-topic NAME"},
     {.name = "events-topic",
      .section = "kafka",
      .type = R1_OPT_STRING,

@@ -3,6 +3,7 @@
 #include "serve/share.h"
 
 #include "r1_assert.h"
+#include "serve/share_settings.h"
 #include "write/log_owner.h"
 
 #include <stdio.h>
@@ -48,7 +49,9 @@ struct fraud_share {
     r1_group_event change;
     int32_t n_waits; /* partitions of ours that held something when they became ours */
     fraud_share_stats stats;
-    int64_t said_us; /* monotonic */
+    int64_t said_us;  /* monotonic */
+    int64_t whole_us; /* monotonic: when each partition was last somebody's; 0: not joined */
+    fraud_member member;
 };
 
 /* ---- start ---- */
@@ -133,6 +136,15 @@ static r1_status share_fleet(server *s, r1_err *err)
     return s->share->fleet ? R1_OK : fraud_fleet_new(&s->share->fleet, &o, err);
 }
 
+/* The other processes are asked before the state is restored, which may take long. */
+static r1_status share_enter(server *s, r1_err *err)
+{
+    fraud_member *m = &s->share->member;
+    snprintf(m->owner, sizeof m->owner, "%s", s->ledger.owner);
+    fraud_share_settings(&s->parts, m);
+    return fraud_fleet_enter(s->share->fleet, s->store, m, err);
+}
+
 r1_status fraud_share_open(server *s, r1_err *err)
 {
     if (!s->share) {
@@ -157,9 +169,10 @@ r1_status fraud_share_open(server *s, r1_err *err)
                 "%lld: the log went back to one process since; begin with another topic",
                 r1_options_str(s->o, "events-topic"), (long long)s->ledger.log_epoch,
                 (long long)h->genesis.log_epoch);
-    return fraud_committed_ask(s->store, s->ledger.cluster,
+    R1_TRY(fraud_committed_ask(s->store, s->ledger.cluster,
                                (const char *const[]){s->parts.topic[0], s->parts.topic[1]},
-                               h->committed, err);
+                               h->committed, err));
+    return share_enter(s, err);
 }
 
 /* ---- snapshots ---- */
@@ -208,6 +221,23 @@ static r1_status share_old_enough(const struct fraud_share *h, r1_err *err)
     return R1_OK;
 }
 
+/* The stream was shared before, by another topic of events. Where all that the snapshot holds was
+ * committed before this topic began, it is as one of a process alone. */
+static r1_status share_of_before(const struct fraud_share *h, r1_err *err)
+{
+    const fraud_fleet_place *at = &h->saved.place;
+    bool before = h->whole && at->fold.number <= h->genesis.last_seq;
+    for (int t = 0; before && t < FRAUD_EVENT_TOPICS; t++)
+        for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++)
+            before = before && at->next[t][p] <= h->genesis.next[t][p];
+    if (before) return R1_OK;
+    R1_FAIL(err, R1_E_NOT_FOUND,
+            "it is of another topic of events and ends with number %lld, expected the end of what "
+            "was committed when this one began, number %lld%s",
+            (long long)at->fold.number, (long long)h->genesis.last_seq,
+            h->whole ? "" : ", whose beginning was deleted");
+}
+
 static r1_status load_share(void *ctx, r1_image_in *in, r1_err *err)
 {
     server *s = ctx;
@@ -217,9 +247,10 @@ static r1_status load_share(void *ctx, r1_image_in *in, r1_err *err)
     if (h->saved.version != SAVED_VERSION || h->saved.spread < 1)
         R1_FAIL(err, R1_E_FORMAT, "share: expected version %d, found %llu", SAVED_VERSION,
                 (unsigned long long)h->saved.version);
+    memcpy(s->applied_in, h->saved.currency, sizeof s->applied_in);
+    if (h->saved.place.fold.log != fraud_fleet_log(h->fleet)) return share_of_before(h, err);
     R1_TRY(share_old_enough(h, err));
     R1_TRY(fraud_fleet_reaches(h->fleet, &h->saved.place, err));
-    memcpy(s->applied_in, h->saved.currency, sizeof s->applied_in);
     h->placed = true;
     return R1_OK;
 }
@@ -242,6 +273,65 @@ fraud_snapshot_part fraud_share_part(server *s)
                                  .save = save_share,
                                  .load = load_share,
                                  .empty = empty_share};
+}
+
+/* ---- back to one process ---- */
+
+static r1_status save_nothing(void *ctx, r1_image_out *out, r1_err *err)
+{
+    (void)ctx, (void)out, (void)err;
+    return R1_OK;
+}
+
+/* The state of several processes has messages that their owners may not have committed. The log
+ * would bring them a second time. */
+static r1_status share_all_committed(const server *s, const fraud_fleet_place *at, r1_err *err)
+{
+    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
+        for (int32_t p = 0; s->parts.topic[t] && p < FRAUD_EVENT_PARTITIONS; p++) {
+            int64_t next = p < s->ledger.n_partition[t] ? s->ledger.claim[t][p].next_offset : 0;
+            if (at->next[t][p] > next)
+                R1_FAIL(err, R1_E_NOT_FOUND,
+                        "it is of several processes, and holds messages of partition %d of %s up "
+                        "to offset %lld, of which those from %lld on were never committed",
+                        p, s->parts.topic[t], (long long)at->next[t][p], (long long)next);
+        }
+    return R1_OK;
+}
+
+static r1_status load_returned(void *ctx, r1_image_in *in, r1_err *err)
+{
+    server *s = ctx;
+    share_saved *x = calloc(1, sizeof *x);
+    if (!x) R1_FAIL(err, R1_E_NOMEM, "no memory for a place in events");
+    r1_image_array a = {.name = "share", .data = x, .row_bytes = sizeof *x, .n = 1, .n_max = 1};
+    r1_status st = r1_image_get_array(in, &a, 1, err);
+    if (st == R1_OK && x->version != SAVED_VERSION)
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "share: expected version %d, found %llu", SAVED_VERSION,
+                        (unsigned long long)x->version);
+    if (st == R1_OK) st = share_all_committed(s, &x->place, err);
+    if (st == R1_OK) memcpy(s->applied_in, x->currency, sizeof s->applied_in);
+    free(x);
+    return st;
+}
+
+static r1_status empty_returned(void *ctx, r1_err *err)
+{
+    server *s = ctx;
+    (void)err;
+    memset(s->applied_in, 0, sizeof s->applied_in);
+    return R1_OK;
+}
+
+fraud_snapshot_part fraud_share_part_alone(server *s)
+{
+    return (fraud_snapshot_part){.name = "share",
+                                 .optional = true,
+                                 .ctx = s,
+                                 .save = save_nothing,
+                                 .load = load_returned,
+                                 .empty = empty_returned};
 }
 
 int64_t fraud_share_base(const server *s)
@@ -481,6 +571,7 @@ r1_status fraud_share_replay(server *s, r1_err *err)
 
 r1_status fraud_share_join(server *s, r1_err *err)
 {
+    s->share->whole_us = r1_mono_us();
     return fraud_fleet_join(s->share->fleet, err);
 }
 
@@ -494,6 +585,8 @@ static void share_budgets(server *s)
     for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
         for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++) owned[t] += s->share->of[t][p].ours;
     memcpy(s->share->stats.owned, owned, sizeof owned);
+    s->share->member.owned = owned[FRAUD_TOPIC_PAYMENTS];
+    fraud_fleet_tell(s->share->fleet, &s->share->member);
     fraud_pace_share(s->parts.pace, n ? (double)owned[0] / n : 1);
 }
 
@@ -616,6 +709,28 @@ static void share_committed(server *s)
             if (!h->of[t][p].ours) held_prune(s, &h->of[t][p], h->committed[t][p]);
 }
 
+/* A partition that no process was given is decided by nobody: while the group changes hands, or for
+ * ever where another service is a member of the same group. */
+static void share_missing(server *s)
+{
+    enum { SESSIONS = 3 };
+    struct fraud_share *h = s->share;
+    int32_t n = s->ledger.n_partition[FRAUD_TOPIC_PAYMENTS];
+    int64_t now = r1_mono_us();
+    if (!h->whole_us) return;
+    h->stats.missing = fraud_fleet_missing(h->fleet, n);
+    if (!h->stats.missing) h->whole_us = now;
+    if (!h->stats.missing ||
+        now - h->whole_us < SESSIONS * 1000 * r1_options_int(s->o, "group-session"))
+        return;
+    h->whole_us = now; /* said again after as long */
+    r1_log(
+        R1_LOG_WARN, "partitions_of_nobody",
+        "topic=%s partitions=%d of=%d group=%s expected=\"a consumer group of the processes of one "
+        "database alone\" their payments are decided by nobody",
+        s->parts.topic[FRAUD_TOPIC_PAYMENTS], h->stats.missing, n, s->parts.group);
+}
+
 r1_status fraud_share_turn(server *s, r1_err *err)
 {
     struct fraud_share *h = s->share;
@@ -626,6 +741,7 @@ r1_status fraud_share_turn(server *s, r1_err *err)
         fraud_fleet_released(h->fleet);
     }
     if (fraud_fleet_change(h->fleet, &h->change)) share_change(s, &h->change);
+    share_missing(s);
     return h->claims ? share_claims(s, err) : R1_OK;
 }
 
@@ -673,6 +789,15 @@ void fraud_share_stats_read(const server *s, fraud_share_stats *out)
     if (!s->share) return;
     *out = s->share->stats;
     if (s->share->fleet) fraud_fleet_stats_read(s->share->fleet, &out->fleet);
+}
+
+void fraud_share_reloaded(server *s)
+{
+    struct fraud_share *h = s->share;
+    if (!h || !*h->member.owner) return;
+    fraud_share_settings(&s->parts, &h->member);
+    snprintf(h->member.waits, sizeof h->member.waits, "%s", fraud_reload_waits(s->reload));
+    fraud_fleet_tell(h->fleet, &h->member);
 }
 
 void fraud_share_leave(server *s)

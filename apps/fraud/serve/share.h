@@ -27,6 +27,7 @@ typedef struct {
     uint64_t held, held_bytes, held_bytes_max, held_dropped;
     uint64_t takeovers, taken_records; /* partitions taken, and held records that were decided */
     int32_t owned[FRAUD_EVENT_TOPICS]; /* partitions */
+    int32_t missing;                   /* partitions of payments that no process was given */
 } fraud_share_stats;
 
 /* ---- start, in this order ---- */
@@ -38,6 +39,9 @@ r1_status fraud_share_join(server *s, r1_err *err);
 /* ---- for the snapshot and the restore ---- */
 
 fraud_snapshot_part fraud_share_part(server *s);
+/* The same for a process alone: it goes on from the state of several, once all of it is committed.
+ * It saves nothing. Ownership has been taken. */
+fraud_snapshot_part fraud_share_part_alone(server *s);
 /* The last row of PostgreSQL's log that a start without a snapshot applies. */
 int64_t fraud_share_base(const server *s);
 bool fraud_share_placed(const server *s); /* a snapshot told where the events are read on */
@@ -48,7 +52,7 @@ r1_status fraud_share_begin(server *s, r1_err *err);
 
 /* What the group changed, what others committed. Once a turn of the loop, with an empty batch. */
 r1_status fraud_share_turn(server *s, r1_err *err);
-/* As fraud_serve_take. */
+/* The next event, applied. R1_E_TIMEOUT: none came in time, or no record is free. */
 r1_status fraud_share_take(server *s, batch *b, int timeout_ms, r1_err *err);
 bool fraud_share_busy(const server *s); /* something has arrived, or waits to be decided */
 /* For the writer: whether this process feeds the topics. Alone: empty. */
@@ -60,6 +64,9 @@ void fraud_share_hints(server *s, int topic, const int64_t *next, int32_t n);
 void fraud_share_stands(const server *s, int topic, int32_t partition, int64_t *high,
                         int64_t *next);
 void fraud_share_stats_read(const server *s, fraud_share_stats *out);
+
+/* Settings were reloaded: the other processes are told. Alone: nothing. */
+void fraud_share_reloaded(server *s);
 
 /* Gives up what is ours, so that others take it at once. */
 void fraud_share_leave(server *s);

@@ -44,6 +44,7 @@ typedef struct {
     const char *currency_from; /* static */
     size_t in_flight;
     uint64_t reloads[2]; /* taken, refused */
+    char waits[256];     /* fraud_reload_waits */
     int64_t started_us;
     fraud_pace *pace;    /* counts of rules; borrowed */
     const r1_http *http; /* NULL: none */

@@ -34,11 +34,28 @@ const size_t fraud_status_n_row = R1_COUNT(fraud_status_rows);
 static const struct {
     const char *section, *sql;
 } questions[] = {
+    /* Of several processes each that lives has its row, so another owner has left. */
     {"stream", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT topic, count(*) AS partitions, "
-               "owner, max(epoch) AS epoch, sum(next_offset)::bigint AS next_offset, cluster_id, "
-               "round(extract(epoch FROM now() - max(updated_at)))::bigint AS moved_s "
-               "FROM r1.stream_offset WHERE app = 'fraud' GROUP BY topic, owner, cluster_id "
-               "ORDER BY topic, owner) q"},
+               "o.owner, max(epoch) AS epoch, sum(next_offset)::bigint AS next_offset, cluster_id, "
+               "round(extract(epoch FROM now() - max(updated_at)))::bigint AS moved_s, "
+               "coalesce(max(m.until) <= now(), EXISTS (SELECT FROM r1.sequencer WHERE app = "
+               "'fraud')) AS gone, CASE WHEN max(m.until) <= now() THEN "
+               "round(extract(epoch FROM now() - max(m.until)))::bigint END AS gone_s "
+               "FROM r1.stream_offset o LEFT JOIN r1.member m ON m.app = o.app AND "
+               "m.owner = o.owner WHERE o.app = 'fraud' GROUP BY topic, o.owner, cluster_id "
+               "ORDER BY topic, o.owner) q"},
+    {"members", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT owner, version, waits, owned, "
+                "round(extract(epoch FROM now() - since))::bigint AS up_s FROM r1.member "
+                "WHERE app = 'fraud' AND until > now() ORDER BY since, owner) q"},
+    {"left", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT owner, "
+             "round(extract(epoch FROM now() - until))::bigint AS gone_s FROM r1.member "
+             "WHERE app = 'fraud' AND until <= now() AND until > now() - interval '24 hours' "
+             "ORDER BY until DESC LIMIT 5) q"},
+    {"differing", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT key AS setting, json_agg("
+                  "json_build_object('owner', owner, 'value', value) ORDER BY owner) AS found "
+                  "FROM r1.member, jsonb_each_text(state || decides) WHERE app = 'fraud' AND "
+                  "until > now() GROUP BY key HAVING count(DISTINCT value) > 1 OR count(*) < "
+                  "(SELECT count(*) FROM r1.member WHERE app = 'fraud' AND until > now())) q"},
     {"sequencer", "SELECT row_to_json(q) FROM (SELECT events, owner, epoch, until > now() AS "
                   "alive FROM r1.sequencer WHERE app = 'fraud') q"},
     {"log", "SELECT row_to_json(q) FROM (SELECT p.apply_seq, d.model, d.config, "
@@ -228,6 +245,14 @@ static void status_info(json_t *out, const char *page)
     }
 }
 
+/* What has changed and needs a restart; "": nothing. */
+static void status_take_waits(void *ctx, const char *line)
+{
+    char text[300];
+    status_label(line, "settings", text, sizeof text);
+    json_object_set_new(ctx, "restart_needed", json_string(text));
+}
+
 static void status_metrics(json_t *out, const char *page)
 {
     for (size_t i = 0; i < R1_COUNT(numbers); i++) {
@@ -241,6 +266,7 @@ static void status_metrics(json_t *out, const char *page)
     double p99 = page_p99(page);
     if (!isnan(p99)) json_object_set_new(out, "p99_s", isinf(p99) ? json_null() : json_real(p99));
     status_info(out, page);
+    status_each(page, "r1_fraud_restart_needed", status_take_waits, out);
     json_t *state = json_object();
     status_each(page, "r1_fraud_state_rows", status_take_rows, state);
     status_each(page, "r1_fraud_state_rows_max", status_take_capacity, state);
@@ -400,9 +426,22 @@ static void screen_service(json_t *doc)
                 status_count(s, "lag_messages"), status_count(s, "lag_seconds"), p99_text(s, p99));
     screen_line("  queue    %s of %s records; %s retries of PostgreSQL", status_count(s, "queue"),
                 status_count(s, "queue_capacity"), status_count(s, "retries"));
+    const char *waits = json_string_value(json_object_get(s, "restart_needed"));
+    if (waits && *waits) screen_line("  restart  needed by %s", waits);
     double snapshot_s = status_number(s, "snapshot_age_s");
     screen_line("  snapshot %s", isnan(snapshot_s) ? "none" : age_text(snapshot_s, snapshot));
     screen_state(s);
+}
+
+/* An owner that has left, and since when: nobody else has taken its partitions yet. */
+static void screen_gone(json_t *x)
+{
+    char age[24];
+    double gone_s = status_number(x, "gone_s");
+    if (!json_is_true(json_object_get(x, "gone"))) return;
+    screen_line("  gone     %s, which had them, %s%s", status_text(x, "owner"),
+                isnan(gone_s) ? "is none of those that live" : "left ",
+                isnan(gone_s) ? "" : age_text(gone_s, age));
 }
 
 static void screen_stream(json_t *doc)
@@ -416,7 +455,8 @@ static void screen_stream(json_t *doc)
         screen_line("%-18.18s %5s %6s %12s %8s  %s", status_text(x, "topic"),
                     status_count(x, "partitions"), status_count(x, "epoch"),
                     status_count(x, "next_offset"), age_text(status_number(x, "moved_s"), age),
-                    status_text(x, "owner"));
+                    json_is_true(json_object_get(x, "gone")) ? "-" : status_text(x, "owner"));
+        screen_gone(x);
     }
 }
 
@@ -428,6 +468,35 @@ static void screen_sequencer(json_t *doc)
     screen_line("sequencer  %s%s, epoch %s, topic of events %s", status_text(q, "owner"),
                 json_is_true(json_object_get(q, "alive")) ? "" : " (gone)",
                 status_count(q, "epoch"), status_text(q, "events"));
+}
+
+/* Where several processes share the stream: who they are, who has left, and what differs. */
+static void screen_members(json_t *doc)
+{
+    size_t i, k;
+    json_t *x, *y;
+    char age[24];
+    json_array_foreach(json_object_get(doc, "members"), i, x)
+    {
+        screen_line("process    %s owns %s, version %s, up %s", status_text(x, "owner"),
+                    status_count(x, "owned"), status_text(x, "version"),
+                    age_text(status_number(x, "up_s"), age));
+        if (*status_text(x, "waits"))
+            screen_line("  restart  needed by %s", status_text(x, "waits"));
+    }
+    json_array_foreach(json_object_get(doc, "left"), i, x)
+    {
+        screen_line("gone       %s, for %s", status_text(x, "owner"),
+                    age_text(status_number(x, "gone_s"), age));
+    }
+    json_array_foreach(json_object_get(doc, "differing"), i, x)
+    {
+        screen_line("DIFFERING  %s", status_text(x, "setting"));
+        json_array_foreach(json_object_get(x, "found"), k, y)
+        {
+            screen_line("           %s has %s", status_text(y, "owner"), status_text(y, "value"));
+        }
+    }
 }
 
 static void screen_log(json_t *doc)
@@ -485,6 +554,7 @@ static void screen_print(json_t *doc)
     if (!json_object_get(unknown, "postgres")) {
         screen_stream(doc);
         screen_sequencer(doc);
+        screen_members(doc);
         screen_log(doc);
         screen_day(doc);
         screen_outbox(doc);

@@ -37,12 +37,16 @@ static int64_t seq_of(const char *name)
 
 r1_status snapshot_folder_open(const char *path, int *fd, r1_err *err)
 {
+    char where[256];
     *fd = -1;
     if (!*path) R1_FAIL(err, R1_E_INVAL, "snapshot-dir: expected a folder, found \"\"");
     if (mkdir(path, 0700) && errno != EEXIST)
-        R1_FAIL(err, R1_E_IO, "snapshot-dir: making the folder %s: %s", path, strerror(errno));
+        R1_FAIL(err, R1_E_IO, "snapshot-dir: making the folder %s: %s%s", path, strerror(errno),
+                r1_file_where(path, where, sizeof where));
     *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*fd < 0) R1_FAIL(err, R1_E_IO, "snapshot-dir: opening %s: %s", path, strerror(errno));
+    if (*fd < 0)
+        R1_FAIL(err, R1_E_IO, "snapshot-dir: opening %s: %s%s", path, strerror(errno),
+                r1_file_where(path, where, sizeof where));
     return R1_OK;
 }
 
