@@ -204,6 +204,16 @@ class Loss(Base):
             )  # fmt: skip
             self.assertEqual(s.sql("SELECT from_seq, to_seq FROM r1.log_loss"), [["101", "200"]])
 
+    def test_an_idle_service_notices(self):
+        """Seen by the simulator: without a next transaction nothing was noticed."""
+        with self.services("idle") as s:
+            s.fresh_schema()
+            p = s.serve("--model", "none", name="first")
+            self.commit(s)
+            s.sql(PROMOTE)
+            self.assertEqual(s.finish(p, 15), 1)
+            self.assertIn("commits_lost from_seq=101 to_seq=200", read_log(p))
+
     def test_a_snapshot_tells_of_it(self):
         """No service ran meanwhile, and a snapshot is ahead of the log."""
         with self.services("snapshot") as s:
