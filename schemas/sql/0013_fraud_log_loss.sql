@@ -39,8 +39,10 @@ DECLARE last bigint; has bigint;
 BEGIN
     SELECT epoch INTO has FROM r1.log_owner WHERE app = p_app AND epoch <= p_epoch FOR UPDATE;
     IF NOT FOUND THEN RETURN NULL; END IF;
+    -- Retention may have dropped the last row, so the rows alone do not tell.
     SELECT greatest((SELECT max(apply_seq) FROM r1.payment), (SELECT max(apply_seq) FROM r1.label),
-                    (SELECT max(to_seq) FROM r1.log_loss WHERE app = p_app), 0) INTO last;
+                    (SELECT max(to_seq) FROM r1.log_loss WHERE app = p_app),
+                    (SELECT last_seq FROM r1.log_owner WHERE app = p_app), 0) INTO last;
     IF last >= p_to THEN RETURN NULL; END IF;
     INSERT INTO r1.log_loss (app, owner, from_seq, to_seq) VALUES (p_app, p_owner, last + 1, p_to);
     -- The taking was lost as well: the owner before it does not know of these numbers.

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Whose the log of a database is, and what stands beside it: a second service of other topics is
-refused before it changes anything, and the guard of event time goes on after a restart.
+refused before it changes anything, commits that a fail-over has lost are noticed, and the guard of
+event time goes on after a restart.
 
-tests/e2e/test_owner.py [Owner|Guard]
+tests/e2e/test_owner.py [Owner|Loss|Guard]
 
 Environment: R1_BIN (folder with the programs).
 """
 
+import http.client
 import json
 import os
 import sys
@@ -18,12 +20,24 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from services import ROOT, Services, run  # noqa: E402
 
 DAY_MS = 86400000
-# What migration 10 makes: without it a database is as it was before.
+# What migrations 10 and 13 make: without it a database is as it was before.
 MADE_BY_10 = (
-    "DROP TABLE r1.log_owner, r1.log_audit, r1.time_guard;"
-    "DROP FUNCTION r1.take_log, r1.hold_log, r1.reset_log;"
-    "DELETE FROM r1.schema_migration WHERE version = 10"
+    "DROP TABLE r1.log_owner, r1.log_audit, r1.time_guard, r1.log_loss;"
+    "DROP FUNCTION r1.take_log, r1.hold_log, r1.reset_log, r1.move_log, r1.note_loss;"
+    "DELETE FROM r1.schema_migration WHERE version IN (10, 13)"
 )
+# A standby that stays as the database is now, and its promotion: what was committed since is gone.
+STANDBY = """
+DO $$ DECLARE t text; BEGIN CREATE SCHEMA standby; FOR t IN SELECT relname FROM pg_class
+    WHERE relnamespace = 'r1'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition LOOP
+    EXECUTE format('CREATE TABLE standby.%I AS TABLE r1.%I', t, t); END LOOP; END $$"""
+PROMOTE = """
+SET session_replication_role = replica;
+DO $$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_class
+    WHERE relnamespace = 'standby'::regnamespace AND relkind = 'r' LOOP
+    EXECUTE format('DELETE FROM r1.%I', t);
+    EXECUTE format('INSERT INTO r1.%I OVERRIDING SYSTEM VALUE TABLE standby.%I', t, t);
+    END LOOP; END $$"""
 
 
 def read_log(p):
@@ -150,6 +164,71 @@ class Owner(Base):
             self.assertEqual(self.log_owner(s), [["payments", "labels"]])
             self.assert_refused(*self.run_once(s, "--labels-topic", "labels2"))
             self.assertEqual(self.run_once(s)[0], 0)
+
+
+class Loss(Base):
+    """A fail-over to a standby that was behind."""
+
+    def commit(self, s):
+        """200 payments are committed; a standby has the first 100."""
+        self.send(s, self.payments[:100])
+        s.wait_for("SELECT count(*) FROM r1.payment", 100)
+        s.sql(STANDBY)
+        self.send(s, self.payments[100:200])
+        s.wait_for("SELECT count(*) FROM r1.payment", 200)
+
+    def test_a_running_service_notices(self):
+        """Whatever its next transaction is of: here a payment that came by the port, whose offsets
+        were not set back. Seen: it went on, and what was lost was decided at the next start."""
+        with self.services("notices") as s:
+            s.fresh_schema()
+            p = s.serve("--model", "none", name="first")
+            self.commit(s)
+            s.sql(PROMOTE)
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "100")
+            body = json.dumps(self.payments[300])
+            c = http.client.HTTPConnection("127.0.0.1", p.http, timeout=20)
+            c.request("POST", "/v1/decide", body, {"Content-Type": "application/json"})
+            self.assertEqual(c.getresponse().status, 503)
+            c.close()
+            self.assertEqual(s.finish(p), 1)
+            said = read_log(p)
+            self.assertIn("R1F02", said)
+            self.assertIn("PostgreSQL has lost commits", said)
+            self.assertIn("commits_lost from_seq=101 to_seq=200", said)
+            code, said = self.run_once(s, name="second")
+            self.assertEqual(code, 0, said)
+            self.assertEqual(
+                s.sql("SELECT min(apply_seq), max(apply_seq), count(*) FROM r1.payment "
+                      "WHERE apply_seq > 100"), [["201", "300", "100"]]
+            )  # fmt: skip
+            self.assertEqual(s.sql("SELECT from_seq, to_seq FROM r1.log_loss"), [["101", "200"]])
+
+    def test_an_idle_service_notices(self):
+        """Seen by the simulator: without a next transaction nothing was noticed."""
+        with self.services("idle") as s:
+            s.fresh_schema()
+            p = s.serve("--model", "none", name="first")
+            self.commit(s)
+            s.sql(PROMOTE)
+            self.assertEqual(s.finish(p, 15), 1)
+            self.assertIn("commits_lost from_seq=101 to_seq=200", read_log(p))
+
+    def test_a_snapshot_tells_of_it(self):
+        """No service ran meanwhile, and a snapshot is ahead of the log."""
+        with self.services("snapshot") as s:
+            s.fresh_schema()
+            snapshots = ["--snapshot-dir", os.path.join(s.folder, "snapshots")]
+            p = s.serve("--model", "none", *snapshots, name="first")
+            self.commit(s)
+            p.terminate()
+            self.assertEqual(s.finish(p), 0)
+            s.sql(PROMOTE)
+            code, said = self.run_once(s, *snapshots, name="second")
+            self.assertEqual(code, 0, said)
+            self.assertIn("commits_lost from_seq=101 to_seq=200", said)
+            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "200")
+            self.assertEqual(s.value("SELECT max(apply_seq) FROM r1.payment"), "300")
 
 
 class Guard(Base):

@@ -170,7 +170,8 @@ typedef struct {
     sim_group group;
     sim_ask ask[SIM_ASKS];
     int n_ask;
-    int64_t lost_to; /* apply_seq of the last row that a fail-over has lost; 0: none was */
+    int64_t promoted_us;        /* of a standby; 0: none was */
+    int64_t lost_from, lost_to; /* apply_seq of the rows that it has lost; lost_to 0: none */
     char bytes[SIM_BYTES];
     uint32_t n_byte;
     sem_t snapshot_said;

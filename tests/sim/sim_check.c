@@ -332,6 +332,8 @@ void sim_check_promote(void)
     PQclear(ask("SET session_replication_role = origin"));
     sim->n_restart += 2;
     int64_t last = last_row();
+    sim->promoted_us = sim->now_us;
+    sim->lost_from = last + 1;
     if (had > last) sim->lost_to = had;
     for (int i = 0; i < sim->n_ask; i++)
         if (sim->ask[i].seq > last) sim->ask[i].answers = 0, sim->ask[i].seq = 0;

@@ -93,9 +93,9 @@ static void draw_events(director *d)
         d->event[i] = (event){between(SIM_BEGIN_US, d->stream.end_us + 2000000),
                               kinds[sim_below(R1_COUNT(kinds))]};
     if (!d->run->fleet && one_in(4)) {
-        int64_t at = between(SIM_BEGIN_US + 1000000, d->stream.end_us);
+        int64_t at = between(d->stream.begin_us, d->stream.end_us - 1000000);
         d->event[d->n_event++] = (event){at, DO_STANDBY};
-        d->event[d->n_event++] = (event){at + between(20000, 4000000), DO_PROMOTE};
+        d->event[d->n_event++] = (event){at + between(200000, 5000000), DO_PROMOTE};
     }
     qsort(d->event, (size_t)d->n_event, sizeof *d->event, by_time);
 }

@@ -25,14 +25,13 @@ struct r1_http {
 
 /* ---- what is asked ---- */
 
-/* The service remembers so many contents of one id, and no more. */
+/* The service remembers four contents of one id, and no more. Those of the topic come on top. */
 static bool has_room(const sim_ask *a)
 {
-    enum { CONTENTS = 3 };
-    int n = 1;
+    int n = 1, limit = *a->tx_id == 't' ? 1 : 3;
     for (const sim_ask *b = sim->ask; b < a; b++)
         n += !strcmp(b->tx_id, a->tx_id) && b->body != a->body;
-    return n < CONTENTS;
+    return n < limit;
 }
 
 /* Ids of their own; one of eight is that of the topic with other content, one of eight was asked
@@ -81,14 +80,17 @@ static sim_ask *next_ask(void)
     return NULL;
 }
 
-/* Whoever asks again gets the same decision. */
-static void take_answer(sim_ask *a, const r1_http_answer *got)
+/* Whoever asks again gets the same decision. An answer that was on its way while its row was lost
+ * counts as none. */
+static void take_answer(sim_ask *a, int64_t asked_us, const r1_http_answer *got)
 {
     json_t *o = got->body ? json_loads(got->body, 0, NULL) : NULL;
     int64_t seq = (int64_t)json_integer_value(json_object_get(o, "apply_seq"));
     const char *decision = json_string_value(json_object_get(o, "decision"));
     sim_say("asked for %s: %d, apply_seq %lld", a->tx_id, got->status, (long long)seq);
-    if (got->status != 200 && got->status != 409) {
+    if (seq && asked_us < sim->promoted_us && seq >= sim->lost_from) {
+        sim_say("the answer's row is lost");
+    } else if (got->status != 200 && got->status != 409) {
         if (got->status != 503) sim_fault("asked for %s, found status %d", a->tx_id, got->status);
     } else if (!seq || !decision) {
         sim_fault("asked for %s, found no decision: %.200s", a->tx_id, got->body);
@@ -108,11 +110,12 @@ static void ask_once(r1_http *h, sim_ask *a)
     const r1_http_request q = {
         .method = "POST", .path = "/v1/decide", .body = body, .body_len = strlen(body)};
     r1_http_answer got = {.status = 500};
+    int64_t asked_us = sim->now_us;
     a->service = sim_self_service();
     h->o.routes[0].handler(h->o.ctx, &q, &got);
     a->service = 0;
     a->at_us = sim->now_us + (int64_t)sim_below(AGAIN_US);
-    take_answer(a, &got);
+    take_answer(a, asked_us, &got);
     free(got.body);
 }
 

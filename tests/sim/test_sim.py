@@ -61,10 +61,15 @@ DO $$ DECLARE k record; BEGIN FOR k IN SELECT conrelid::regclass AS t, conname F
     WHERE contype = 'p' AND conrelid IN (SELECT inhrelid FROM pg_inherits) LOOP
     EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', k.t, k.conname); END LOOP; END $$"""
 
-# Nobody looks whether the log still ends where it was committed.
+# Nobody looks whether log and offsets still end where they were committed, only whose they are.
 NO_END = """
 CREATE OR REPLACE FUNCTION r1.move_log(p_app text, p_epoch bigint, p_from bigint, p_to bigint)
-    RETURNS void LANGUAGE sql AS $$ SELECT r1.hold_log(p_app, p_epoch) $$"""
+    RETURNS void LANGUAGE sql AS $$ SELECT r1.hold_log(p_app, p_epoch) $$;
+CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic text,
+    p_partition integer, p_old bigint, p_new bigint, p_epoch bigint, p_identity bigint)
+    RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new
+    WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic
+    AND partition = p_partition AND epoch = p_epoch $$"""
 PLANTS = {"fence": NO_FENCE, "loss": NO_END}  # of a database; the others are of the service
 
 

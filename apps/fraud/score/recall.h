@@ -7,7 +7,8 @@
  * payment alone, so a memory that is rebuilt from the log holds the very same bits. Entries are
  * encoded in batches, at the latest when a batch of payments is scored.
  * Owns:    the pool, and the events that wait to be encoded. Borrows model and session.
- * Threads: one, and one that scores (fraud_recall_encode). Errors: those of the engine's memory and session. */
+ * Threads: one, and one that scores (fraud_recall_encode). Errors: those of the engine's memory and
+ *          of the session. */
 #ifndef FRAUD_RECALL_H
 #define FRAUD_RECALL_H
 

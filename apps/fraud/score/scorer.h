@@ -6,7 +6,8 @@
  * made from its own payment alone. So a rebuilt state, another batch or another process gives the
  * same bits.
  * Owns:    model, session, memory, buffers; nothing allocates in fraud_scorer_run.
- * Threads: one at a time scores; the owner of the memory may be another. Errors: R1_E_FORMAT for a file of other columns, and the session's. */
+ * Threads: one at a time scores; the owner of the memory may be another.
+ * Errors:  R1_E_FORMAT for a file of other columns, and the session's. */
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 

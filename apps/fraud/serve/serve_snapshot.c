@@ -232,7 +232,9 @@ static r1_status restore_newest(server *s, int64_t *after_seq, r1_err *err)
 static r1_status restore_numbers(server *s, r1_err *err)
 {
     int64_t lost_to;
-    if (s->snapshot_seq) R1_TRY(fraud_log_note_loss(&s->ledger, s->store, s->snapshot_seq, err));
+    bool lost;
+    if (s->snapshot_seq)
+        R1_TRY(fraud_log_note_loss(&s->ledger, s->store, s->snapshot_seq, &lost, err));
     R1_TRY(fraud_log_lost_to(s->store, &lost_to, err));
     s->last_seq = s->rebuilt.last_seq > lost_to ? s->rebuilt.last_seq : lost_to;
     s->ledger.last_seq = s->last_seq;

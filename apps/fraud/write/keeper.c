@@ -2,6 +2,7 @@
 /* keeper.c - see keeper.h. One turn after the other: connect, partitions when they are due, each
  * outbox; then it sleeps until the writer commits, the broker may have answered, or time is up. */
 #include "write/keeper.h"
+#include "write/log_owner.h"
 #include "write/patience.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 
 enum {
     PARTITIONS_EVERY_US = 900 * 1000000,
+    LOG_END_EVERY_US = 2 * 1000000,
     SHARED_MS = 100, /* how often another's commits are looked for */
     GATHER_MS = 20,  /* between two turns while there is work: each one asks PostgreSQL */
     IDLE_MS = 1000
@@ -23,7 +25,8 @@ struct fraud_keeper {
     fraud_outbox *outbox[FRAUD_N_OUTBOX]; /* NULL: not sent */
     bool sends;                           /* shared: this process feeds the topics */
     fraud_patience patience;
-    int64_t partitions_us; /* monotonic, when they are due */
+    int64_t looked_seq, look_us; /* where the log was to end at the last look; the next one */
+    int64_t partitions_us;       /* monotonic, when they are due */
     pthread_t thread;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t wake;
@@ -121,11 +124,27 @@ static r1_status keeper_sends(fraud_keeper *k, fraud_committed *c, r1_err *err)
     return st;
 }
 
+/* The writer looks with each transaction. Where none comes, a fail-over would be seen by nobody. */
+static r1_status keeper_log_end(fraud_keeper *k, int64_t last_seq, r1_err *err)
+{
+    bool lost = false, moves = last_seq != k->looked_seq;
+    int64_t now = r1_mono_us();
+    if (!k->o.ledger || !last_seq || (!moves && now < k->look_us)) return R1_OK;
+    k->looked_seq = last_seq;
+    k->look_us = now + LOG_END_EVERY_US;
+    if (!moves) R1_TRY(fraud_log_note_loss(k->o.ledger, k->store, last_seq, &lost, err));
+    if (lost)
+        R1_FAIL(err, R1_E_FENCED, "PostgreSQL has lost commits up to row %lld: start again",
+                (long long)last_seq);
+    return R1_OK;
+}
+
 static r1_status keeper_turn(fraud_keeper *k, r1_err *err)
 {
     fraud_committed c = keeper_now(k);
     R1_TRY(keeper_connect(k, err));
     R1_TRY(keeper_partitions(k, err));
+    R1_TRY(keeper_log_end(k, c.last_seq, err));
     if (k->o.shared.sends) {
         R1_TRY(keeper_sends(k, &c, err));
         pthread_mutex_lock(&k->lock);

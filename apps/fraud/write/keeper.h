@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* keeper.h - the thread beside the writer: it feeds the topics of decisions and dead letters from
- * the database, and keeps partitions for the weeks to come.
+ * the database, keeps partitions for the weeks to come, and looks whether the log of one process
+ * still ends where it should while nothing is written.
  *
  * While the broker or PostgreSQL is away it waits, says so at most once a second, and holds nothing
  * in memory but what is on its way.
@@ -8,11 +9,12 @@
  * Owns:    a connection and a thread; borrows producer and texts.
  * Threads: one of its own, between start and stop; the functions here belong to the caller's, and
  *          fraud_keeper_committed to the writer's.
- * Errors:  fraud_keeper_status: R1_E_FENCED where another owner has taken an outbox; another final
- *          status once it has given up. */
+ * Errors:  fraud_keeper_status: R1_E_FENCED where another owner has taken an outbox, or commits
+ *          were lost; another final status once it has given up. */
 #ifndef FRAUD_KEEPER_H
 #define FRAUD_KEEPER_H
 
+#include "write/ledger.h"
 #include "write/outbox.h"
 
 /* Where several processes write the log, one of them at a time feeds the topics. sends says whether
@@ -25,7 +27,8 @@ typedef struct {
 typedef struct {
     const char *conninfo;
     fraud_keeper_shared shared;
-    int64_t statement_s; /* as r1_store_opts */
+    int64_t statement_s;        /* as r1_store_opts */
+    const fraud_ledger *ledger; /* NULL: nobody looks whether the log still ends where it should */
     const char *cluster, *owner;
     r1_producer *producer;       /* its own from start to stop; NULL: no topics */
     const char *decisions_topic; /* NULL: not sent */

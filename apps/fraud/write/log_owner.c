@@ -130,7 +130,8 @@ r1_status fraud_log_guard(const fraud_ledger *l, r1_store *s, fraud_guard_mark *
 
 /* ---- commits that PostgreSQL lost ---- */
 
-r1_status fraud_log_note_loss(const fraud_ledger *l, r1_store *s, int64_t to_seq, r1_err *err)
+r1_status fraud_log_note_loss(const fraud_ledger *l, r1_store *s, int64_t to_seq, bool *lost,
+                              r1_err *err)
 {
     char epoch[24], to[24];
     const char *param[] = {epoch, l->owner, to};
@@ -140,6 +141,7 @@ r1_status fraud_log_note_loss(const fraud_ledger *l, r1_store *s, int64_t to_seq
     R1_TRY(r1_store_query(s, "SELECT r1.note_loss('fraud', $1::bigint, $2, $3::bigint)",
                           R1_COUNT(param), param, &rows, err));
     const char *from = r1_rows_text(rows, 0, 0);
+    *lost = from != NULL;
     if (from)
         r1_log(R1_LOG_ERROR, "commits_lost",
                "from_seq=%s to_seq=%s noted=r1.log_loss remedy=\"what the topics hold is decided "

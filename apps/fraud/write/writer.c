@@ -263,9 +263,10 @@ static r1_status writer_batch(fraud_writer *w, fraud_record **r, size_t n, r1_er
 static void writer_look_for_loss(fraud_writer *w)
 {
     r1_err err = {0};
+    bool lost;
     const fraud_ledger *l = w->o.ledger;
     if (l->shared || !r1_store_alive(w->store) ||
-        fraud_log_note_loss(l, w->store, l->last_seq, &err) == R1_OK)
+        fraud_log_note_loss(l, w->store, l->last_seq, &lost, &err) == R1_OK)
         return;
     r1_log(R1_LOG_ERROR, "loss_not_noted", "last_seq=%lld error=\"%s\"", (long long)l->last_seq,
            err.msg);
@@ -363,6 +364,7 @@ static r1_status writer_prepare(fraud_writer *w, r1_err *err)
     writer_date(w);
     R1_TRY(writer_warm(w, err));
     const fraud_keeper_opts keeper = {.conninfo = w->o.conninfo,
+                                      .ledger = w->o.shared.sends ? NULL : w->o.ledger,
                                       .shared = w->o.shared,
                                       .statement_s = w->o.statement_s,
                                       .cluster = w->o.ledger->cluster,
