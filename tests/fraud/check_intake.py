@@ -379,13 +379,26 @@ BANKS = {
               "money": {"value": 1250, "currency": "USD"}},
     "upi": {"txnRef": "u%d", "txnDate": "29-10-2026 10:15:30", "payerVpa": "a@upi",
             "payeeVpa": "b@upi", "amt": "1,25,000.50", "cur": "INR"},
+    "pix": "endToEndId;dataHora;pagador_chave;recebedor_chave;valor;moeda;tipo\n"
+           "E%d;25/10/2026 10:15:30;a@x.br;loja;R$ 1.250,50;BRL;PIX\n",
+    "upi dump": "UTR,Transaction Date,Payer VPA,Payee VPA,Amount (INR),Remarks\n"
+                '4%d,25-10-2026 02:15:30 PM,a@okaxis,b@ybl,"1,25,100.50",x\n',
+    "adyen": "Merchant Account,Psp Reference,Payment Method,Creation Date,Gross Currency,"
+             "Gross Credit (GC),Shopper Reference\nNL,88%d,visa,2026-10-25 10:15:30,EUR,12.50,s1\n",
+    "camt": {"Stmt": {"Ntry": [{"Amt": {"Ccy": "EUR", "value": "12.50"}, "TxDtls": {
+        "Refs": {"EndToEndId": "E%d"}, "DbtrAcct": {"Id": {"IBAN": "DE1"}},
+        "CdtrAcct": {"Id": {"IBAN": "FR2"}}}, "BookgDt": {"DtTm": "2026-10-25T10:15:30Z"}}]}},
+    "girokonto": "Buchungstag;Buchungstext;Auftraggeber IBAN;Empf\u00e4nger IBAN;Betrag (EUR);"
+                 'Kundenreferenz;\n"25.10.2026";"\u00dcberweisung";DE1;FR2;"-12,50";"R%d";\n',
+    "warehouse": "transaction_id|created_at|sender_account_id|receiver_account_id|amount_eur|"
+                 "transaction_type|channel\n%d|2026-10-25 10:15:30.123 UTC|a|b|12.50|P2P|\\N\n",
     "acquirer": {"transactionId": "c%d", "timestamp": "2026-10-29 10:15:30", "pan": "4111",
                  "merchantId": "m", "amount": "12.50", "currency": "EUR", "mcc": "5411"},
 }  # fmt: skip
 
 
 def check_banks(folder):
-    """Ten banks' payments: each field is found, and the proposal reads them once the questions
+    """Sixteen banks' payments: each field is found, and the proposal reads them once the questions
     that it asks are answered."""
     path, proposal = os.path.join(folder, "bank"), os.path.join(folder, "bank.ini")
     for name, sample in BANKS.items():
@@ -465,6 +478,7 @@ def check_words(folder):
     kinds = ["zulu", "m\u00fcnze", "zulu", 'a"b', "zulu"]
     write_lines(path, [payment(i, kind=kind) for i, kind in enumerate(kinds)])
     said = output(PROGRAM, "check", "--in", path)
+    assert "in [kinds] of a mapping file, as card = zulu\n" in said, said
     assert 'found in all: 3 x "zulu", 1 x "m\u00fcnze", 1 x "a"b"\n' in said, said
     write_lines(path, [payment(i, kind=f"k{i % 25}") for i in range(50)])
     said = output(PROGRAM, "check", "--in", path)

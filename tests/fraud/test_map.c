@@ -76,6 +76,12 @@ static void test_number_forms(void)
         {"1.234,50", "1.250,00 \xe2\x82\xac", "1250.00"},
         {"1.234,50", "1.250,00-", "-1250.00"},
         {"1.234,50", "-1.250,00-", NULL},
+        {"1.234,50", "R$ 1.250,00", "1250.00"},
+        {"12,34,567.50",
+         "\xe2\x82\xb9"
+         "1,25,000.50",
+         "125000.50"},
+        {"1 234,50", "1 250,00 kr", "1250.00"},
         {"1.234,50", "-", NULL},
         {"1.234,50", "\xe2\x82\xac", NULL},
         {"12,34,567.50", "1,234.50", "1234.50"},
@@ -336,13 +342,13 @@ static void test_map_select(void)
     static const struct {
         const char *parties, *from, *why; /* from NULL: refused with why */
     } cases[] = {
-        {"[{\"role\":\"debtor\",\"acc.no\":\"A\"},{\"role\":\"other\"}]", "A", NULL},
-        {"[{\"role\":\"x\"},7,[],{\"role\":\"debtor\",\"acc.no\":\"B\"}]", "B", NULL},
-        {"{\"role\":\"debtor\",\"acc.no\":\"C\"}", "C", NULL},
-        {"[{\"role\":\"debtors\",\"acc.no\":\"A\"}]", NULL, "found nothing"},
+        {"[{\"role\":\"debtor\",\"acc\":\"A\"},{\"role\":\"other\"}]", "A", NULL},
+        {"[{\"role\":\"x\"},7,[],{\"role\":\"debtor\",\"acc\":\"B\"}]", "B", NULL},
+        {"{\"role\":\"debtor\",\"acc\":\"C\"}", "C", NULL},
+        {"[{\"role\":\"debtors\",\"acc\":\"A\"}]", NULL, "found nothing"},
         {"[]", NULL, "found nothing"},
         {"null", NULL, "found nothing"},
-        {"[{\"role\":\"debtor\",\"acc.no\":\"A\"},{\"role\":\"debtor\",\"acc.no\":\"B\"}]", NULL,
+        {"[{\"role\":\"debtor\",\"acc\":\"A\"},{\"role\":\"debtor\",\"acc\":\"B\"}]", NULL,
          "expected one place in its list, found 2"},
     };
     char message[400], notes[FRAUD_NOTES_BYTES];
@@ -350,7 +356,7 @@ static void test_map_select(void)
     fraud_map *m;
     fraud_reading what;
     R1_ASSERT_OK(map_of("[fields]\ntx_id = id\nts = at\nkind = \"card\"\n"
-                        "from = deep.parties[role=debtor].acc.no\nto = to\namount_minor = n\n"
+                        "from = deep.parties[role=debtor].acc\nto = to\namount_minor = n\n"
                         "currency = \"EUR\"\n",
                         &m, &err),
                  &err);

@@ -82,7 +82,7 @@ static void some_begin(some_service *s, const char *const *set, size_t n)
     R1_ASSERT_OK(fraud_rates_load(&s->parts.rates, r1_options_str(s->o, "rates"),
                                   r1_options_str(s->o, "currency"), &err),
                  &err);
-    R1_ASSERT_OK(fraud_map_load(&s->parts.map, r1_options_str(s->o, "map"), &err), &err);
+    R1_ASSERT_OK(fraud_map_load(&s->parts.map, r1_options_str(s->o, "map"), NULL, &err), &err);
     R1_ASSERT_OK(
         fraud_policy_build(&s->parts.policy, s->o, s->parts.rates, s->parts.calibrated_for, &err),
         &err);

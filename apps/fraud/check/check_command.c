@@ -171,6 +171,15 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
 /* All words, where there is more than one. */
 static void print_words(const check_why *w)
 {
+    bool kind = w->n_word && (strstr(w->text, "kind: expected") || strstr(w->text, "(kind): exp"));
+    if (kind) {
+        size_t len = strlen(w->word[0].text), quoted = len > 2 && w->word[0].text[0] == '"';
+        printf("    say which kind a word is: in [kinds] of a mapping file, as card = ");
+        char bare[WORD_BYTES];
+        snprintf(bare, sizeof bare, "%.*s", (int)(len - 2 * quoted), w->word[0].text + quoted);
+        r1_utf8_print(stdout, bare);
+        putchar('\n');
+    }
     if (w->n_word < 2) return;
     printf("    found in all:");
     for (size_t k = 0; k < w->n_word; k++) {
@@ -341,7 +350,6 @@ static void print_rows(const check *c)
         putchar('\n');
     }
     if (n->n_fault > CHECK_FAULTS_MAX) printf("  and %zu more\n", n->n_fault - CHECK_FAULTS_MAX);
-    if (*c->in.hint) printf("  %s\n", c->in.hint);
     if (n->n_blank)
         printf("%zu more %s%s blank\n", n->n_blank, kind, n->n_blank == 1 ? " is" : "s are");
     if (c->in.notes && *c->in.notes) {

@@ -48,7 +48,7 @@ static r1_status input_all(check_input *in, fraud_messages *m, r1_err *err)
     }
 }
 
-/* Why there is no message in the file. */
+/* Why there is no message in the file, or its header is another line. */
 static r1_status input_none(const check_input *in, const char *path, r1_err *err)
 {
     const fraud_messages_counts *n = &in->counts;
@@ -80,7 +80,7 @@ r1_status check_input_read(check_input *in, const char *path, r1_err *err)
         fclose(f);
     }
     fraud_messages_close(m);
-    if (st == R1_OK && !in->n) st = input_none(in, path, err);
+    if (st == R1_OK && (!in->n || *in->hint)) st = input_none(in, path, err);
     if (st != R1_OK) check_input_free(in);
     return st;
 }

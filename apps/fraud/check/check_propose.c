@@ -49,6 +49,11 @@ static const struct {
       "rfrence",
       "idoid",
       "messageid",
+      "pspreference",
+      "utr",
+      "kundenreferenz",
+      "rrn",
+      "nsu",
       "msgid",
       "20"}},
     {FRAUD_F_TS,
@@ -89,6 +94,12 @@ static const struct {
       "fecha",
       "dataoperazione",
       "datecreated",
+      "creationdate",
+      "datahora",
+      "bookgdtdttm",
+      "valdtdttm",
+      "bookgdtdt",
+      "valdtdt",
       "createdatdate",
       "timestampdate"}},
     {FRAUD_F_TS_TIME,
@@ -115,7 +126,7 @@ static const struct {
     {FRAUD_F_KIND,
      {"kind", "paymenttype", "transactiontype", "paymentmethod", "method", "zahlungsart",
       "buchungsart", "umsatzart", "type", "txntype", "transtype", "trantype", "txtype", "blart",
-      "typeoperation", "typeopration"}},
+      "typeoperation", "typeopration", "tipo", "buchungstext"}},
     {FRAUD_F_FROM,
      {"from",
       "debtoriban",
@@ -135,7 +146,6 @@ static const struct {
       "sender",
       "payer",
       "debtor",
-      "source",
       "nameorig",
       "accountfrom",
       "cardnumber",
@@ -166,8 +176,14 @@ static const struct {
       "absenderkto",
       "auftraggeberkonto",
       "originatoraccount",
+      "pagador",
+      "pagadorchave",
+      "chavepagador",
+      "contapagador",
+      "shopperreference",
       "originatoriban",
-      "remitteraccount"}},
+      "remitteraccount",
+      "source"}},
     {FRAUD_F_TO,
      {"to",
       "creditoriban",
@@ -217,14 +233,22 @@ static const struct {
       "59f",
       "empfkto",
       "empfaengerkonto",
+      "recebedor",
+      "recebedorchave",
+      "chaverecebedor",
+      "contarecebedor",
+      "merchantaccount",
+      "auftraggeberbegnstigter",
       "empfngerkonto"}},
     {FRAUD_F_CURRENCY,
      {"currency", "currencycode", "ccy", "cur", "waehrung", "whrung", "waers", "devise", "divisa",
-      "moneda", "moeda", "munt"}},
+      "moneda", "moeda", "munt", "grosscurrency"}},
     {FRAUD_F_AMOUNT,
      {"amount",
       "amountvalue",
       "betrag",
+      "grosscredit",
+      "grossamount",
       "instdamt",
       "amt",
       "value",
@@ -253,7 +277,7 @@ static const struct {
     {FRAUD_F_TEXT,
      {"text", "remittanceinformation", "remittance", "description", "verwendungszweck", "ustrd",
       "purpose", "memo", "message", "note", "transactioninformation", "ustrd0", "concepto",
-      "causale", "libelle", "libell", "rmtinfustrd0", "70"}},
+      "causale", "libelle", "libell", "rmtinfustrd0", "70", "remarks"}},
     {FRAUD_F_FROM_BALANCE, {"frombalance", "oldbalanceorg", "balancebefore", "balance"}},
     {FRAUD_F_LAT, {"lat", "latitude"}},
     {FRAUD_F_LON, {"lon", "lng", "longitude"}},
@@ -441,18 +465,39 @@ static void walk_value(check_proposal *p, size_t message, const json_t *v, const
 
 /* ---- what looks like ours ---- */
 
+/* The currency that a name ends in, as "Amount (INR)" or amount_eur; "" where it does not. Returns
+ * the bytes of the name without it, and without what else stands in brackets at its end. */
+static size_t path_name_end(const char *name, char code[4])
+{
+    size_t len = strlen(name), end = len;
+    const char *open = len && name[len - 1] == ')' ? strrchr(name, '(') : NULL;
+    const char *at = open ? open + 1 : len > 4 && name[len - 4] == '_' ? name + len - 3 : "";
+    *code = 0;
+    if (open) end = (size_t)(open - name);
+    if (strlen(at) - (open != NULL) != 3 || !*at) return end;
+    for (int i = 0; i < 3; i++) code[i] = (char)toupper((unsigned char)at[i]);
+    code[3] = 0;
+    if (fraud_currency_digits(code) < 0) return *code = 0, end;
+    return open ? end : len - 4;
+}
+
+static bool plain_fits(const char *name, size_t len, const char *wanted)
+{
+    char cut[CHECK_PATH_BYTES], plain[CHECK_PATH_BYTES];
+    snprintf(cut, sizeof cut, "%.*s", (int)len, name);
+    plain_name(cut, plain, sizeof plain);
+    if (!strcmp(plain, wanted)) return true;
+    size_t n = strlen(wanted), whole = strlen(plain); /* data.debtor.iban is debtoriban */
+    return strchr(cut, '.') && n > 6 && whole > n && !strcmp(plain + whole - n, wanted);
+}
+
 static bool name_fits(const check_path *x, const char *name)
 {
-    char plain[CHECK_PATH_BYTES], *last = strrchr(x->path, '.');
-    plain_name(x->path, plain, sizeof plain);
-    if (!strcmp(plain, name)) return true;
-    if (!last) return false;
-    plain_name(last, plain, sizeof plain);
-    if (!strcmp(plain, name)) return true;
-    size_t n = strlen(name), whole; /* data.debtor.iban is debtoriban */
-    plain_name(x->path, plain, sizeof plain);
-    whole = strlen(plain);
-    return n > 6 && whole > n && !strcmp(plain + whole - n, name);
+    char code[4];
+    const char *last = strrchr(x->path, '.');
+    size_t len = strlen(x->path), cut = path_name_end(x->path, code);
+    if (plain_fits(x->path, len, name) || plain_fits(x->path, cut, name)) return true;
+    return last && plain_fits(last + 1, strlen(last + 1), name);
 }
 
 static check_values values_of(const check_proposal *p, const check_path *x, const check_path *clock)
@@ -550,7 +595,10 @@ void check_propose(check_proposal *p, const check_input *in)
         check_number_form(&v, &p->number);
     }
     p->kind = p->of[FRAUD_F_KIND] ? NULL : looks_like_cards(p) ? "card" : "transfer";
-    p->currency = p->of[FRAUD_F_CURRENCY] ? NULL : "?";
+    const check_path *sum =
+        p->of[FRAUD_F_AMOUNT] ? p->of[FRAUD_F_AMOUNT] : p->of[FRAUD_F_AMOUNT_MINOR];
+    if (sum) (void)path_name_end(sum->path, p->named);
+    p->currency = p->of[FRAUD_F_CURRENCY] ? NULL : *p->named ? p->named : "?";
 }
 
 void check_propose_end(check_proposal *p)
@@ -604,7 +652,7 @@ static bool ask_amounts(const check_proposal *p, char *text, size_t size)
 
 static bool ask_currency(const check_proposal *p, char *text, size_t size)
 {
-    if (p->of[FRAUD_F_CURRENCY]) return false;
+    if (p->of[FRAUD_F_CURRENCY] || *p->named) return false;
     snprintf(text, size, "No field looks like the currency. Which one are all amounts in?");
     return true;
 }

@@ -37,6 +37,7 @@ typedef struct {
     check_form time, number;         /* of ts, of the amount */
     size_t n_unnamed;                /* fields that a mapping file cannot name, in all messages */
     char unnamed[CHECK_PATH_BYTES];  /* the first of them */
+    char named[4];                   /* the currency that the amount's name ends in, or "" */
     size_t many;                     /* places of a list of payments in one message; 0: none */
     char list[CHECK_PATH_BYTES];     /* its path */
     /* A constant where they have no field: a word, or "?" where a person must say. NULL: they have

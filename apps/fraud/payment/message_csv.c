@@ -446,7 +446,7 @@ const char *message_csv_hint(const message_csv *c, size_t n_message, size_t n_fa
     if (size) *text = 0;
     for (size_t i = 0; i < MESSAGE_COLUMNS_MAX; i++)
         if (c->n_of[i] > c->n_of[most]) most = i;
-    if (n_fault > n_message && most + 1 != c->n && most && c->n_of[most])
+    if (n_fault > n_message && most + 1 > c->n && most && c->n_of[most])
         snprintf(text, size,
                  "Most rows have %zu fields, first in line %zu, and the header has %zu: where the "
                  "names stand in that line, write tail -n +%zu FILE > NEW, and check NEW.",

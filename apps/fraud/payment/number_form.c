@@ -34,7 +34,9 @@ static size_t group_mark(const fraud_number_form *f, const char *s)
 /* Bytes of a currency's sign with its blanks, before or behind a number; 0: there is none. */
 static size_t money_sign(const char *s, bool before)
 {
-    static const char *const signs[] = {"$", "\xe2\x82\xac", "\xc2\xa3", "\xc2\xa5"};
+    static const char *const signs[] = {
+        "R$",           "$",   "\xe2\x82\xac", "\xc2\xa3", "\xc2\xa5",
+        "\xe2\x82\xb9", "Rs.", "Rs",           "kr",       "z\xc5\x82"};
     size_t blank = before ? 0 : strspn(s, " ");
     for (size_t i = 0; i < R1_COUNT(signs); i++) {
         size_t n = strlen(signs[i]);

@@ -4,8 +4,9 @@
  *
  * A form is named by an example. Which one holds is told, never guessed: "1.234" is a thousand in
  * one form and one in another. Marks may be missing, and stand in their places where they are not.
- * A text of another form is refused. A sign of money ($, EUR's, GBP's, JPY's) before or behind the
- * number is read over, since the currency is told by itself; a minus may stand behind, as in SAP.
+ * A text of another form is refused. A sign of money ($, R$, kr, and those of EUR, GBP, JPY, INR,
+ * PLN) before or behind the number is read over, since the currency is told by itself; a minus may
+ * stand behind, as in SAP.
  *
  * Threads: pure functions. Errors: a result that says no. */
 #ifndef FRAUD_NUMBER_FORM_H

@@ -17,6 +17,7 @@ static const word_row kind_words[] = {
     {"ach", FRAUD_KIND_TRANSFER},
     {"ach_credit", FRAUD_KIND_TRANSFER},
     {"ach_debit", FRAUD_KIND_TRANSFER},
+    {"amex", FRAUD_KIND_CARD},
     {"atm", FRAUD_KIND_CASH},
     {"atm_withdrawal", FRAUD_KIND_CASH},
     {"bank_transfer", FRAUD_KIND_TRANSFER},
@@ -30,6 +31,7 @@ static const word_row kind_words[] = {
     {"cash_out", FRAUD_KIND_CASH},
     {"cash_withdrawal", FRAUD_KIND_CASH},
     {"cashout", FRAUD_KIND_CASH},
+    {"charge", FRAUD_KIND_CARD},
     {"contactless", FRAUD_KIND_CARD},
     {"credit_transfer", FRAUD_KIND_TRANSFER},
     {"direct_debit", FRAUD_KIND_TRANSFER},
@@ -43,6 +45,8 @@ static const word_row kind_words[] = {
     {"instant_payment", FRAUD_KIND_TRANSFER},
     {"instant_transfer", FRAUD_KIND_TRANSFER},
     {"internal_transfer", FRAUD_KIND_TRANSFER},
+    {"lastschrift", FRAUD_KIND_TRANSFER},
+    {"mastercard", FRAUD_KIND_CARD},
     {"p2p", FRAUD_KIND_TRANSFER},
     {"pix", FRAUD_KIND_TRANSFER},
     {"point_of_sale", FRAUD_KIND_CARD},
@@ -62,10 +66,18 @@ static const word_row kind_words[] = {
     {"standing_order", FRAUD_KIND_TRANSFER},
     {"swift", FRAUD_KIND_TRANSFER},
     {"transfer", FRAUD_KIND_TRANSFER},
+    {"ueberweisung", FRAUD_KIND_TRANSFER},
     {"upi", FRAUD_KIND_TRANSFER},
+    {"visa", FRAUD_KIND_CARD},
     {"wire", FRAUD_KIND_TRANSFER},
     {"wire_transfer", FRAUD_KIND_TRANSFER},
     {"withdrawal", FRAUD_KIND_CASH},
+    {"\xc3\x9c"
+     "berweisung",
+     FRAUD_KIND_TRANSFER}, /* capital and small u with two dots */
+    {"\xc3\xbc"
+     "berweisung",
+     FRAUD_KIND_TRANSFER},
 };
 
 /* One row per word, by rising word. */

@@ -262,7 +262,9 @@ static int produce_report(const source *s, bool json)
            (double)c->worst_late_us / 1e3, c->seconds, (unsigned long long)c->keyless,
            (unsigned long long)c->faults);
 #pragma GCC diagnostic pop
+    char hint[256];
     if (!json) fraud_messages_notes(s->in, stdout);
+    if (*fraud_messages_hint(s->in, hint, sizeof hint)) fprintf(stderr, "%s\n", hint);
     return c->failed || c->faults || c->delivered != c->sent ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }
 
