@@ -215,20 +215,27 @@ class Loss(Base):
             self.assertIn("commits_lost from_seq=101 to_seq=200", read_log(p))
 
     def test_a_snapshot_tells_of_it(self):
-        """No service ran meanwhile, and a snapshot is ahead of the log."""
+        """No service ran meanwhile, and a snapshot is ahead of the log: here of all that there was.
+        Seen by the simulator: the start after the next one took it for one whose rows retention
+        had dropped, because the log went on right behind it."""
         with self.services("snapshot") as s:
             s.fresh_schema()
+            s.sql(STANDBY)
             snapshots = ["--snapshot-dir", os.path.join(s.folder, "snapshots")]
-            p = s.serve("--model", "none", *snapshots, name="first")
-            self.commit(s)
-            p.terminate()
-            self.assertEqual(s.finish(p), 0)
-            s.sql(PROMOTE)
-            code, said = self.run_once(s, *snapshots, name="second")
+            self.send(s, self.payments[:100])
+            code, said = self.run_once(s, *snapshots, name="first")
             self.assertEqual(code, 0, said)
-            self.assertIn("commits_lost from_seq=101 to_seq=200", said)
-            self.assertEqual(s.value("SELECT count(*) FROM r1.payment"), "200")
-            self.assertEqual(s.value("SELECT max(apply_seq) FROM r1.payment"), "300")
+            s.sql(PROMOTE)
+            p = s.serve("--model", "none", *snapshots, "--snapshot-every", 3600, name="second")
+            s.wait_for("SELECT count(*) FROM r1.payment", 100)
+            s.kill(p)
+            self.assertIn("commits_lost from_seq=1 to_seq=100", read_log(p))
+            self.assertEqual(
+                s.sql("SELECT min(apply_seq), max(apply_seq) FROM r1.payment"), [["101", "200"]]
+            )
+            code, said = self.run_once(s, *snapshots, name="third")
+            self.assertEqual(code, 0, said)
+            self.assertIn("it ends with row 100, which PostgreSQL has lost", said)
 
 
 class Guard(Base):

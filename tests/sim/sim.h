@@ -12,8 +12,8 @@
  *     all wait, it moves to the first moment that somebody waits for.
  * (3) The service's code is the real one. The linker's --wrap puts threads, clocks and PostgreSQL's
  *     connection into these hands, and the functions of librdkafka that reach a broker are ours.
- *     PostgreSQL is real. No thread gives the baton away inside of a transaction, so PostgreSQL
- *     answers the same to the same schedule.
+ *     PostgreSQL is real. No thread gives the baton away inside of a transaction, but where all of
+ *     it is done and stands before its commit. So PostgreSQL answers the same to the same schedule.
  * (4) A service that is killed dies by SIGKILL, at a place where it would give the baton away.
  *
  * Threads: whoever holds the baton may read and write the world.

@@ -135,7 +135,8 @@ static bool once(const sim_results *r, int *row, sim_topic_id topic, int partiti
     return true;
 }
 
-/* Rows come in the order of topic (http, which no topic holds, labels, payments), partition, incarnation, offset. */
+/* Rows come in the order of topic (http, which no topic holds, labels, payments), partition,
+ * incarnation, offset. */
 void sim_check_once(const sim_results *r, const sim_stream *s)
 {
     int row = 0;

@@ -61,7 +61,7 @@ typedef struct {
     char name[FRAUD_RULE_NAME_BYTES];
     uint64_t hits, shadow, capped; /* it decided; it would have; its cap held it back */
 } fraud_pace_count;
-/* The rule of this name, where the policy has one, did so much when stored decisions are read again.
+/* The rule of this name, where the policy has one, did so much, as stored decisions tell.
  * Hits fall into the latest hour of event time that any of them has, since 1970, and n_in_hour of
  * them came when it had begun. */
 void fraud_pace_rule_add(fraud_pace *p, const fraud_pace_count *more, int64_t hour,

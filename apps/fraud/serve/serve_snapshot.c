@@ -171,18 +171,27 @@ static bool was_committed(const server *s, const fraud_snapshot_log *log)
     return false;
 }
 
-/* A row that retention has dropped, with all before it. The tail must begin right behind it. */
+/* A row that retention has dropped, with all before it. The tail must begin right behind it. It
+ * does so too behind rows that PostgreSQL has lost. */
 static r1_status judge_dropped(server *s, const fraud_snapshot_log *log, r1_err *err)
 {
+    char number[24];
+    const char *param[] = {number};
     r1_rows *rows;
+    snprintf(number, sizeof number, "%lld", (long long)log->apply_seq);
     R1_TRY(r1_store_query(s->store,
                           "SELECT least((SELECT min(apply_seq) FROM r1.payment), "
                           "(SELECT min(apply_seq) FROM r1.label)), "
                           "greatest((SELECT max(apply_seq) FROM r1.payment), "
-                          "(SELECT max(apply_seq) FROM r1.label))",
-                          0, NULL, &rows, err));
+                          "(SELECT max(apply_seq) FROM r1.label)), EXISTS (SELECT FROM r1.log_loss "
+                          "WHERE app = 'fraud' AND $1::bigint BETWEEN from_seq AND to_seq)",
+                          1, param, &rows, err));
     int64_t first = r1_rows_int(rows, 0, 0), last = r1_rows_int(rows, 0, 1);
+    bool lost = *r1_rows_text(rows, 0, 2) == 't';
     r1_rows_free(rows);
+    if (lost)
+        R1_FAIL(err, R1_E_NOT_FOUND, "it ends with row %lld, which PostgreSQL has lost",
+                (long long)log->apply_seq);
     if ((!last || first == log->apply_seq + 1) && was_committed(s, log)) return R1_OK;
     if (!s->share && last < log->apply_seq && s->snapshot_seq < log->apply_seq)
         s->snapshot_seq = log->apply_seq;

@@ -45,8 +45,8 @@ void fraud_log_landed(fraud_log_hold *h); /* that transaction has landed */
 
 /* ---- commits that PostgreSQL lost ---- */
 
-/* The caller knows of rows up to to_seq that were committed. Where the log ends before, and no other
- * owner has taken it since, that is said and noted in r1.log_loss; *lost tells. */
+/* The caller knows of rows up to to_seq that were committed. Where the log ends before, and no
+ * other owner has taken it since, that is said and noted in r1.log_loss; *lost tells. */
 r1_status fraud_log_note_loss(const fraud_ledger *l, r1_store *s, int64_t to_seq, bool *lost,
                               r1_err *err);
 /* The last number that such rows had: the next row gets a higher one. 0: none was lost. */
