@@ -185,7 +185,9 @@ def check_neighbour(program):
 def check_serve(program):
     """The service does not wait for a schema that nobody makes."""
     start = time.monotonic()
-    code, _, err = run(program, "serve", "--postgres", PG, "--model", "none", "--wait", "60")
+    port = ("--http-listen", "127.0.0.1:0")  # that of another service may be taken
+    args = ("serve", "--postgres", PG, "--model", "none", "--wait", "60", *port)
+    code, _, err = run(program, *args)
     assert code == 1 and time.monotonic() - start < 20, (code, err)
     last = err.splitlines()[-1]
     assert last == "PROGRAM serve: the database has no schema: run PROGRAM db migrate", err
