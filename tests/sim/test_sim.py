@@ -69,7 +69,9 @@ CREATE OR REPLACE FUNCTION r1.advance_offset(p_cluster text, p_app text, p_topic
     p_partition integer, p_old bigint, p_new bigint, p_epoch bigint, p_identity bigint)
     RETURNS void LANGUAGE sql AS $$ UPDATE r1.stream_offset SET next_offset = p_new
     WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic
-    AND partition = p_partition AND epoch = p_epoch $$"""
+    AND partition = p_partition AND epoch = p_epoch $$;
+CREATE OR REPLACE FUNCTION r1.note_loss(p_app text, p_epoch bigint, p_owner text, p_to bigint)
+    RETURNS bigint LANGUAGE sql AS $$ SELECT NULL::bigint $$"""
 PLANTS = {"fence": NO_FENCE, "loss": NO_END}  # of a database; the others are of the service
 
 

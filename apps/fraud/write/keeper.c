@@ -25,6 +25,7 @@ struct fraud_keeper {
     fraud_outbox *outbox[FRAUD_N_OUTBOX]; /* NULL: not sent */
     bool sends;                           /* shared: this process feeds the topics */
     fraud_patience patience;
+    int64_t began_seq;           /* where the log ended at the start */
     int64_t looked_seq, look_us; /* where the log was to end at the last look; the next one */
     int64_t partitions_us;       /* monotonic, when they are due */
     pthread_t thread;
@@ -144,7 +145,7 @@ static r1_status keeper_turn(fraud_keeper *k, r1_err *err)
     fraud_committed c = keeper_now(k);
     R1_TRY(keeper_connect(k, err));
     R1_TRY(keeper_partitions(k, err));
-    R1_TRY(keeper_log_end(k, c.last_seq, err));
+    R1_TRY(keeper_log_end(k, c.last_seq ? c.last_seq : k->began_seq, err));
     if (k->o.shared.sends) {
         R1_TRY(keeper_sends(k, &c, err));
         pthread_mutex_lock(&k->lock);
@@ -273,6 +274,7 @@ r1_status fraud_keeper_start(fraud_keeper **out, const fraud_keeper_opts *opts, 
     fraud_keeper *k = calloc(1, sizeof *k);
     if (!k) R1_FAIL(err, R1_E_NOMEM, "no memory for the outbox");
     k->o = *opts;
+    k->began_seq = opts->ledger ? opts->ledger->last_seq : 0;
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
