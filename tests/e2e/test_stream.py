@@ -222,7 +222,9 @@ class Faults(Stream):
                 "WHERE cluster_id = p_cluster AND app = p_app AND topic = p_topic "
                 "AND partition = p_partition $$;"
                 "CREATE OR REPLACE FUNCTION r1.hold_log(p_app text, p_epoch bigint) "
-                "RETURNS void LANGUAGE sql AS $$ SELECT $$"
+                "RETURNS void LANGUAGE sql AS $$ SELECT $$;"
+                "CREATE OR REPLACE FUNCTION r1.move_log(p_app text, p_epoch bigint, "
+                "p_from bigint, p_to bigint) RETURNS void LANGUAGE sql AS $$ SELECT $$"
             )
             # A number that is in the log already fences too: the log's keys go as well.
             s.sql(
