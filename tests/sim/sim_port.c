@@ -16,6 +16,10 @@ enum { CLIENTS = 2, LOOK_US = 20000, AGAIN_US = 600000, ACCOUNTS = 24 };
 r1_status __wrap_r1_http_start(r1_http **out, const r1_http_opts *opts, r1_err *err);
 void __wrap_r1_http_stop(r1_http *h);
 int __wrap_r1_http_port(const r1_http *h);
+uint64_t __wrap_r1_http_answered(const r1_http *h, size_t route, int class_of);
+uint64_t __wrap_r1_http_made_room(const r1_http *h);
+uint64_t __wrap_r1_http_refused(const r1_http *h, size_t route);
+uint64_t __wrap_r1_http_timed_out(const r1_http *h, r1_http_late what);
 
 struct r1_http {
     r1_http_opts o;
@@ -156,4 +160,29 @@ int __wrap_r1_http_port(const r1_http *h)
 {
     (void)h;
     return 1;
+}
+
+/* What a server of connections would count. */
+uint64_t __wrap_r1_http_answered(const r1_http *h, size_t route, int class_of)
+{
+    (void)h, (void)route, (void)class_of;
+    return 0;
+}
+
+uint64_t __wrap_r1_http_made_room(const r1_http *h)
+{
+    (void)h;
+    return 0;
+}
+
+uint64_t __wrap_r1_http_refused(const r1_http *h, size_t route)
+{
+    (void)h, (void)route;
+    return 0;
+}
+
+uint64_t __wrap_r1_http_timed_out(const r1_http *h, r1_http_late what)
+{
+    (void)h, (void)what;
+    return 0;
 }
