@@ -193,18 +193,25 @@ static r1_status settle_share(void *ctx, r1_err *err)
     return share_save_place(ctx), R1_OK;
 }
 
-static r1_image_array share_array(server *s)
+static r1_image_array share_array(share_saved *x)
 {
-    return (r1_image_array){.name = "share",
-                            .data = &s->share->saved,
-                            .row_bytes = sizeof s->share->saved,
-                            .n = 1,
-                            .n_max = 1};
+    return (r1_image_array){.name = "share", .data = x, .row_bytes = sizeof *x, .n = 1, .n_max = 1};
+}
+
+static r1_status share_read(r1_image_in *in, share_saved *x, r1_err *err)
+{
+    r1_image_array a = share_array(x);
+    R1_TRY(r1_image_get_array(in, &a, 1, err));
+    if (x->version != SAVED_VERSION || x->spread < 1)
+        R1_FAIL(err, R1_E_FORMAT, "share: expected version %d, found %llu", SAVED_VERSION,
+                (unsigned long long)x->version);
+    return R1_OK;
 }
 
 static r1_status save_share(void *ctx, r1_image_out *out, r1_err *err)
 {
-    const r1_image_array a = share_array(ctx);
+    server *s = ctx;
+    const r1_image_array a = share_array(&s->share->saved);
     return r1_image_put_array(out, &a, 1, err);
 }
 
@@ -242,11 +249,7 @@ static r1_status load_share(void *ctx, r1_image_in *in, r1_err *err)
 {
     server *s = ctx;
     struct fraud_share *h = s->share;
-    r1_image_array a = share_array(s);
-    R1_TRY(r1_image_get_array(in, &a, 1, err));
-    if (h->saved.version != SAVED_VERSION || h->saved.spread < 1)
-        R1_FAIL(err, R1_E_FORMAT, "share: expected version %d, found %llu", SAVED_VERSION,
-                (unsigned long long)h->saved.version);
+    R1_TRY(share_read(in, &h->saved, err));
     memcpy(s->applied_in, h->saved.currency, sizeof s->applied_in);
     if (h->saved.place.fold.log != fraud_fleet_log(h->fleet)) return share_of_before(h, err);
     R1_TRY(share_old_enough(h, err));
@@ -304,12 +307,7 @@ static r1_status load_returned(void *ctx, r1_image_in *in, r1_err *err)
     server *s = ctx;
     share_saved *x = calloc(1, sizeof *x);
     if (!x) R1_FAIL(err, R1_E_NOMEM, "no memory for a place in events");
-    r1_image_array a = {.name = "share", .data = x, .row_bytes = sizeof *x, .n = 1, .n_max = 1};
-    r1_status st = r1_image_get_array(in, &a, 1, err);
-    if (st == R1_OK && x->version != SAVED_VERSION)
-        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
-                        "share: expected version %d, found %llu", SAVED_VERSION,
-                        (unsigned long long)x->version);
+    r1_status st = share_read(in, x, err);
     if (st == R1_OK) st = share_all_committed(s, &x->place, err);
     if (st == R1_OK) memcpy(s->applied_in, x->currency, sizeof s->applied_in);
     free(x);
