@@ -125,6 +125,10 @@ class Intake(unittest.TestCase):
                 "lat, lon", s.value("SELECT notes FROM r1.payment WHERE tx_id = 't15'")
             )
             self.assertEqual(self.serve(s)["state_digest"], stats["state_digest"])
+            with open(os.path.join(s.folder, "serve.log"), encoding="utf-8") as f:
+                log = f.read()
+            self.assertIn("3 messages became dead letters:", log)
+            self.assertIn("2 duplicates were dropped; they stand in r1.duplicate\n", log)
 
     def test_query_of_the_readme(self):
         """It shows what raises the score, strongest first, and the reason of what has no score."""
@@ -200,6 +204,10 @@ class Intake(unittest.TestCase):
                 "no setting currency: the first payment will decide",
                 "currency_taken currency=EUR topic=payments partition=0 offset=1",
                 "amounts are compared in EUR, by the first payment of the log",
+                "4 payments decided in ",
+                "2 of them have no score (unscorable = review): 1 x time_suspect ts, 1 x unscorable"
+                " currency\n",
+                "1 of these are in another currency than EUR, which the first payment told",
             ):
                 self.assertIn(said, log)
 

@@ -434,7 +434,8 @@ def check_stream(folder):
                  "currency", "line 10: ts lies ahead", "line 7 is the same as line 2"):
         assert part in said, (part, said)
     for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
-                 "rates), found JPY", "--currency EUR --rates rates.csv"):
+                 "rates), found JPY", "--currency EUR --rates rates.csv",
+                 "2 currencies: 8 in EUR (88.9 %), 1 in JPY (11.1 %).\n"):
         assert part in said, (part, said)
     write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
     said = output(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
@@ -450,6 +451,23 @@ def check_stream(folder):
     assert "serve and produce need the same --map, and serve the same --currency and" in said, said
     write_lines(path, [payment(0), payment(0), payment(1)])
     assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
+
+
+def check_majority(folder):
+    """A stray first payment tells no currency: that of most is proposed, with all shares."""
+    path = os.path.join(folder, "stray.jsonl")
+    codes = ["USD", "JPY", "EUR", "EUR", "EUR", "JPY", "EUR", "EUR"]
+    write_lines(path, [payment(i, currency=code) for i, code in enumerate(codes)])
+    said = output(PROGRAM, "check", "--in", path)
+    for part in ("1 can be scored, 7 cannot", "3 currencies: 5 in EUR (62.5 %), 2 in JPY (25.0 %), "
+                 "1 in USD (12.5 %).\n", "the first payment tells it: USD, in line 1. 7 payments "
+                 "are in another one", "--currency EUR --rates rates.csv"):
+        assert part in said, (part, said)
+    said = output(PROGRAM, "check", "--in", path, "--currency", "JPY")
+    assert "6 of them are in another currency than JPY and go" in said, said
+    assert "--currency JPY --rates" in said, said
+    write_lines(path, [payment(i) for i in range(3)])
+    assert "currencies:" not in run(PROGRAM, "check", "--in", path)
 
 
 def check_settings(folder):
@@ -648,6 +666,7 @@ def main():
         check_clocks(folder)
         check_banks(folder)
         check_stream(folder)
+        check_majority(folder)
         check_settings(folder)
         check_words(folder)
         check_nested(folder)

@@ -324,16 +324,37 @@ static void print_next(const check *c, const r1_options *o, const char *lines)
            currency ? same : "", currency && rates ? " and --rates" : "");
 }
 
-/* Where it is met: the stream has more than one currency. */
-static void print_currencies(const check *c, const r1_options *o)
+/* Which currencies the payments are in, those of most first. */
+static void print_shares(const check_stream *s)
 {
-    const char *rates = r1_options_str(o, "rates");
-    if (!c->stream.n_foreign) return;
-    printf("\n%zu payments are in another currency than %s%s. Name the stream's currency and rates "
-           "of the others, here and\nfor serve: --currency %s --rates rates.csv, a table of "
-           "currency,rate,date.\n",
-           c->stream.n_foreign, c->stream.currency, rates ? " and have no rate" : "",
-           c->stream.currency);
+    size_t all = 0;
+    for (size_t i = 0; i < s->n_share; i++) all += s->share[i].n;
+    printf("\nPayments are in %zu currencies:", s->n_share);
+    for (size_t i = 0; i < s->n_share; i++)
+        printf("%s %zu in %s (%.1f %%)", i ? "," : "", s->share[i].n, s->share[i].code,
+               100.0 * (double)s->share[i].n / (double)all);
+    printf(".\n");
+}
+
+/* Where it is met: the stream has more than one currency. The one of most payments is proposed: a
+ * stray first payment would make all others unscorable. */
+static void print_currencies(check *c, const r1_options *o)
+{
+    check_stream *s = &c->stream;
+    char place[64];
+    check_stream_rank(s);
+    if (s->n_share > 1) print_shares(s);
+    if (!s->n_foreign) return;
+    if (s->told)
+        printf("%zu of them are in another currency than %s%s and go to a person.", s->n_foreign,
+               s->currency, r1_options_str(o, "rates") ? " and have no rate," : "");
+    else
+        printf("No setting names the stream's currency, so the first payment tells it: %s, in %s. "
+               "%zu payments are in another one and go to a person.",
+               s->currency, check_input_place(&c->in, s->first, place, sizeof place), s->n_foreign);
+    printf(" Name the stream's currency and rates of the others, here and for serve:\n  "
+           "--currency %s --rates rates.csv, a table of currency,rate,date.\n",
+           s->told ? s->currency : s->share[0].code);
 }
 
 /* What of the file is no message; with the messages it adds up to all of the file. */
@@ -386,7 +407,7 @@ static void print_repeated(const check *c)
     if (c->n_repeated > PAIRS_MAX) printf("  and %zu more\n", c->n_repeated - PAIRS_MAX);
 }
 
-static void check_print(const check *c, const r1_options *o)
+static void check_print(check *c, const r1_options *o)
 {
     const char *proposed = r1_options_str(o, "propose"), *lines = r1_options_str(o, "out");
     printf("%zu messages (%s): %zu can be scored, %zu cannot and go to a person, %zu are no "

@@ -27,6 +27,7 @@ r1_status check_stream_begin(check_stream *s, const char *currency, const char *
     if (currency && fraud_currency_digits(currency) < 0)
         R1_FAIL(err, R1_E_INVAL, "currency: expected a code of ISO 4217, found \"%s\"", currency);
     snprintf(s->currency, sizeof s->currency, "%s", currency ? currency : "");
+    s->told = currency;
     R1_TRY(fraud_rates_load(&s->rates, rates, currency, err));
     for (s->n_ids = 16; s->n_ids < 2 * n;) s->n_ids *= 2;
     s->ids = calloc(s->n_ids, sizeof *s->ids);
@@ -42,9 +43,29 @@ void check_stream_end(check_stream *s)
     *s = (check_stream){0};
 }
 
-/* Whether a payment of its own can be scored beside the earlier ones. */
-static bool stream_takes(check_stream *s, const fraud_payment *p, r1_err *why)
+static void stream_share(check_stream *s, const char *currency)
 {
+    size_t i = 0;
+    while (i < s->n_share && strcmp(s->share[i].code, currency) != 0) i++;
+    if (i == CHECK_CURRENCIES_MAX) return;
+    if (i == s->n_share) memcpy(s->share[s->n_share++].code, currency, sizeof s->share[i].code);
+    s->share[i].n++;
+}
+
+void check_stream_rank(check_stream *s)
+{
+    for (size_t i = 1; i < s->n_share; i++)
+        for (size_t k = i; k && s->share[k].n > s->share[k - 1].n; k--) {
+            check_share x = s->share[k];
+            s->share[k] = s->share[k - 1];
+            s->share[k - 1] = x;
+        }
+}
+
+/* Whether a payment of its own can be scored beside the earlier ones. */
+static bool stream_takes(check_stream *s, const check_next *next, r1_err *why)
+{
+    const fraud_payment *p = next->p;
     fraud_payment mine = *p;
     const fraud_time_case c = {.ts = p->ts, .machine_ms = s->machine_ms, .clock_ms = s->clock_ms};
     fraud_time_verdict v = fraud_time_next(&s->guard, &c);
@@ -57,7 +78,10 @@ static bool stream_takes(check_stream *s, const fraud_payment *p, r1_err *why)
         s->n_foreign += strcmp(mine.currency, s->currency) != 0;
         return false;
     }
-    if (!*s->currency) memcpy(s->currency, p->currency, sizeof s->currency);
+    if (!*s->currency) {
+        memcpy(s->currency, p->currency, sizeof s->currency);
+        s->first = next->message;
+    }
     if (p->ts > s->clock_ms) s->clock_ms = p->ts;
     return true;
 }
@@ -80,6 +104,7 @@ r1_status check_stream_next(check_stream *s, const check_next *next, check_verdi
     *earlier = stream_first(s, p->tx_id, next->message);
     *verdict = seen == FRAUD_SEEN_SAME ? CHECK_REPEATED : CHECK_APART;
     if (seen == FRAUD_SEEN_SAME) return R1_OK;
+    if (next->scorable) stream_share(s, p->currency);
     bool applied = false;
     if (seen == FRAUD_SEEN_OTHER)
         snprintf(
@@ -87,7 +112,7 @@ r1_status check_stream_next(check_stream *s, const check_next *next, check_verdi
             "tx_id: expected an id that no earlier payment with other content has, found %.200s",
             p->tx_id);
     else if (next->scorable)
-        applied = stream_takes(s, p, why);
+        applied = stream_takes(s, next, why);
     if (applied) *verdict = CHECK_FITS;
     return fraud_txset_add(s->seen, p->tx_id, next->content, applied, err);
 }

@@ -19,6 +19,14 @@ typedef enum {
     CHECK_APART     /* decided without a score; *why tells */
 } check_verdict;
 
+enum { CHECK_CURRENCIES_MAX = 300 };
+
+/* Payments that can be read, of one currency. */
+typedef struct {
+    char code[4];
+    size_t n;
+} check_share;
+
 /* Where an id came first. */
 typedef struct {
     uint64_t id; /* its hash */
@@ -33,6 +41,10 @@ typedef struct {
     fraud_rates *rates;
     size_t n_foreign; /* payments in another currency without a rate */
     char currency[4]; /* "": that of the first payment, which is not read yet */
+    bool told;        /* by a setting */
+    size_t first;     /* the message that told the currency, where no setting did */
+    check_share share[CHECK_CURRENCIES_MAX];
+    size_t n_share;
     fraud_time_guard guard;
     int64_t clock_ms, machine_ms;
 } check_stream;
@@ -41,6 +53,8 @@ typedef struct {
 r1_status check_stream_begin(check_stream *s, const char *currency, const char *rates, size_t n,
                              r1_err *err);
 void check_stream_end(check_stream *s); /* all zero bytes are fine */
+/* By falling number of payments, in order of appearance where they are equal. */
+void check_stream_rank(check_stream *s);
 
 /* A message that has an id, the next one. */
 typedef struct {

@@ -109,6 +109,7 @@ static bool time_suspect(server *s, fraud_record *r, r1_err *why)
 static void intake_reset(fraud_record *r)
 {
     r->applied = true;
+    r->foreign = false;
     r->content_hash = 0;
     r->apart_rule = NULL;
     r->apart_text[0] = 0;

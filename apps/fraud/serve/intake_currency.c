@@ -119,8 +119,10 @@ bool fraud_serve_currency(server *s, fraud_record *r, r1_err *why)
     bool same = !*s->currency || !strcmp(s->currency, r->payment.currency);
     if (same && !s->parts.map) return true;
     const fraud_payment paid = r->payment;
-    if (*s->currency && !fraud_rates_convert(s->parts.rates, s->currency, &r->payment, why))
+    if (*s->currency && !fraud_rates_convert(s->parts.rates, s->currency, &r->payment, why)) {
+        r->foreign = true;
         return false;
+    }
     r->log = fraud_payment_log(&paid, &r->payment, r->message.payload, r->message.payload_len);
     return r->log || (r1_err_set(why, R1_E_NOMEM, __FILE__, __LINE__, "no memory"), false);
 }

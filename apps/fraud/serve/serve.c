@@ -11,6 +11,7 @@
  * stored offsets. apply_seq is the order in which this thread applied payments and labels: whoever
  * replays the log in that order gets the same scores. */
 #include "serve/capacity.h"
+#include "serve/end_report.h"
 #include "serve/port.h"
 #include "serve/price.h"
 #include "serve/server.h"
@@ -232,11 +233,11 @@ static r1_status serve_unwritten(const server *s, r1_status st, r1_err *err)
 static r1_status serve_report(const server *s, const fraud_writer_stats *w, r1_err *err)
 {
     const char *path = r1_options_str(s->o, "stats");
-    fprintf(stderr,
-            "r1-fraud serve: %llu payments in %llu transactions, p99 %.1f ms from sending to "
-            "committed\n",
-            (unsigned long long)w->payments, (unsigned long long)w->commits,
-            (double)r1_histogram_quantile(&w->sent_latency, .99) / 1e3);
+    const fraud_end_report report = {.w = w,
+                                     .unscorable = r1_options_str(s->o, "unscorable"),
+                                     .currency = s->currency,
+                                     .first_told = strcmp(s->currency_from, "setting") != 0};
+    fraud_end_report_print(&report, stderr);
     return path ? fraud_serve_stats(s, w, path, err) : R1_OK;
 }
 

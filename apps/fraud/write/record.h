@@ -111,6 +111,7 @@ typedef struct fraud_record {
     /* Payments. What is not applied was decided apart: it moved no state, and it has an apply_seq
      * all the same. */
     bool applied;
+    bool foreign; /* of those apart: for its currency, which has no rate */
     uint64_t content_hash;
     fraud_guard_mark guard; /* behind this payment; not known where the guard did not look at it */
     char *log; /* owned; what r1.payment keeps in the place of the message, NULL: the message */

@@ -163,10 +163,12 @@ static void tally_record(fraud_tally *t, const fraud_record *r, int64_t now_us, 
     tally_stages(t, r, mono_us);
     tally_arrival(t, r, now_us);
     if (r->decision.rule) fraud_counts_add(&t->rules, r->decision.rule, strlen(r->decision.rule));
-    if (r->apart_rule)
+    if (r->apart_rule) {
         count_apart(&t->apart, r);
-    else
+        t->foreign += r->foreign;
+    } else {
         tally_score(t, r);
+    }
 }
 
 void fraud_tally_begin(fraud_tally *t, const fraud_ledger *l)

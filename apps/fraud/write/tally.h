@@ -60,6 +60,7 @@ typedef struct {
     r1_histogram rows;                /* records of one transaction */
     fraud_counts rules;               /* decisions by the rule that made them */
     fraud_counts apart;               /* payments without a score: "rule reason" */
+    uint64_t foreign;                 /* of them, for another currency than the stream's */
     fraud_counts dead[FRAUD_N_STAGE]; /* dead letters by the first word of their reason */
     uint64_t score[FRAUD_N_SCORE_EDGE];
     double score_sum;
