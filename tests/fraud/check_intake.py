@@ -318,6 +318,19 @@ def check_clocks(folder):
     assert "The field from holds numbers as 4.00012E+15: a spreadsheet has rounded" in said, said
 
 
+def check_zone_is_said(folder):
+    """A mapping file without a zone: check says that times are read as UTC, and what to write."""
+    path, mapping = os.path.join(folder, "zone.csv"), os.path.join(folder, "zone-map.ini")
+    rows = "tx_id = id|ts = Datum|ts_time = Zeit|kind = \"transfer\"|from = a|to = b|amount = c"
+    lines = ["[fields]", *rows.split("|"), 'currency = "EUR"', "[time]", "format = %d.%m.%Y %H:%M"]
+    write_lines(path, ["id,Datum,Zeit,a,b,c", "1,30.10.2026,09:15,A,B,1.50"])
+    write_lines(mapping, lines)
+    said = run(PROGRAM, "check", "--in", path, "--map", mapping)
+    assert "Datum (ts): expected an offset such as Z or +01:00, or the row zone of the" in said
+    write_lines(mapping, [*lines, "zone = Z"])
+    assert "offset" not in run(PROGRAM, "check", "--in", path, "--map", mapping)
+
+
 def check_countries(folder):
     """Dates, times and amounts of other countries are recognised, or asked for; never guessed."""
     path, proposal = os.path.join(folder, "country.jsonl"), os.path.join(folder, "country.ini")
@@ -435,7 +448,7 @@ def check_stream(folder):
         assert part in said, (part, said)
     for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
                  "rates), found JPY", "--currency EUR --rates rates.csv",
-                 "2 currencies: 8 in EUR (88.9 %), 1 in JPY (11.1 %).\n"):
+                 "2 currencies: 9 in EUR (90.0 %), 1 in JPY (10.0 %).\n"):
         assert part in said, (part, said)
     write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
     said = output(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
@@ -662,6 +675,7 @@ def main():
         check_encodings(folder)
         check_names(folder)
         check_misspelt(folder)
+        check_zone_is_said(folder)
         check_countries(folder)
         check_clocks(folder)
         check_banks(folder)

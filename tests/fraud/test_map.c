@@ -267,6 +267,51 @@ static void test_map_clock_changes(void)
     fraud_map_free(m);
 }
 
+/* A time without an offset is UTC where no row says its zone, and then a note says so: in each form,
+ * in one field and in two. */
+static void test_map_no_zone(void)
+{
+    static const struct {
+        const char *rows, *format, *day, *clock;
+        bool note;
+    } cases[] = {
+        {"", "iso", "\"2026-11-30 10:15:30\"", "0", true},
+        {"", "iso", "\"2026-11-30T10:15:30Z\"", "0", false},
+        {"", "%d.%m.%Y %H:%M", "\"30.11.2026 10:15\"", "0", true},
+        {"", "%d.%m.%Y %H:%M", "\"30.11.2026 10:15 +0100\"", "0", false},
+        {"", "%d.%m.%Y %H:%M%z", "\"30.11.2026 10:15+0100\"", "0", false},
+        {"", "%d.%m.%Y", "\"30.11.2026\"", "0", true},
+        {"", "excel", "45987.53", "0", true},
+        {"", "ms", "\"2026-11-30 10:15:30\"", "0", true},
+        {"", "s", "1796030130", "0", false},
+        {"ts_time = clock\n", "%d.%m.%Y %H:%M", "\"30.11.2026\"", "\"10:15\"", true},
+        {"ts_time = clock\n", "iso", "\"2026-11-30\"", "\"10:15\"", true},
+        {"ts_time = clock\n", "iso", "\"2026-11-30\"", "\"10:15Z\"", false},
+    };
+    static const char *const zones[] = {"", "zone = Z\n", "zone = +01:00\n",
+                                        "zone = Europe/Berlin\n"};
+    char text[1024], message[512], notes[FRAUD_NOTES_BYTES];
+    r1_err err = {0}, why;
+    for (size_t i = 0; i < R1_COUNT(cases) * R1_COUNT(zones); i++) {
+        size_t c = i / R1_COUNT(zones), z = i % R1_COUNT(zones);
+        fraud_map *m;
+        fraud_reading what;
+        snprintf(text, sizeof text, FIELDS "%s[time]\nformat = %s\n%s", cases[c].rows,
+                 cases[c].format, zones[z]);
+        R1_ASSERT_OK(map_of(text, &m, &err), &err);
+        snprintf(message, sizeof message,
+                 "{\"id\":\"1\",\"day\":%s,\"clock\":%s,\"a\":\"A\",\"b\":\"B\",\"sum\":1,"
+                 "\"cur\":\"EUR\"}",
+                 cases[c].day, cases[c].clock);
+        (void)map_read(m, message, &what, notes, &why);
+        CU_ASSERT_EQUAL(what, FRAUD_READ_PAYMENT);
+        bool note = strstr(notes, "or the row zone of the mapping file, found none: read as UTC");
+        if (note != (cases[c].note && !z)) printf("%s%s: %s\n", text, message, notes);
+        CU_ASSERT_EQUAL(note, cases[c].note && !z);
+        fraud_map_free(m);
+    }
+}
+
 /* ---- money and lists by the file ---- */
 
 static void test_map_money(void)
@@ -479,6 +524,7 @@ R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
              {"local time against a twin", test_local_time},
              {"times in one field and in two", test_map_times},
              {"hours that come twice or never", test_map_clock_changes},
+             {"times without a zone", test_map_no_zone},
              {"amounts by the file", test_map_money}, {"a list of payments", test_map_lists},
              {"a place by its word", test_map_select},
              {"mistakes are refused by line", test_map_refused},

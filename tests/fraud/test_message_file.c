@@ -310,5 +310,40 @@ static void test_ends(void)
     CU_ASSERT_PTR_NULL(strstr(err.msg, "relative"));
 }
 
+/* Who stops after a few messages is told of no end of line that the file does not have: the last
+ * one read may be a CR whose LF was not looked at yet. */
+static void test_stops_early(void)
+{
+    static const struct {
+        const char *file;
+        bool several;
+    } cases[] = {{"id;a\r\n1;2\r\n3;4\r\n5;6\r\n", false},
+                 {"id;a\r1;2\r3;4\r5;6\r", false},
+                 {"id;a\n1;2\n3;4\n5;6\n", false},
+                 {"{\"a\":1}\r\n{\"a\":2}\r\n{\"a\":3}\r\n", false},
+                 {"id;a\r\n1;2\n3;4\r\n5;6\r\n", true},
+                 {"id;a\r\n1;2\r3;4\r5;6", true}};
+    const char *path = r1_test_in_tmp("messages");
+    r1_err err = {0};
+    fraud_messages *m;
+    fraud_messages_item item;
+    for (size_t i = 0; i < R1_COUNT(cases); i++)
+        for (int limit = 2; limit < 5; limit++) {
+            char *text;
+            size_t n;
+            R1_ASSERT_OK(r1_file_write(path, cases[i].file, strlen(cases[i].file), &err), &err);
+            R1_ASSERT_OK(fraud_messages_open(&m, path, false, NULL, &err), &err);
+            for (int k = 0; k < limit; k++) R1_ASSERT_OK(fraud_messages_next(m, &item, &err), &err);
+            FILE *f = open_memstream(&text, &n);
+            fraud_messages_notes(m, f);
+            fclose(f);
+            bool several = strstr(text, "several kinds");
+            if (several != cases[i].several) printf("case %zu, %d messages: %s\n", i, limit, text);
+            CU_ASSERT_EQUAL(several, cases[i].several);
+            free(text);
+            fraud_messages_close(m);
+        }
+}
+
 R1_TEST_MAIN("message_file", {"files", test_files}, {"bytes", test_bytes}, {"long", test_long},
              {"random tables", test_random_tables}, {"a pipe", test_pipe}, {"ends", test_ends})

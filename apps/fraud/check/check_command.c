@@ -31,7 +31,7 @@ const r1_option fraud_check_rows[] = {
 /* clang-format on */
 const size_t fraud_check_n_row = R1_COUNT(fraud_check_rows);
 
-enum { WHYS_MAX = 64, WHY_SHOWN = 12, WORDS_MAX = 20, WORD_BYTES = 64, PAIRS_MAX = 5 };
+enum { WHYS_MAX = 64, WHY_SHOWN = 12, WORDS_MAX = 20, WORD_BYTES = 64, PAIRS_MAX = 5, SHARES_SHOWN = 12 };
 
 typedef struct {
     char text[WORD_BYTES];
@@ -330,10 +330,10 @@ static void print_shares(const check_stream *s)
     size_t all = 0;
     for (size_t i = 0; i < s->n_share; i++) all += s->share[i].n;
     printf("\nPayments are in %zu currencies:", s->n_share);
-    for (size_t i = 0; i < s->n_share; i++)
+    for (size_t i = 0; i < s->n_share && i < SHARES_SHOWN; i++)
         printf("%s %zu in %s (%.1f %%)", i ? "," : "", s->share[i].n, s->share[i].code,
                100.0 * (double)s->share[i].n / (double)all);
-    printf(".\n");
+    printf(s->n_share > SHARES_SHOWN ? ", and others.\n" : ".\n");
 }
 
 /* Where it is met: the stream has more than one currency. The one of most payments is proposed: a

@@ -24,6 +24,7 @@ typedef struct {
     /* Of a time without an offset: a zone, else minutes east of Greenwich. */
     const fraud_zone *zone;
     int zone_minutes;
+    bool told; /* somebody has said so; else it is a guess, which is noted */
 } fraud_time_style;
 
 /* A text of RFC 3339; a blank may stand for the T, and seconds, offset and the minutes of an offset

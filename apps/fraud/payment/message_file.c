@@ -26,7 +26,8 @@ struct fraud_messages {
     bool raw; /* each line as it stands */
     char in[IN_BYTES];
     size_t at, n;
-    bool end, skip_lf;
+    bool end;
+    bool cr;    /* the last byte was one, and is not counted yet */
     char *back; /* owned: given back, to be read again before `in` */
     size_t back_at, back_n;
     char *row; /* owned: the row or message in hand, FRAUD_MESSAGE_BYTES_MAX of it, and a NUL */
@@ -60,6 +61,13 @@ static r1_status file_fill(fraud_messages *m, r1_err *err)
     return R1_OK;
 }
 
+static r1_status file_raw(fraud_messages *m, int *c, r1_err *err)
+{
+    if (m->at == m->n) R1_TRY(file_fill(m, err));
+    *c = m->at < m->n ? (unsigned char)m->in[m->at++] : NO_BYTE;
+    return R1_OK;
+}
+
 /* The next byte into *c, NO_BYTE at the end. CR and CRLF become '\n'. */
 static r1_status file_byte(fraud_messages *m, int *c, r1_err *err)
 {
@@ -68,19 +76,17 @@ static r1_status file_byte(fraud_messages *m, int *c, r1_err *err)
         m->line += *c == '\n';
         return R1_OK;
     }
-    for (;;) {
-        if (m->at == m->n) R1_TRY(file_fill(m, err));
-        *c = m->at < m->n ? (unsigned char)m->in[m->at++] : NO_BYTE;
-        if (!m->skip_lf || *c != '\n') break;
-        m->skip_lf = false;
-        m->n_cr--;
-        m->n_crlf++;
+    R1_TRY(file_raw(m, c, err));
+    if (m->cr) { /* what follows tells which end of line it was */
+        bool lf = *c == '\n';
+        m->cr = false;
+        m->n_crlf += lf;
+        m->n_cr += !lf;
+        if (lf) R1_TRY(file_raw(m, c, err));
     }
-    bool cr = *c == '\r' && !m->raw;
-    m->skip_lf = cr;
-    m->n_cr += cr;
+    m->cr = *c == '\r' && !m->raw;
     m->n_lf += *c == '\n';
-    if (cr) *c = '\n';
+    if (m->cr) *c = '\n';
     m->line += *c == '\n';
     return R1_OK;
 }

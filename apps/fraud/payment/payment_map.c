@@ -59,7 +59,8 @@ static const r1_option map_rows[] = { /* first one for each field, in their orde
     FIELD("from-balance-minor"), FIELD("to-balance-minor"), FIELD("from-balance"),
     FIELD("to-balance"), FIELD("lat"), FIELD("lon"),
     {.name = "format", .section = "time", .type = R1_OPT_STRING, .def = "ms", .help = "of ts"},
-    {.name = "zone", .section = "time", .type = R1_OPT_STRING, .def = "Z", .help = "of ts"},
+    {.name = "zone", .section = "time", .type = R1_OPT_STRING,
+     .help = "of ts; none: UTC, with a note"},
     {.name = "amounts", .section = "money", .type = R1_OPT_STRING, .def = "1234.50",
      .help = "how texts write 1234.50"},
     {.name = "sign", .section = "money", .type = R1_OPT_ENUM, .choices = "positive|negative",
@@ -261,7 +262,8 @@ static r1_status load_zone(fraud_map *m, r1_err *err)
 {
     const char *text = r1_options_str(m->o, "zone");
     char near[96];
-    if (fraud_time_zone(text, &m->time.zone_minutes)) return R1_OK;
+    m->time.told = text;
+    if (!text || fraud_time_zone(text, &m->time.zone_minutes)) return R1_OK;
     r1_status st = fraud_zone_open(&m->zone, text, NULL);
     m->time.zone = m->zone;
     if (st == R1_OK) return R1_OK;

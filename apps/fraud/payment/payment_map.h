@@ -12,7 +12,8 @@
  *     kind = type
  *     [time]
  *     format = iso                  ms, s, us, ns, iso, excel, or a pattern: %d.%m.%Y %H:%M
- *     zone = Europe/Berlin          where a time says none; or an offset such as +01:00, or Z
+ *     zone = Europe/Berlin          where a time says none; or an offset such as +01:00, or Z;
+ *                                   without this row it is read as UTC, with a note
  *     [money]
  *     amounts = 1.234,50            how texts write 1234.50; fraud_number_forms has the others
  *     sign = negative               of payments, where positive amounts are refunds

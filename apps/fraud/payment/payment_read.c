@@ -169,9 +169,9 @@ static void read_roles(reading *r)
 static void read_local(reading *r, const fraud_time_style *style, int64_t *ms)
 {
     fraud_local what = fraud_time_utc(style, ms);
-    if (!r->map)
-        fraud_note(r->notes, "%s: expected an offset such as Z or +01:00, found none: read as UTC",
-                   read_name(r, FRAUD_F_TS));
+    if (!style->told)
+        fraud_note(r->notes, "%s: expected an offset such as Z or +01:00%s, found none: read as UTC",
+                   read_name(r, FRAUD_F_TS), r->map ? ", or the row zone of the mapping file" : "");
     else if (what == FRAUD_LOCAL_TWICE)
         fraud_note(r->notes,
                    "%s: expected an offset, as the clock was set back over this time: read as the "
