@@ -258,6 +258,14 @@ def check_names(folder):
         text = f.read()
     assert "The times have no offset" not in text and "No field looks like the time" in text, text
     assert 'currency = "?"' in text, text
+    missing = "tx_id", "ts", "from", "to", "amount_minor"
+    for name in missing:  # what is needed and not found is asked for, and refused until answered
+        assert f"\n{name} = ?\n" in text, text
+    p = subprocess.run([PROGRAM, "check", "--in", path, "--map", proposal], capture_output=True,
+                       text=True, check=False)  # fmt: skip
+    assert p.returncode == 2, p.stderr
+    for name in missing:
+        assert f": {name}: expected your answer, the path of a field, found" in p.stderr, p.stderr
 
 
 # The values of one sample: date, time of day, amount; the rows that the proposal must have, and

@@ -458,6 +458,7 @@ static void test_map_refused(void)
         {"[money]\namounts = ?\n", "expected one of 1234.50 or 1234,50 or"},
         {"[money]\nsign = minus\n", "positive|negative"},
         {"from_role = a.b.c.d.e.f.g.h.i.j.k.l.m\n", "at most 12 parts"},
+        {"country = ?\n", "map.ini:9: country: expected your answer, the path of a field, found"},
     };
     char text[1024];
     r1_err err;

@@ -346,4 +346,5 @@ static void test_stops_early(void)
 }
 
 R1_TEST_MAIN("message_file", {"files", test_files}, {"bytes", test_bytes}, {"long", test_long},
-             {"random tables", test_random_tables}, {"a pipe", test_pipe}, {"ends", test_ends})
+             {"random tables", test_random_tables}, {"a pipe", test_pipe}, {"ends", test_ends},
+             {"ends of line where reading stops", test_stops_early})

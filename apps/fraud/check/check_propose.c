@@ -735,8 +735,8 @@ static void put_field(const check_proposal *p, fraud_field i, FILE *f)
         fprintf(f, "; %s, found for instance %s\n%s = %s\n", w->expected, p->of[i]->example,
                 w->name, p->of[i]->path);
     else if (w->required && !money)
-        fprintf(f, "; needed: %s, as %s; write the path of your field behind the =\n; %s =\n",
-                w->expected, w->example, w->name);
+        fprintf(f, "; needed: %s, as %s. Which field of yours is it?\n%s = ?\n", w->expected,
+                w->example, w->name);
 }
 
 static void put_row(const check_proposal *p, const char *row, const char *value, FILE *f)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define OPEN_WORDS  "your answer, the path of a field"
 #define ROLE_WORDS  "account, card, merchant or external"
 #define UNIT_WORDS  "a decimal number of the currency's unit"
 #define CENTS_WORDS "a whole number of cents"
@@ -158,6 +159,7 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
     snprintf(m->name[f], sizeof m->name[f], "%s", fraud_fields[f].name);
     if (!text) return R1_OK;
     size_t len = strlen(text);
+    if (!strcmp(text, "?")) return map_expected(m, map_rows[f].name, OPEN_WORDS, err);
     if (*text == '"') {
         if (len < 3 || text[len - 1] != '"')
             return map_expected(m, map_rows[f].name, "a constant between quotes", err);
