@@ -6,6 +6,7 @@
 #include "check/check_propose.h"
 #include "check/check_stream.h"
 #include "files/outputs.h"
+#include "payment/message_path.h"
 #include "payment/notes.h"
 #include "text/nearest.h"
 #include "text/r1_utf8.h"
@@ -52,7 +53,7 @@ typedef struct {
     check_proposal proposal;
     fraud_map *map;
     check_stream stream;
-    size_t n[3]; /* by fraud_reading */
+    size_t n[FRAUD_N_READING];
     size_t n_repeated;
     struct {
         size_t message, earlier;
@@ -73,8 +74,10 @@ static size_t why_length(const char *text)
 /* Whether the reason is of a field whose values are few words, which a mapping file can list. */
 static bool why_has_words(const char *text)
 {
-    static const char *const names[] = {"kind", "from_role", "to_role", "currency", "country"};
+    static const char *const names[] = {"kind",     "from_role", "to_role",
+                                        "currency", "country",   "booking"};
     const char *end = strstr(text, ": expected");
+    if (strstr(text, ": left out by ")) return true;
     size_t len = end ? (size_t)(end - text) : 0;
     if (len && text[len - 1] == ')') len--;
     for (size_t i = 0; i < R1_COUNT(names); i++) {
@@ -154,7 +157,8 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
     fraud_reading what = fraud_payment_read(c->map, c->in.message[i].text, c->in.message[i].len, &p,
                                             notes, &next.content, &why);
     next.scorable = what == FRAUD_READ_PAYMENT;
-    if (what != FRAUD_READ_NOTHING) R1_TRY(check_beside(c, &next, &what, &counted, &why, err));
+    bool own = what != FRAUD_READ_NOTHING && what != FRAUD_READ_LEFT_OUT;
+    if (own) R1_TRY(check_beside(c, &next, &what, &counted, &why, err));
     if (counted) return R1_OK;
     c->n[what]++;
     if (what != FRAUD_READ_PAYMENT) check_count(c, i, what, why.msg);
@@ -228,25 +232,35 @@ static void print_field(const check *c, fraud_field f)
     }
 }
 
-/* Rows of the mapping file whose path no message of the sample has: a mistake in writing, maybe. */
-static void print_unmatched(const check *c)
+/* A row of the mapping file whose path no message of the sample has: a mistake in writing, maybe. */
+static void print_unmatched_row(const check *c, const char *row, const char *path, size_t *shown)
 {
     const check_proposal *p = &c->proposal;
-    size_t shown = 0;
     char near[96];
+    for (size_t i = 0, places = 1; i < p->n_message; i++) {
+        const json_t *v = message_path_find(p->message[i], path, &places);
+        if (v && !json_is_null(v)) return;
+    }
+    r1_nearest nearest = {.found = path};
+    for (size_t k = 0; k < p->n; k++) r1_nearest_offer(&nearest, p->path[k].path);
+    if (!(*shown)++) printf("\nRows of the mapping file that no message fits:\n");
+    printf("  %s = %s: expected a field that messages have, found it in none of %zu%s\n", row, path,
+           p->n_message, r1_nearest_text(&nearest, near, sizeof near));
+}
+
+static void print_unmatched(const check *c)
+{
+    size_t shown = 0;
+    char row[400];
     for (int f = 0; f < FRAUD_N_F; f++) {
         const char *path = fraud_map_path(c->map, (fraud_field)f);
-        size_t i = 0;
-        while (path && i < p->n_message && !fraud_map_value(c->map, p->message[i], (fraud_field)f))
-            i++;
-        if (!path || i < p->n_message) continue;
-        r1_nearest nearest = {.found = path};
-        for (size_t k = 0; k < p->n; k++) r1_nearest_offer(&nearest, p->path[k].path);
-        if (!shown++) printf("\nRows of the mapping file that no message fits:\n");
-        printf("  %s: %s = %s: expected a field that messages have, found it in none of %zu%s\n",
-               fraud_map_origin(c->map, (fraud_field)f), fraud_fields[f].name, path, p->n_message,
-               r1_nearest_text(&nearest, near, sizeof near));
+        if (!path) continue;
+        snprintf(row, sizeof row, "%s: %s", fraud_map_origin(c->map, (fraud_field)f),
+                 fraud_fields[f].name);
+        print_unmatched_row(c, row, path, &shown);
     }
+    for (size_t i = 0; fraud_map_condition(c->map, i); i++)
+        print_unmatched_row(c, "leave_out", fraud_map_condition(c->map, i), &shown);
 }
 
 /* Forms that the sample shows, and what it cannot show. */
@@ -294,6 +308,21 @@ static void print_fields(const check *c)
     printf(": rename it\n");
 }
 
+/* A sign of bookings that is not read: then who is paid is taken for who pays, in each credit. */
+static void print_booking(const check *c)
+{
+    const check_path *x = c->proposal.of[FRAUD_F_BOOKING];
+    if (!x || fraud_map_path(c->map, FRAUD_F_BOOKING)) return;
+    for (size_t i = 0; fraud_map_condition(c->map, i); i++)
+        if (!strcmp(fraud_map_condition(c->map, i), x->path)) return;
+    printf("\n");
+    r1_utf8_print(stdout, x->path);
+    printf(" looks like the sign of a booking, and is not read: %s. Where it tells credits, payer "
+           "and payee change places there.\nWrite booking = %s in [fields] of a mapping file, and "
+           "debit, credit and credits in [booking]: --propose does.\n",
+           c->proposal.booking.found, x->path);
+}
+
 /* A list of payments in one message. */
 static void print_many(const check *c)
 {
@@ -308,7 +337,8 @@ static void print_many(const check *c)
 
 static bool check_good(const check *c)
 {
-    return c->n[FRAUD_READ_PAYMENT] + c->n_repeated == c->in.n && !c->in.counts.n_fault;
+    return c->n[FRAUD_READ_PAYMENT] + c->n[FRAUD_READ_LEFT_OUT] + c->n_repeated == c->in.n &&
+           !c->in.counts.n_fault;
 }
 
 /* What the next commands must be told too. */
@@ -414,16 +444,20 @@ static void check_print(check *c, const r1_options *o)
            "payments\n",
            c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
            c->n[FRAUD_READ_NOTHING]);
+    if (c->n[FRAUD_READ_LEFT_OUT])
+        printf("%zu more are left out by the mapping file\n", c->n[FRAUD_READ_LEFT_OUT]);
     print_repeated(c);
     print_rows(c);
     print_rounded(c);
     print_unmatched(c);
+    print_whys(c, FRAUD_READ_LEFT_OUT, "Left out by the mapping file (counted, nothing is decided):");
     print_whys(c, FRAUD_READ_NOTHING, "No payments (dead letters):");
     print_whys(c, FRAUD_READ_UNSCORABLE,
                "Cannot be scored (a person decides, or the setting unscorable):");
     print_whys(c, FRAUD_READ_PAYMENT, "Read otherwise than written (a note on the decision):");
     bool good = check_good(c);
     if (!good && !c->map) print_fields(c);
+    print_booking(c);
     print_many(c);
     if (proposed)
         printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",

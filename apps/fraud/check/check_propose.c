@@ -531,6 +531,38 @@ static check_path *find_alike(check_proposal *p, const char *const *names, path_
     return NULL;
 }
 
+/* Names of the sign of a booking, and names that other things have too. */
+static const char *const booking_names[] = {
+    "sollhaben",   "sollhabenkennzeichen", "sollhabenkz", "sh", "shkennzeichen", "shkz", "shkzg",
+    "habensoll",   "debehaber", "haberdebe", "dh", "signo", "vorzeichen", "drcr", "crdr", "dc",
+    "debitcredit", "creditdebit", "debitcreditindicator", "creditdebitindicator", "cdtdbtind",
+    "dcindicator", "dcflag", "afbij", "dareavere", "cargoabono", "debitoderkredit", NULL},
+*const booking_like[] = {
+    "direction", "richtung", "sens", "sign", "sgn", "type", "txntype", "transtype", "trantype",
+    "transactiontype", "txtype", "tipo", "indicator", "umsatzart", "buchungsart", NULL};
+
+static bool name_is_one_of(const check_path *x, const char *const *names)
+{
+    while (*names && !name_fits(x, *names)) names++;
+    return *names;
+}
+
+/* The field that tells debits from credits, by its name and by its values. */
+static void propose_booking(check_proposal *p)
+{
+    for (int name = CHECK_BOOKING_NAMED; name <= CHECK_BOOKING_UNNAMED; name++)
+        for (size_t i = 0; i < p->n; i++) {
+            check_path *x = &p->path[i];
+            const check_values v = values_of(p, x, NULL);
+            if (name == CHECK_BOOKING_NAMED && !name_is_one_of(x, booking_names)) continue;
+            if (name == CHECK_BOOKING_LIKE && !name_is_one_of(x, booking_like)) continue;
+            if (!check_booking_of(&v, (check_booking_name)name, &p->booking)) continue;
+            p->of[FRAUD_F_BOOKING] = x;
+            x->taken = true;
+            return;
+        }
+}
+
 /* A date goes before what is called time and is a time of day. */
 static check_path *find_field(check_proposal *p, fraud_field f, const char *const *names)
 {
@@ -588,6 +620,7 @@ void check_propose(check_proposal *p, const check_input *in)
         if (json_is_object(json.root)) walk_object(p, p->n_message, json.root, "", 0);
         p->n_message++;
     }
+    propose_booking(p);
     propose_fields(p);
     propose_time(p);
     if (p->of[FRAUD_F_AMOUNT]) {
@@ -657,13 +690,42 @@ static bool ask_currency(const check_proposal *p, char *text, size_t size)
     return true;
 }
 
+static bool ask_debit(const check_proposal *p, char *text, size_t size)
+{
+    if (!p->of[FRAUD_F_BOOKING] || *p->booking.debit) return false;
+    snprintf(text, size, "%s holds %s. Which of these words say that the account in from pays?",
+             p->of[FRAUD_F_BOOKING]->path, p->booking.found);
+    return true;
+}
+
+static bool ask_credit(const check_proposal *p, char *text, size_t size)
+{
+    if (!p->of[FRAUD_F_BOOKING] || *p->booking.credit) return false;
+    snprintf(text, size, "Which words of %s say that the account in from is paid?",
+             p->of[FRAUD_F_BOOKING]->path);
+    return true;
+}
+
+static bool ask_credits(const check_proposal *p, char *text, size_t size)
+{
+    if (!p->of[FRAUD_F_BOOKING]) return false;
+    snprintf(text, size,
+             "%s holds %s. In a credit the account in from is paid. Is the other one its payer "
+             "(swap), or is nothing to be decided (leave-out)?",
+             p->of[FRAUD_F_BOOKING]->path, p->booking.found);
+    return true;
+}
+
 static const struct {
     const char *row;
     bool (*ask)(const check_proposal *p, char *text, size_t size);
 } questions[] = {{"currency", ask_currency},
                  {"format", ask_format},
                  {"zone", ask_zone},
-                 {"amounts", ask_amounts}};
+                 {"amounts", ask_amounts},
+                 {"debit", ask_debit},
+                 {"credit", ask_credit},
+                 {"credits", ask_credits}};
 
 bool check_question(const check_proposal *p, size_t n, const char **row, char *text, size_t size)
 {
@@ -777,6 +839,15 @@ static void put_money(const check_proposal *p, FILE *f)
                 "write\n; sign = negative\n");
 }
 
+static void put_booking(const check_proposal *p, FILE *f)
+{
+    if (!p->of[FRAUD_F_BOOKING]) return;
+    fprintf(f, "\n; Words that say that the account in from pays, and that it is paid.\n[booking]\n");
+    put_row(p, "debit", p->booking.debit, f);
+    put_row(p, "credit", p->booking.credit, f);
+    put_row(p, "credits", NULL, f);
+}
+
 char *check_propose_text(const check_proposal *p)
 {
     char *text = NULL;
@@ -796,6 +867,11 @@ char *check_propose_text(const check_proposal *p)
     for (int i = 0; i < FRAUD_N_F; i++) put_field(p, (fraud_field)i, f);
     put_time(p, f);
     put_money(p, f);
+    put_booking(p, f);
+    fprintf(f,
+            "\n; Rows that are no payments of their own, such as declined ones, are left out by\n"
+            "; what stands in a field.\n[rows]\n; leave_out = status is DECLINED, VOID or "
+            "response.code is not 00\n");
     fprintf(f, "\n; Your words for our kinds, with commas; common ones are known.\n[kinds]\n"
                "; transfer = SCT, internal\n; card = POS\n; cash = ATM\n");
     fclose(f);

@@ -9,6 +9,7 @@
 #ifndef FRAUD_CHECK_PROPOSE_H
 #define FRAUD_CHECK_PROPOSE_H
 
+#include "check/check_booking.h"
 #include "check/check_forms.h"
 #include "check/check_input.h"
 #include "payment/payment_map.h"
@@ -35,6 +36,7 @@ typedef struct {
     size_t n;
     const check_path *of[FRAUD_N_F]; /* NULL: nothing looks like it */
     check_form time, number;         /* of ts, of the amount */
+    check_booking booking;           /* of that field, where there is one */
     size_t n_unnamed;                /* fields that a mapping file cannot name, in all messages */
     char unnamed[CHECK_PATH_BYTES];  /* the first of them */
     char named[4];                   /* the currency that the amount's name ends in, or "" */

@@ -84,7 +84,9 @@ typedef enum {
     /* A JSON object with an id that cannot be scored; *p holds what could be read, with
      * kind FRAUD_N_KIND where it is unknown. */
     FRAUD_READ_UNSCORABLE,
-    FRAUD_READ_NOTHING /* no payment: not JSON, no object, no id */
+    FRAUD_READ_NOTHING, /* no payment: not JSON, no object, no id */
+    FRAUD_READ_LEFT_OUT, /* a row that the mapping file leaves out, whatever else it holds */
+    FRAUD_N_READING
 } fraud_reading;
 
 typedef struct fraud_map fraud_map; /* payment_map.h */
@@ -98,9 +100,9 @@ fraud_reading fraud_payment_read(const fraud_map *map, const char *json, size_t 
                                  fraud_payment *p, char *notes, uint64_t *content, r1_err *why);
 
 /* The message key that keeps the order of a payer's messages: the payer's account, else the id,
- * else "". */
-void fraud_payment_key(const fraud_map *map, const char *json, size_t len,
-                       char key[FRAUD_ACCOUNT_BYTES]);
+ * else "". false: the mapping file leaves the message out, why tells. */
+bool fraud_payment_key(const fraud_map *map, const char *json, size_t len,
+                       char key[FRAUD_ACCOUNT_BYTES], r1_err *why);
 
 /* The same for those who only want payments that can be scored, in our own names. Otherwise
  * R1_E_FORMAT with the reason, and *p is all zero bytes. */

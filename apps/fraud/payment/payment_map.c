@@ -4,6 +4,9 @@
 #include "payment/payment_map.h"
 
 #include "config/r1_config.h"
+#include "payment/message_path.h"
+#include "payment/row_filter.h"
+#include "payment/word_list.h"
 #include "payment/words.h"
 #include "text/nearest.h"
 
@@ -12,7 +15,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define OPEN_WORDS  "your answer, the path of a field"
 #define ROLE_WORDS  "account, card, merchant or external"
 #define UNIT_WORDS  "a decimal number of the currency's unit"
 #define CENTS_WORDS "a whole number of cents"
@@ -44,6 +46,7 @@ const fraud_field_words fraud_fields[FRAUD_N_F] = {
     [FRAUD_F_FROM_BALANCE] = {"from_balance", false, UNIT_WORDS, "990.00"},
     [FRAUD_F_TO_BALANCE] = {"to_balance", false, UNIT_WORDS, "0.00"},
     [FRAUD_F_LAT] = {"lat", false, "degrees, beside lon", "52.52"},
+    [FRAUD_F_BOOKING] = {"booking", false, "a word of the rows debit and credit", "\"S\""},
     [FRAUD_F_LON] = {"lon", false, "degrees, beside lat", "13.40"},
 };
 
@@ -58,7 +61,7 @@ static const r1_option map_rows[] = { /* first one for each field, in their orde
     FIELD("amount"), FIELD("country"),
     FIELD("channel"), FIELD("category"), FIELD("device"), FIELD("text"),
     FIELD("from-balance-minor"), FIELD("to-balance-minor"), FIELD("from-balance"),
-    FIELD("to-balance"), FIELD("lat"), FIELD("lon"),
+    FIELD("to-balance"), FIELD("lat"), FIELD("lon"), FIELD("booking"),
     {.name = "format", .section = "time", .type = R1_OPT_STRING, .def = "ms", .help = "of ts"},
     {.name = "zone", .section = "time", .type = R1_OPT_STRING,
      .help = "of ts; none: UTC, with a note"},
@@ -66,27 +69,24 @@ static const r1_option map_rows[] = { /* first one for each field, in their orde
      .help = "how texts write 1234.50"},
     {.name = "sign", .section = "money", .type = R1_OPT_ENUM, .choices = "positive|negative",
      .def = "positive", .help = "of payments; the other one is of refunds"},
+    WORDS("debit", "booking"), WORDS("credit", "booking"),
+    {.name = "credits", .section = "booking", .type = R1_OPT_ENUM, .choices = "swap|leave-out",
+     .def = "swap", .help = "of what is booked as a credit: payer and payee change places"},
+    ROW("leave-out", "rows", "FIELD is WORD, WORD or FIELD is not WORD: messages to leave out"),
     WORDS("transfer", "kinds"), WORDS("cash", "kinds"), WORDS("card", "kinds"),
     WORDS("account", "roles"), WORDS("merchant", "roles"), WORDS("external", "roles"),
     WORDS("card-role", "roles"),
 };
 /* clang-format on */
 
-enum { PATH_PARTS_MAX = 12, WORDS_MAX = 256 };
-
-typedef struct {
-    const char *word; /* in map.text */
-    size_t len;
-    int value;
-} map_word;
-
 struct fraud_map {
     r1_options *o;
     json_t *constant[FRAUD_N_F];
     char name[FRAUD_N_F][160];
     bool lists[FRAUD_N_F]; /* the path may lead through a list */
-    map_word kind[WORDS_MAX], role[WORDS_MAX];
-    size_t n_kind, n_role;
+    fraud_word_list kinds, roles, bookings;
+    fraud_row_filter *filter; /* NULL: all messages are read */
+    bool credits_left_out;
     fraud_time_style time;
     fraud_zone *zone; /* NULL: an offset */
     const fraud_number_form *numbers;
@@ -124,34 +124,6 @@ static r1_status map_expected(const fraud_map *m, const char *row, const char *w
     return map_expected_of(m, row, what, NULL, err);
 }
 
-/* Bytes of [key=value] at the end of a part; 0: it is none, and belongs to a name. */
-static size_t path_select(const char *at)
-{
-    size_t sign = *at == '[' ? strcspn(at, "=].") : 0, end = sign ? strcspn(at, "]") : 0;
-    bool good =
-        sign > 1 && at[sign] == '=' && at[end] == ']' && (!at[end + 1] || at[end + 1] == '.');
-    return good ? end + 1 : 0;
-}
-
-/* Bytes of the first part of a path, up to a point outside of such brackets. */
-static size_t path_part(const char *path)
-{
-    size_t n = 0;
-    while (path[n] && path[n] != '.') {
-        size_t select = path_select(path + n);
-        n += select ? select : 1;
-    }
-    return n;
-}
-
-/* The bracket of a part of n bytes; NULL: it is a name. */
-static const char *part_select(const char *part, size_t n)
-{
-    for (size_t i = 1; i < n; i++)
-        if (path_select(part + i) == n - i) return part + i;
-    return NULL;
-}
-
 /* "EUR" in quotes is a constant, anything else a path. */
 static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
 {
@@ -159,7 +131,6 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
     snprintf(m->name[f], sizeof m->name[f], "%s", fraud_fields[f].name);
     if (!text) return R1_OK;
     size_t len = strlen(text);
-    if (!strcmp(text, "?")) return map_expected(m, map_rows[f].name, OPEN_WORDS, err);
     if (*text == '"') {
         if (len < 3 || text[len - 1] != '"')
             return map_expected(m, map_rows[f].name, "a constant between quotes", err);
@@ -167,75 +138,81 @@ static r1_status load_field(fraud_map *m, fraud_field f, r1_err *err)
         if (!m->constant[f]) return map_expected(m, map_rows[f].name, "UTF-8", err);
         return R1_OK;
     }
-    if (!len || *text == '.' || text[len - 1] == '.' || strstr(text, ".."))
-        return map_expected(m, map_rows[f].name, "a path such as data.amount", err);
-    int parts = 0;
-    for (size_t at = 0, n; at <= len; at += n + 1) {
-        n = path_part(text + at);
-        parts++;
-        m->lists[f] =
-            m->lists[f] || part_select(text + at, n) || (at && text[at] >= '0' && text[at] <= '9');
-    }
-    if (parts > PATH_PARTS_MAX)
-        return map_expected(m, map_rows[f].name, "a path of at most 12 parts", err);
+    const char *fault = message_path_fault(text);
+    if (fault) return map_expected(m, map_rows[f].name, fault, err);
+    m->lists[f] = message_path_has_list(text);
     if (strcmp(text, fraud_fields[f].name) != 0)
         snprintf(m->name[f], sizeof m->name[f], "%.80s (%s)", text, fraud_fields[f].name);
     return R1_OK;
 }
 
-/* The words of one row, separated by commas. */
-static r1_status load_words(fraud_map *m, const char *row, map_word *words, size_t *n, int value,
+/* The words of one row. One that a row above has too would never be read as this one. */
+static r1_status load_words(const fraud_map *m, const char *row, fraud_word_list *words, int value,
                             r1_err *err)
 {
-    const char *at = r1_options_str(m->o, row);
-    while (at && *at) {
-        at += strspn(at, " ,");
-        size_t len = strcspn(at, ",");
-        while (len && at[len - 1] == ' ') len--;
-        if (len && *n == WORDS_MAX) return map_expected(m, row, "fewer words", err);
-        if (len) words[(*n)++] = (map_word){at, len, value};
-        at += strcspn(at, ",");
-    }
-    return R1_OK;
-}
-
-/* A word that a row above has too would never be read as this one. */
-static r1_status load_word_once(const fraud_map *m, const char *row, const map_word *words,
-                                size_t begin, size_t n, r1_err *err)
-{
-    for (size_t i = begin; i < n; i++)
+    const char *text = r1_options_str(m->o, row);
+    size_t begin = words->n;
+    if (!text) return R1_OK;
+    if (!strcmp(text, "?")) return map_expected(m, row, "your answer, words with commas", err);
+    if (!fraud_words_add(words, text, strlen(text), value))
+        return map_expected(m, row, "fewer words", err);
+    for (size_t i = begin; i < words->n; i++)
         for (size_t k = 0; k < begin; k++)
-            if (words[i].len == words[k].len &&
-                !strncasecmp(words[i].word, words[k].word, words[i].len))
+            if (words->word[i].len == words->word[k].len &&
+                !strncasecmp(words->word[i].text, words->word[k].text, words->word[i].len))
                 R1_FAIL(err, R1_E_INVAL,
                         "%s: %s: expected words that no row above has, found \"%.*s\" there too",
-                        r1_options_origin(m->o, row), row, (int)words[i].len, words[i].word);
+                        r1_options_origin(m->o, row), row, (int)words->word[i].len,
+                        words->word[i].text);
     return R1_OK;
 }
 
 static r1_status load_all_words(fraud_map *m, r1_err *err)
 {
-    static const struct {
+    const struct {
         const char *row;
+        fraud_word_list *words;
         int value;
-    } kinds[] = {{"transfer", FRAUD_KIND_TRANSFER},
-                 {"card", FRAUD_KIND_CARD},
-                 {"cash", FRAUD_KIND_CASH}},
-      roles[] = {{"account", FRAUD_ROLE_ACCOUNT},
-                 {"merchant", FRAUD_ROLE_MERCHANT},
-                 {"external", FRAUD_ROLE_EXTERNAL},
-                 {"card-role", FRAUD_ROLE_CARD}};
-    for (size_t i = 0; i < R1_COUNT(kinds); i++) {
-        size_t begin = m->n_kind;
-        R1_TRY(load_words(m, kinds[i].row, m->kind, &m->n_kind, kinds[i].value, err));
-        R1_TRY(load_word_once(m, kinds[i].row, m->kind, begin, m->n_kind, err));
-    }
-    for (size_t i = 0; i < R1_COUNT(roles); i++) {
-        size_t begin = m->n_role;
-        R1_TRY(load_words(m, roles[i].row, m->role, &m->n_role, roles[i].value, err));
-        R1_TRY(load_word_once(m, roles[i].row, m->role, begin, m->n_role, err));
+    } rows[] = {{"transfer", &m->kinds, FRAUD_KIND_TRANSFER},
+                {"card", &m->kinds, FRAUD_KIND_CARD},
+                {"cash", &m->kinds, FRAUD_KIND_CASH},
+                {"account", &m->roles, FRAUD_ROLE_ACCOUNT},
+                {"merchant", &m->roles, FRAUD_ROLE_MERCHANT},
+                {"external", &m->roles, FRAUD_ROLE_EXTERNAL},
+                {"card-role", &m->roles, FRAUD_ROLE_CARD},
+                {"debit", &m->bookings, FRAUD_BOOKING_DEBIT},
+                {"credit", &m->bookings, FRAUD_BOOKING_CREDIT}};
+    for (size_t i = 0; i < R1_COUNT(rows); i++)
+        R1_TRY(load_words(m, rows[i].row, rows[i].words, rows[i].value, err));
+    return R1_OK;
+}
+
+/* The booking sign needs its words, and they need the field. */
+static r1_status load_booking(fraud_map *m, const char *path, r1_err *err)
+{
+    const char *words[] = {"debit", "credit"};
+    bool field = map_row(m, FRAUD_F_BOOKING);
+    m->credits_left_out = !strcmp(r1_options_str(m->o, "credits"), "leave-out");
+    for (size_t i = 0; i < R1_COUNT(words); i++) {
+        bool row = r1_options_str(m->o, words[i]);
+        if (row && !field)
+            return map_expected(m, words[i], "the row booking of [fields] beside it", err);
+        if (field && !row)
+            R1_FAIL(err, R1_E_INVAL,
+                    "%s: [booking] expected a row %s with the words of the field booking, found "
+                    "none",
+                    path, words[i]);
     }
     return R1_OK;
+}
+
+static r1_status load_filter(fraud_map *m, r1_err *err)
+{
+    const char *text = r1_options_str(m->o, "leave-out");
+    r1_err why = {0};
+    r1_status st = text ? fraud_row_filter_new(&m->filter, text, &why) : R1_OK;
+    if (st == R1_OK) return R1_OK;
+    R1_FAIL(err, st, "%s: leave_out: expected %s", r1_options_origin(m->o, "leave-out"), why.msg);
 }
 
 static r1_status load_format(fraud_map *m, r1_err *err)
@@ -335,6 +312,8 @@ static r1_status load_map_rows(fraud_map *m, const char *path, map_faults *fault
     for (int f = 0; f < FRAUD_N_F; f++) map_note(faults, load_field(m, (fraud_field)f, why));
     for (int f = 0; f < FRAUD_N_F; f++) map_note(faults, load_needed(m, (fraud_field)f, path, why));
     map_note(faults, load_all_words(m, why));
+    map_note(faults, load_booking(m, path, why));
+    map_note(faults, load_filter(m, why));
     map_note(faults, load_format(m, why));
     map_note(faults, load_zone(m, why));
     map_note(faults, load_money(m, why));
@@ -379,65 +358,12 @@ void fraud_map_free(fraud_map *m)
     if (!m) return;
     for (int f = 0; f < FRAUD_N_F; f++) json_decref(m->constant[f]);
     fraud_zone_free(m->zone);
+    fraud_row_filter_free(m->filter);
     r1_options_free(m->o);
     free(m);
 }
 
 /* ---- asking ---- */
-
-static bool map_place_fits(const json_t *place, const char *key, size_t n, const char *value,
-                           size_t len)
-{
-    const json_t *v = json_object_getn(place, key, n);
-    return json_is_string(v) && json_string_length(v) == len &&
-           !memcmp(json_string_value(v), value, len);
-}
-
-/* The place of a list whose key has this value: parties[role=debtor]. *places: how many have it,
- * where more than one. A list that was written as its only object is one place. */
-static const json_t *map_select(const json_t *in, const char *part, size_t n, const char *mark,
-                                size_t *places)
-{
-    const json_t *list = json_object_getn(in, part, (size_t)(mark - part)), *found = NULL;
-    size_t key = strcspn(mark, "=") - 1, count = 0,
-           size = json_is_array(list) ? json_array_size(list) : 1;
-    const char *value = mark + key + 2;
-    for (size_t i = 0; i < size; i++) {
-        const json_t *place = json_is_array(list) ? json_array_get(list, i) : list;
-        if (!map_place_fits(place, mark + 1, key, value, (size_t)(part + n - 1 - value))) continue;
-        if (!count++) found = place;
-    }
-    if (count > 1) *places = count;
-    return found;
-}
-
-/* The value under the first part of a path, in an object by its key and in a list by its place. */
-static const json_t *map_step(const json_t *in, const char *path, size_t n, size_t *places)
-{
-    char *end;
-    const char *mark = part_select(path, n);
-    if (json_is_object(in) && mark && !json_object_getn(in, path, n))
-        return map_select(in, path, n, mark, places);
-    if (!json_is_array(in)) return json_object_getn(in, path, n);
-    if (*path < '0' || *path > '9') return NULL;
-    unsigned long place = strtoul(path, &end, 10);
-    return end == path + n ? json_array_get(in, place) : NULL;
-}
-
-/* "a.b.0.c" in objects and lists within each other. *places: of a list on the way with more than
- * one. */
-static const json_t *map_walk(const json_t *in, const char *path, size_t *places)
-{
-    const json_t *whole = json_object_get(in, path);
-    for (int i = 0; !whole && in && i < PATH_PARTS_MAX; i++) {
-        size_t n = path_part(path);
-        if (json_array_size(in) > 1) *places = json_array_size(in);
-        in = map_step(in, path, n, places);
-        if (!path[n]) return in;
-        path += n + 1;
-    }
-    return whole;
-}
 
 const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_field f)
 {
@@ -448,7 +374,7 @@ const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_f
     else if (m->constant[f])
         v = m->constant[f];
     else if (map_row(m, f))
-        v = map_walk(message, map_row(m, f), &places);
+        v = message_path_find(message, map_row(m, f), &places);
     return json_is_null(v) ? NULL : v;
 }
 
@@ -465,7 +391,7 @@ const char *fraud_map_origin(const fraud_map *m, fraud_field f)
 size_t fraud_map_places(const fraud_map *m, const json_t *message, fraud_field f)
 {
     size_t places = 1;
-    if (m && m->lists[f]) (void)map_walk(message, map_row(m, f), &places);
+    if (m && m->lists[f]) (void)message_path_find(message, map_row(m, f), &places);
     return places;
 }
 
@@ -474,24 +400,50 @@ const char *fraud_map_name(const fraud_map *m, fraud_field f)
     return m ? m->name[f] : fraud_fields[f].name;
 }
 
-static int map_find(const map_word *words, size_t n, const char *text, int missing)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strlen(text) == words[i].len && !strncasecmp(text, words[i].word, words[i].len))
-            return words[i].value;
-    return missing;
-}
-
 fraud_kind fraud_map_kind(const fraud_map *m, const char *word)
 {
-    int kind = m ? map_find(m->kind, m->n_kind, word, FRAUD_N_KIND) : FRAUD_N_KIND;
+    int kind = m ? fraud_words_find(&m->kinds, word, FRAUD_N_KIND) : FRAUD_N_KIND;
     return kind < FRAUD_N_KIND ? (fraud_kind)kind : fraud_kind_of(word);
 }
 
 fraud_role fraud_map_role(const fraud_map *m, const char *word)
 {
-    int role = m ? map_find(m->role, m->n_role, word, FRAUD_N_ROLE) : FRAUD_N_ROLE;
+    int role = m ? fraud_words_find(&m->roles, word, FRAUD_N_ROLE) : FRAUD_N_ROLE;
     return role < FRAUD_N_ROLE ? (fraud_role)role : fraud_role_of(word);
+}
+
+fraud_booking fraud_map_booking(const fraud_map *m, const json_t *message)
+{
+    char buf[32];
+    if (!m || !map_row(m, FRAUD_F_BOOKING)) return FRAUD_BOOKING_DEBIT;
+    const char *word = message_path_word(fraud_map_value(m, message, FRAUD_F_BOOKING), buf);
+    int found = word ? fraud_words_find(&m->bookings, word, FRAUD_BOOKING_UNKNOWN)
+                     : FRAUD_BOOKING_UNKNOWN;
+    return (fraud_booking)found;
+}
+
+bool fraud_map_leaves_out(const fraud_map *m, const json_t *message, r1_err *why)
+{
+    char word[64];
+    if (!m || !json_is_object(message)) return false;
+    const char *path = fraud_row_filter_hit(m->filter, message, word), *row = "leave-out";
+    if (!path && m->credits_left_out &&
+        fraud_map_booking(m, message) == FRAUD_BOOKING_CREDIT) {
+        char buf[32];
+        path = map_row(m, FRAUD_F_BOOKING);
+        row = "credits";
+        snprintf(word, sizeof word, "%s",
+                 message_path_word(fraud_map_value(m, message, FRAUD_F_BOOKING), buf));
+    }
+    if (!path) return false;
+    (void)r1_err_set(why, R1_E_FORMAT, __FILE__, __LINE__, "%.60s: left out by %.120s, found \"%s\"",
+                     path, r1_options_origin(m->o, row), word);
+    return true;
+}
+
+const char *fraud_map_condition(const fraud_map *m, size_t i)
+{
+    return m ? fraud_row_filter_path(m->filter, i) : NULL;
 }
 
 fraud_time_style fraud_map_time(const fraud_map *m)

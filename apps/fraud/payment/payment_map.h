@@ -17,6 +17,12 @@
  *     [money]
  *     amounts = 1.234,50            how texts write 1234.50; fraud_number_forms has the others
  *     sign = negative               of payments, where positive amounts are refunds
+ *     [booking]                     where a field tells whether from pays or is paid: booking = sh
+ *     debit = S, Soll
+ *     credit = H, Haben
+ *     credits = swap                payer and payee change places; leave-out: see [rows]
+ *     [rows]
+ *     leave_out = status is DECLINED, VOID or code is not 00      (row_filter.h)
  *     [kinds]
  *     transfer = SCT, SCT INST      their words for our kind
  *     [roles]
@@ -31,6 +37,11 @@
  * Where date and time of day are two fields, ts is the path of the date and ts_time that of the
  * time. The format is then that of both with a blank between them. Digits that a number has lost at
  * its left are filled up: 93015 beside %H%M%S is 09:30:15.
+ *
+ * A message that is left out is no payment and no dead letter: it is counted, and nothing is
+ * decided. Where a credit changes payer and payee, their roles and balances go along, and an amount
+ * by the row sign = negative is above 0 there. A word that is neither debit nor credit makes the
+ * payment unscorable.
  *
  * A file that r1-fraud check has written may hold "?" in the place of what nobody can see in a
  * sample. It is refused until a person has answered.
@@ -72,6 +83,7 @@ typedef enum {
     FRAUD_F_TO_BALANCE,
     FRAUD_F_LAT,
     FRAUD_F_LON,
+    FRAUD_F_BOOKING, /* debit or credit, where that is a field; read with a mapping file alone */
     FRAUD_N_F
 } fraud_field;
 
@@ -100,6 +112,13 @@ const char *fraud_map_origin(const fraud_map *m, fraud_field f);
 const char *fraud_map_name(const fraud_map *m, fraud_field f);
 fraud_kind fraud_map_kind(const fraud_map *m, const char *word);
 fraud_role fraud_map_role(const fraud_map *m, const char *word);
+typedef enum { FRAUD_BOOKING_DEBIT = 0, FRAUD_BOOKING_CREDIT, FRAUD_BOOKING_UNKNOWN } fraud_booking;
+/* DEBIT where the file has no row booking. */
+fraud_booking fraud_map_booking(const fraud_map *m, const json_t *message);
+/* Whether the file leaves the message out; why then says by which line, and what was found. */
+bool fraud_map_leaves_out(const fraud_map *m, const json_t *message, r1_err *why);
+/* The path of a condition of leave_out; NULL behind the last one. */
+const char *fraud_map_condition(const fraud_map *m, size_t i);
 /* How many places a list on the field's path has, where it is more than one; else 1. */
 size_t fraud_map_places(const fraud_map *m, const json_t *message, fraud_field f);
 fraud_time_style fraud_map_time(const fraud_map *m);

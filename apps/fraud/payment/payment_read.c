@@ -26,6 +26,7 @@ typedef struct {
     fraud_payment *p;
     char *notes; /* NULL: nobody asks */
     bool bad;    /* a fault was told */
+    bool swaps;  /* a credit: whom the file calls payer is paid */
     r1_err *why; /* of the first fault */
 } reading;
 
@@ -37,11 +38,28 @@ typedef struct {
         (r)->bad = true;                                                                           \
     } while (0)
 
-static const char *read_name(const reading *r, fraud_field f) { return fraud_map_name(r->map, f); }
+/* Where the field is read: of a credit, what belongs to one end stands at the other one. */
+static fraud_field read_field(const reading *r, fraud_field f)
+{
+    static const fraud_field ends[][2] = {
+        {FRAUD_F_FROM, FRAUD_F_TO},
+        {FRAUD_F_FROM_ROLE, FRAUD_F_TO_ROLE},
+        {FRAUD_F_FROM_BALANCE_MINOR, FRAUD_F_TO_BALANCE_MINOR},
+        {FRAUD_F_FROM_BALANCE, FRAUD_F_TO_BALANCE}};
+    for (size_t i = 0; r->swaps && i < R1_COUNT(ends); i++)
+        for (int k = 0; k < 2; k++)
+            if (ends[i][k] == f) return ends[i][!k];
+    return f;
+}
+
+static const char *read_name(const reading *r, fraud_field f)
+{
+    return fraud_map_name(r->map, read_field(r, f));
+}
 
 static const json_t *read_value(const reading *r, fraud_field f)
 {
-    return fraud_map_value(r->map, r->o, f);
+    return fraud_map_value(r->map, r->o, read_field(r, f));
 }
 
 /* What stands in a message, short: "\"GERMANY\"", "an object". */
@@ -239,6 +257,16 @@ static void read_ts(reading *r)
     read_ms(r, ms);
 }
 
+/* ---- debit or credit ---- */
+
+static void read_booking(reading *r)
+{
+    fraud_booking booking = fraud_map_booking(r->map, r->o);
+    r->swaps = booking == FRAUD_BOOKING_CREDIT;
+    if (booking == FRAUD_BOOKING_UNKNOWN)
+        read_refuse(r, FRAUD_F_BOOKING, read_value(r, FRAUD_F_BOOKING));
+}
+
 /* ---- money ---- */
 
 static void read_currency(reading *r)
@@ -311,10 +339,13 @@ static int64_t amount_max(const fraud_payment *p)
     return FRAUD_AMOUNT_MAX / (p->minor_digits < 2 ? per[p->minor_digits] : 1);
 }
 
+/* Those of credits are above 0 where those of debits are below it. */
+static int amount_sign(const reading *r) { return r->swaps ? 1 : fraud_map_sign(r->map); }
+
 static void amount_check(reading *r, fraud_field f)
 {
     fraud_payment *p = r->p;
-    int sign = fraud_map_sign(r->map);
+    int sign = amount_sign(r);
     const char *side = sign > 0 ? "more" : "less";
     if (p->amount_minor < 0)
         REFUSE(r, "%s: expected %s than 0, found %lld %s in minor units: a refund or a reversal",
@@ -329,7 +360,7 @@ static void amount_check(reading *r, fraud_field f)
 /* Above 0 for a payment, whichever sign those of the sender have. */
 static int64_t amount_signed(const reading *r, int64_t amount)
 {
-    if (fraud_map_sign(r->map) > 0) return amount;
+    if (amount_sign(r) > 0) return amount;
     return amount == INT64_MIN ? INT64_MAX : -amount;
 }
 
@@ -476,9 +507,11 @@ static fraud_reading read_object(reading *r, const fraud_json *json, size_t len)
         REFUSE(r, "message: expected a JSON object, found %s", fraud_json_type(json->root));
         return FRAUD_READ_NOTHING;
     }
+    if (fraud_map_leaves_out(r->map, r->o, r->why)) return FRAUD_READ_LEFT_OUT;
     read_id(r, FRAUD_F_TX_ID, r->p->tx_id, sizeof r->p->tx_id);
     if (r->bad) return FRAUD_READ_NOTHING;
     read_form(r, json, len);
+    read_booking(r);
     read_places(r);
     read_all(r);
     return r->bad ? FRAUD_READ_UNSCORABLE : FRAUD_READ_PAYMENT;
@@ -516,16 +549,21 @@ fraud_reading fraud_payment_read(const fraud_map *map, const char *text, size_t 
     return what;
 }
 
-void fraud_payment_key(const fraud_map *map, const char *text, size_t len,
-                       char key[FRAUD_ACCOUNT_BYTES])
+bool fraud_payment_key(const fraud_map *map, const char *text, size_t len,
+                       char key[FRAUD_ACCOUNT_BYTES], r1_err *why)
 {
     fraud_json json;
     *key = 0;
-    if (fraud_json_read(text, len, &json, NULL) != R1_OK) return;
+    if (fraud_json_read(text, len, &json, NULL) != R1_OK) return true;
     static const fraud_field fields[] = {FRAUD_F_FROM, FRAUD_F_TX_ID};
+    const reading r = {.map = map,
+                       .o = json.root,
+                       .swaps = fraud_map_booking(map, json.root) == FRAUD_BOOKING_CREDIT};
+    bool counts = !fraud_map_leaves_out(map, json.root, why);
     for (size_t i = 0; i < R1_COUNT(fields) && !*key && json_is_object(json.root); i++)
-        (void)read_as_id(fraud_map_value(map, json.root, fields[i]), key, FRAUD_ACCOUNT_BYTES);
+        (void)read_as_id(read_value(&r, fields[i]), key, FRAUD_ACCOUNT_BYTES);
     json_decref(json.root);
+    return counts;
 }
 
 /* A log says what was applied in the place of what was paid (fraud_payment_log). The values are

@@ -87,7 +87,7 @@ typedef struct {
 } produced;
 
 typedef struct {
-    uint64_t sent, late, delivered, failed, keyless, faults;
+    uint64_t sent, late, delivered, failed, keyless, faults, left_out;
     int64_t worst_late_us;
     double seconds;
 } counts;
@@ -95,6 +95,7 @@ typedef struct {
 typedef struct {
     fraud_messages *in;
     const fraud_map *map;
+    bool as_lines;
     uint64_t skip, limit, taken; /* limit 0: all */
     produced *ahead;             /* [n_ahead], owned: read before the clock starts */
     size_t n_ahead, at;
@@ -113,6 +114,20 @@ static void source_fault(source *s, const fraud_messages_item *item)
         fprintf(stderr, "more lines that are not sent are counted alone\n");
 }
 
+/* What the mapping file leaves out is not sent, unless lines are sent as they stand. */
+static bool source_takes(source *s, const fraud_messages_item *item, produced *l)
+{
+    r1_err why = {0};
+    bool counts = fraud_payment_key(s->map, item->text, item->len, l->key, &why);
+    if (!counts && !s->as_lines) {
+        if (!s->c.left_out++) fprintf(stderr, "line %zu: not sent: %s\n", item->line, why.msg);
+        return false;
+    }
+    l->text = (char *)(uintptr_t)item->text;
+    l->len = item->len;
+    return true;
+}
+
 /* The next message from the file into *l, whose text is borrowed. */
 static r1_status source_read(source *s, produced *l, r1_err *err)
 {
@@ -127,10 +142,8 @@ static r1_status source_read(source *s, produced *l, r1_err *err)
             s->skip--;
             continue;
         }
+        if (!source_takes(s, &item, l)) continue;
         s->taken++;
-        l->text = (char *)(uintptr_t)item.text;
-        l->len = item.len;
-        fraud_payment_key(s->map, item.text, item.len, l->key);
         return R1_OK;
     }
     s->end = true;
@@ -251,16 +264,17 @@ static int produce_report(const source *s, bool json)
     const char *form = json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, "
                               "\"late_over_2ms\": %llu, \"worst_late_ms\": "
                               "%.3f, "
-                              "\"seconds\": %.3f, \"without_key\": %llu, \"faults\": %llu}\n"
+                              "\"seconds\": %.3f, \"without_key\": %llu, \"faults\": %llu, "
+                              "\"left_out\": %llu}\n"
                             : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu "
                               "(worst %.3f ms), %.3f s, %llu without payer and id and so without "
-                              "a key, %llu rows at fault not sent\n";
+                              "a key, %llu rows at fault not sent, %llu left out by the mapping file\n";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of two literals */
     printf(form, (unsigned long long)c->sent, (unsigned long long)c->delivered,
            (unsigned long long)c->failed, (unsigned long long)c->late,
            (double)c->worst_late_us / 1e3, c->seconds, (unsigned long long)c->keyless,
-           (unsigned long long)c->faults);
+           (unsigned long long)c->faults, (unsigned long long)c->left_out);
 #pragma GCC diagnostic pop
     char hint[256];
     if (!json) fraud_messages_notes(s->in, stdout);
@@ -280,7 +294,8 @@ int fraud_command_produce(r1_cli_call *call)
                            .extra = r1_options_str(o, "kafka-extra"),
                            .linger_ms = (int)r1_options_int(o, "linger")};
     fraud_kafka_settings(o, &opts);
-    source s = {.skip = (uint64_t)r1_options_int(o, "skip"),
+    source s = {.as_lines = r1_options_bool(o, "as-lines"),
+                .skip = (uint64_t)r1_options_int(o, "skip"),
                 .limit = (uint64_t)r1_options_int(o, "limit")};
     r1_producer *p = NULL;
     fraud_map *map = NULL;

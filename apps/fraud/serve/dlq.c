@@ -312,8 +312,10 @@ static r1_status mend_check(const dlq_call *c, const fraud_dead_letter *l, const
     fraud_reading reading = fraud_payment_read(map, payload, len, &p, NULL, &content, c->err);
     fraud_map_free(map);
     if (reading == FRAUD_READ_PAYMENT) return R1_OK;
-    r1_err_prefix(c->err, reading == FRAUD_READ_NOTHING ? "it would die again: "
-                                                        : "it would be decided without a score: ");
+    r1_err_prefix(c->err, reading == FRAUD_READ_NOTHING    ? "it would die again: "
+                          : reading == FRAUD_READ_LEFT_OUT ? "nothing would be decided: "
+                                                           : "it would be decided without a "
+                                                             "score: ");
     return R1_E_FORMAT;
 }
 

@@ -79,5 +79,12 @@ void fraud_end_report_print(const fraud_end_report *r, FILE *out)
     if (w->duplicates)
         fprintf(out, LINE "%llu duplicates were dropped; they stand in r1.duplicate\n",
                 (unsigned long long)w->duplicates);
+    if (w->left_out) {
+        const fraud_counts *left_out = &w->tally.left_out;
+        fprintf(out, LINE "%llu messages were left out by the mapping file:",
+                (unsigned long long)w->left_out);
+        print_counts(&left_out, 1, out);
+        putc('\n', out);
+    }
     if (w->labels) fprintf(out, LINE "%llu labels\n", (unsigned long long)w->labels);
 }

@@ -136,6 +136,7 @@ static r1_status take_payment(server *s, batch *b, fraud_record *r, r1_err *err)
     const fraud_arrival *a = intake_arrival(s, r);
     if (a->reading == FRAUD_READ_NOTHING)
         return fraud_record_refuse(r, FRAUD_STAGE_DECODE, &a->why), R1_OK;
+    if (a->reading == FRAUD_READ_LEFT_OUT) return fraud_record_leave_out(r, &a->why), R1_OK;
     r->payment = a->payment;
     r->content_hash = a->content;
     memcpy(r->notes, a->notes, sizeof r->notes);

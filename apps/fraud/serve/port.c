@@ -333,7 +333,8 @@ r1_status fraud_port_serve(server *s, batch *b, r1_err *err)
         }
         r->message.offset = s->http_next++;
         R1_TRY(fraud_serve_accept(s, b, r, FRAUD_TOPIC_HTTP, err));
-        if (r->kind == FRAUD_RECORD_DEAD) port_refuse(s, b, r);
+        bool payment = r->kind != FRAUD_RECORD_DEAD && r->kind != FRAUD_RECORD_LEFT_OUT;
+        if (!payment) port_refuse(s, b, r);
     }
     return R1_OK;
 }

@@ -53,6 +53,7 @@ METRIC_COUNT(payments, w->payments)
 METRIC_COUNT(duplicates, w->duplicates)
 METRIC_COUNT(dead_letters, w->dead)
 METRIC_COUNT(labels, w->labels)
+METRIC_COUNT(left_out, w->left_out)
 METRIC_COUNT(commits, w->commits)
 METRIC_COUNT(allow, w->actions[FRAUD_ALLOW])
 METRIC_COUNT(review, w->actions[FRAUD_REVIEW])
@@ -291,6 +292,11 @@ static void series_dead(const metric_source *m, r1_prom *p)
         r1_prom_label(labels, "stage", fraud_stage_name((fraud_stage)stage));
         counts_samples(p, labels, "reason", &m->w->tally.dead[stage]);
     }
+}
+
+static void series_left_out(const metric_source *m, r1_prom *p)
+{
+    counts_samples(p, "", "field", &m->w->tally.left_out);
 }
 
 static void series_rows(const metric_source *m, r1_prom *p)
@@ -642,6 +648,11 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Messages that were no payment or label, or were refused, by the field at fault.",
      .series = series_dead},
+    {.name = "left_out", .count = metric_left_out},
+    {.family = "r1_fraud_left_out_total",
+     .type = "counter",
+     .help = "Messages that the mapping file leaves out, by the field that tells it.",
+     .series = series_left_out},
     {.name = "labels",
      .family = "r1_fraud_labels_total",
      .type = "counter",

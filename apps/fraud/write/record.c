@@ -24,6 +24,12 @@ void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err)
     r1_utf8_clean(r->reason, sizeof r->reason, err->msg);
 }
 
+void fraud_record_leave_out(fraud_record *r, const r1_err *err)
+{
+    r->kind = FRAUD_RECORD_LEFT_OUT;
+    r1_utf8_clean(r->reason, sizeof r->reason, err->msg);
+}
+
 void fraud_record_stamp(fraud_record *r, fraud_clock clock)
 {
     if (clock == FRAUD_CLOCK_READ) memset(r->clock_us, 0, sizeof r->clock_us);

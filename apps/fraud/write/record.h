@@ -18,7 +18,8 @@ typedef enum {
     FRAUD_RECORD_PAYMENT,   /* payment and decision */
     FRAUD_RECORD_DUPLICATE, /* tx_id seen before, with the same content */
     FRAUD_RECORD_DEAD,      /* not processable: reason */
-    FRAUD_RECORD_LABEL      /* label applied */
+    FRAUD_RECORD_LABEL,     /* label applied */
+    FRAUD_RECORD_LEFT_OUT   /* by the mapping file: its offset is passed, and it has no row */
 } fraud_record_kind;
 
 /* Where a message was refused: the column `stage` of r1.dead_letter. */
@@ -121,7 +122,7 @@ typedef struct fraud_record {
     char apart_text[FRAUD_APART_TEXT_BYTES]; /* why, in words; UTF-8 */
     char notes[FRAUD_NOTES_BYTES];        /* JSON array of texts about optional fields; "": none */
     fraud_stage stage;                    /* dead letters */
-    char reason[FRAUD_DEAD_REASON_BYTES]; /* dead letters; UTF-8 */
+    char reason[FRAUD_DEAD_REASON_BYTES]; /* dead letters, and what is left out; UTF-8 */
 } fraud_record;
 
 /* The record is there now. READ begins its way, and forgets an earlier one. */
@@ -141,6 +142,8 @@ void fraud_record_empty(fraud_record *r); /* lets go of message, texts and alert
 
 /* PostgreSQL refused the payment's row: from now on it is written bare, and a note says why. */
 void fraud_record_strip(fraud_record *r, const r1_err *err);
+/* The mapping file leaves the message out, as err's message says. */
+void fraud_record_leave_out(fraud_record *r, const r1_err *err);
 /* Makes a dead letter of the record. Its reason is err's message, cut at a character's border. */
 void fraud_record_refuse(fraud_record *r, fraud_stage stage, const r1_err *err);
 

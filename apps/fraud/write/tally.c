@@ -159,6 +159,8 @@ static void tally_record(fraud_tally *t, const fraud_record *r, int64_t now_us, 
     t->next[r->topic][p] = r->message.offset + 1;
     t->broker_ms[r->topic][p] = r->message.broker_ms;
     if (r->kind == FRAUD_RECORD_DEAD) count_reason(&t->dead[r->stage], r->reason);
+    if (r->kind == FRAUD_RECORD_LEFT_OUT)
+        fraud_counts_add(&t->left_out, r->reason, strcspn(r->reason, ":"));
     if (r->kind != FRAUD_RECORD_PAYMENT) return;
     tally_stages(t, r, mono_us);
     tally_arrival(t, r, now_us);

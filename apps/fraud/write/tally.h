@@ -62,6 +62,7 @@ typedef struct {
     fraud_counts apart;               /* payments without a score: "rule reason" */
     uint64_t foreign;                 /* of them, for another currency than the stream's */
     fraud_counts dead[FRAUD_N_STAGE]; /* dead letters by the first word of their reason */
+    fraud_counts left_out;            /* messages, by the field for which they are left out */
     uint64_t score[FRAUD_N_SCORE_EDGE];
     double score_sum;
     fraud_drift drift;

@@ -168,6 +168,7 @@ static void writer_count(fraud_writer *w, const fraud_record *r, int64_t now)
     if (r->kind == FRAUD_RECORD_DUPLICATE) s->duplicates++;
     if (r->kind == FRAUD_RECORD_DEAD) s->dead++;
     if (r->kind == FRAUD_RECORD_LABEL) s->labels++;
+    if (r->kind == FRAUD_RECORD_LEFT_OUT) s->left_out++;
     if (r->kind != FRAUD_RECORD_PAYMENT) return;
     s->payments++;
     s->actions[r->decision.action]++;

@@ -39,7 +39,7 @@ typedef struct {
 } fraud_writer_opts;
 
 typedef struct {
-    uint64_t payments, duplicates, dead, labels, commits, reconnects;
+    uint64_t payments, duplicates, dead, labels, left_out, commits, reconnects;
     uint64_t waits;   /* for PostgreSQL */
     uint64_t refused; /* rows that PostgreSQL refused */
     fraud_keeper_stats keeper;

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* check_booking.h - whether the values of a field are the sign of a booking: S and H, debit and
+ * credit, minus and plus.
+ *
+ * Threads: one. Errors: none. */
+#ifndef FRAUD_CHECK_BOOKING_H
+#define FRAUD_CHECK_BOOKING_H
+
+#include "check/check_forms.h"
+
+enum { CHECK_BOOKING_BYTES = 64 };
+
+/* What the field's name says. */
+typedef enum {
+    CHECK_BOOKING_NAMED = 0, /* it can be nothing else */
+    CHECK_BOOKING_LIKE,      /* it may be another thing, such as a kind */
+    CHECK_BOOKING_UNNAMED    /* nothing: both words of a pair that means nothing else are needed */
+} check_booking_name;
+
+typedef struct {
+    /* For the mapping file; "" where the values are no known words, and a person must say. */
+    char debit[CHECK_BOOKING_BYTES], credit[CHECK_BOOKING_BYTES];
+    size_t n_debit, n_credit;          /* values of each */
+    char found[CHECK_BOOKING_BYTES * 2]; /* "12 x S, 3 x H" */
+} check_booking;
+
+bool check_booking_of(const check_values *v, check_booking_name name, check_booking *out);
+
+#endif
