@@ -62,8 +62,10 @@ int main(int argc, char **argv)
          .run = fraud_command_eval},
         {.name = "replay",
          .summary = "score a file of payments in order; the same file gives the same bytes",
-         .examples = "r1-fraud replay --in payments.jsonl --labels labels.jsonl --model "
+         .examples = "r1-fraud replay --in my_payments.csv --map map.ini --out scores.jsonl\n"
+                     "r1-fraud replay --in payments.jsonl --labels labels.jsonl --model "
                      "models/fraud-s.gguf --out scores.jsonl",
+         .config = true,
          .options = fraud_replay_rows,
          .n_options = fraud_replay_n_row,
          .run = fraud_command_replay},

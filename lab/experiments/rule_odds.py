@@ -33,7 +33,7 @@ def rows_of(folder, seed, a):
     path = {k: os.path.join(folder, k) for k in ("payments", "truth", "scores")}
     fraud("generate", "--seed", seed, "--accounts", a.accounts, "--days", a.days, "--rings",
           a.rings, "--out", path["payments"], "--truth", path["truth"])
-    fraud("replay", "--in", path["payments"], "--out", path["scores"])
+    fraud("replay", "--in", path["payments"], "--model", "none", "--out", path["scores"])
     with open(path["truth"], encoding="utf-8") as f:
         planted = {json.loads(line)["tx_id"] for line in f}
     with open(path["scores"], encoding="utf-8") as f:

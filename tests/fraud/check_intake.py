@@ -126,12 +126,13 @@ def check_outside(folder):
 
 
 def check_named_model(folder):
-    """replay scores by the rules where serve scores with a model: it says which of them it was."""
+    """replay says what scored: without a setting it is the model that serve has."""
     path = os.path.join(folder, "named.jsonl")
     write_lines(path, [payment(0)])
     for model, words in (("none", "scored by the rules (--model none)"),
-                         (MODEL, "scored by the model " + MODEL)):  # fmt: skip
-        args = ["--in", path, "--out", path + ".out", "--model", model]
+                         (MODEL, "scored by the model " + MODEL),
+                         ("", "models/fraud-s-int8.gguf\n")):  # fmt: skip
+        args = ["--in", path, "--out", path + ".out", *(["--model", model] if model else [])]
         p = subprocess.run([PROGRAM, "replay", *args], capture_output=True, text=True, check=True)
         assert words in p.stderr, p.stderr
 
@@ -474,6 +475,35 @@ def check_stream(folder):
     assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
 
 
+def check_replay_reads_all(folder):
+    """replay takes what check takes, by the command that check prints: CSV, an array, a file of
+    settings, and the lines that check wrote."""
+    path, mapping = os.path.join(folder, "any.csv"), os.path.join(folder, "any-map.ini")
+    lines, out = os.path.join(folder, "any.jsonl"), os.path.join(folder, "any.out")
+    ini = os.path.join(folder, "any.ini")
+    rows = [f"r{i},2026-01-0{i + 1} 10:00:00,A{i},B,{i + 1}.50" for i in range(4)]
+    fields = "tx_id = id|ts = at|kind = \"card\"|from = a|to = b|amount = c|currency = \"EUR\""
+    write_lines(mapping, ["[fields]", *fields.split("|"), "[time]", "format = iso", "zone = Z"])
+    write_lines(ini, ["[kafka]", "topic = p", "[payments]", f"map = {mapping}", "[model]",
+                      "model = none"])  # fmt: skip
+    write_lines(path, ["id,at,a,b,c", *rows[:2], "short,row", *rows[2:]])
+    said = run(PROGRAM, "replay", "--in", path, "--map", mapping, "--out", out, code=PARTIAL)
+    assert "line 4: expected 5 fields, as the header has, found 2" in said, said
+    assert [x["tx_id"] for x in scores(out)] == ["r0", "r1", "r2", "r3"]
+    write_lines(path, ["id,at,a,b,c", *rows])
+    said = run(PROGRAM, "check", "--in", path, "--map", mapping, "--out", lines)
+    assert f"replay --in {lines} --map {mapping}\n" in said, said
+    found = []
+    array = os.path.join(folder, "any.json")
+    with open(array, "w", encoding="utf-8") as f:
+        json.dump(scores(lines), f)
+    for args in (["--in", path, "--config", ini], ["--in", lines, "--config", ini],
+                 ["--in", array, "--map", mapping, "--model", "none"]):  # fmt: skip
+        run(PROGRAM, "replay", *args, "--out", out)
+        found.append(scores(out))
+    assert len(found[0]) == 4 and found[0] == found[1] == found[2], found
+
+
 def check_majority(folder):
     """A stray first payment tells no currency: that of most is proposed, with all shares."""
     path = os.path.join(folder, "stray.jsonl")
@@ -689,6 +719,7 @@ def main():
         check_banks(folder)
         check_stream(folder)
         check_majority(folder)
+        check_replay_reads_all(folder)
         check_settings(folder)
         check_words(folder)
         check_nested(folder)

@@ -345,13 +345,19 @@ static bool check_good(const check *c)
 static void print_next(const check *c, const r1_options *o, const char *lines)
 {
     const char *currency = r1_options_str(o, "currency"), *rates = r1_options_str(o, "rates");
+    static const char *const options[] = {"map", "currency", "rates"};
+    const char *in = r1_options_str(o, "in");
     const char *same = c->map ? ", and serve the same --currency" : " needs the same --currency";
     printf("Send them with r1-fraud produce --in %s; serve%s%s%s.\n",
-           lines ? lines : r1_options_str(o, "in"),
-           c->map     ? " and produce need the same --map"
+           lines ? lines : in, c->map     ? " and produce need the same --map"
            : currency ? ""
                       : " reads them as they are",
            currency ? same : "", currency && rates ? " and --rates" : "");
+    printf("Score them without a stream: r1-fraud replay --in %s", lines ? lines : in);
+    for (size_t i = 0; i < R1_COUNT(options); i++)
+        if (r1_options_str(o, options[i]))
+            printf(" --%s %s", options[i], r1_options_str(o, options[i]));
+    putchar('\n');
 }
 
 /* Which currencies the payments are in, those of most first. */

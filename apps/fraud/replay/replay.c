@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* replay.c - lines of payments, and of labels merged in by the time at which they became known;
- * one line of scores each.
+/* replay.c - payments of a file as check and produce read it (message_file.h), and lines of labels
+ * merged in by the time at which they became known; one line of scores each.
  *
- * The same files give the same bytes, whatever --batch is. A line that is no payment is counted,
- * reported and passed over. A payment that cannot be scored, or whose score is no number, has a
- * line {"tx_id", "unscorable": why}. Where there is any of these, the exit code is
- * R1_EXIT_PARTIAL. */
+ * The same files give the same bytes, whatever --batch is. What is no payment is counted, reported
+ * and passed over; what the mapping file leaves out is counted. A payment that cannot be scored, or
+ * whose score is no number, has a line {"tx_id", "unscorable": why}. Where there is any of these,
+ * rows that are left out aside, the exit code is R1_EXIT_PARTIAL. */
 #include "replay/replay.h"
 
 #include "files/outputs.h"
+#include "payment/message_file.h"
+#include "payment/notes.h"
 #include "payment/payment_map.h"
 #include "payment/rates.h"
 #include "r1_assert.h"
@@ -25,27 +27,33 @@
 
 /* clang-format off */
 const r1_option fraud_replay_rows[] = {
-    {.name = "in", .type = R1_OPT_PATH, .help = "payments, one JSON object a line"},
+    {.name = "in", .type = R1_OPT_PATH,
+     .help = "payments, as of check: JSON lines, one JSON array or CSV; -: standard input"},
     {.name = "labels", .type = R1_OPT_PATH, .help = "labels, one JSON object a line, sorted by ts"},
     {.name = "out", .type = R1_OPT_PATH, .def = "scores.jsonl",
      .help = "scores, one JSON object a line"},
-    {.name = "map", .type = R1_OPT_PATH, .help = "mapping file, as of serve"},
-    {.name = "currency", .type = R1_OPT_STRING,
+    {.name = "map", .section = "payments", .type = R1_OPT_PATH,
+     .help = "mapping file, as of serve"},
+    {.name = "currency", .section = "payments", .type = R1_OPT_STRING,
      .help = "in which amounts are compared; none: that of the first payment"},
-    {.name = "rates", .type = R1_OPT_PATH, .help = "exchange rates, as of serve"},
-    {.name = "model", .type = R1_OPT_PATH, .def = "none",
-     .help = "model file; none: the rules, which are not what serve scores with by default"},
+    {.name = "rates", .section = "payments", .type = R1_OPT_PATH,
+     .help = "exchange rates, as of serve"},
+    {.name = "model", .section = "model", .type = R1_OPT_PATH, .def = FRAUD_DEFAULT_MODEL,
+     .help = "model file, as of serve; none: the rules alone"},
     {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = FRAUD_SCORE_MAX,
      .unit = "payments",
      .help = "scored together"},
-    {.name = "precision", .type = R1_OPT_ENUM, .def = "auto", .choices = R1_CLI_PRECISIONS,
+    {.name = "precision", .section = "model", .type = R1_OPT_ENUM, .def = "auto", .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
     {.name = "keys", .type = R1_OPT_PATH,
      .help = "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys "
              "of working memory, for r1-bench memory"},
-    {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false",
-     .help = "graph, patterns and findings off"},
-    {.name = "no-memory", .type = R1_OPT_BOOL, .def = "false", .help = "working memory off"},
+    {.name = "r1", .section = "model", .type = R1_OPT_BOOL, .def = "true",
+     .help = "score with the model"},
+    {.name = "graph", .section = "model", .type = R1_OPT_BOOL, .def = "true",
+     .help = "graph, patterns and findings"},
+    {.name = "memory", .section = "model", .type = R1_OPT_BOOL, .def = "true",
+     .help = "working memory"},
 };
 /* clang-format on */
 const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
@@ -57,7 +65,9 @@ typedef struct {
     fraud_map *map;
     fraud_rates *rates;
     char currency[4]; /* "": that of the first payment */
-    FILE *in, *labels, *out;
+    fraud_messages *in;
+    char model[R1_PATH_BYTES]; /* "none": the rules */
+    FILE *labels, *out;
     r1_vectors keys;
     uint64_t n_key;
     fraud_label label; /* the next one, when have_label */
@@ -66,7 +76,7 @@ typedef struct {
     fraud_result result[BATCH_MAX];
     size_t n_slot, batch;
     int64_t seq;
-    uint64_t n, bad, unscorable, not_finite, late_labels;
+    uint64_t n, bad, unscorable, not_finite, late_labels, left_out, noted;
 } replay;
 
 /* false: end of file. A line that is too long comes back cut at its limit and fails to decode. */
@@ -172,12 +182,12 @@ static bool replay_convert(replay *r, fraud_payment *p, r1_err *why)
     return fraud_rates_convert(r->rates, r->currency, p, why);
 }
 
-/* A line that is no payment, or one that cannot be scored; err tells why. */
-static r1_status replay_refuse(replay *r, fraud_reading what, const fraud_payment *p, r1_err *err)
+/* What is no payment, or cannot be scored; err tells why. */
+static r1_status replay_refuse(replay *r, size_t line, fraud_reading what, const fraud_payment *p,
+                               r1_err *err)
 {
     const r1_err why = *err;
-    if (!(r->bad + r->unscorable))
-        fprintf(stderr, "line %llu: %s\n", (unsigned long long)r->n + 1, why.msg);
+    if (!(r->bad + r->unscorable)) fprintf(stderr, "line %zu: %s\n", line, why.msg);
     r->bad += what == FRAUD_READ_NOTHING;
     r->unscorable += what == FRAUD_READ_UNSCORABLE;
     if (what == FRAUD_READ_NOTHING) return R1_OK;
@@ -185,27 +195,48 @@ static r1_status replay_refuse(replay *r, fraud_reading what, const fraud_paymen
     return replay_write(r, unscorable_json(p->tx_id, why.msg), err);
 }
 
-static r1_status replay_run(replay *r, r1_err *err)
+/* A row of the file that is no message. */
+static r1_status replay_fault(replay *r, const fraud_messages_item *item, r1_err *err)
 {
-    char line[LINE_MAX_BYTES];
-    size_t len;
+    r1_err_clear(err);
+    (void)r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s", item->why);
+    return replay_refuse(r, item->line, FRAUD_READ_NOTHING, NULL, err);
+}
+
+/* The first one of each kind is shown. */
+static void replay_note(replay *r, size_t line, const char *notes)
+{
+    if (*notes && !r->noted++) fprintf(stderr, "line %zu: note: %s\n", line, notes);
+}
+
+static r1_status replay_one(replay *r, const fraud_messages_item *item, r1_err *err)
+{
     fraud_payment p;
     uint64_t content;
+    char notes[FRAUD_NOTES_BYTES];
+    fraud_reading what = fraud_payment_read(r->map, item->text, item->len, &p, notes, &content, err);
+    if (what == FRAUD_READ_LEFT_OUT) return r->left_out++, R1_OK;
+    if (what == FRAUD_READ_PAYMENT && !replay_convert(r, &p, err)) what = FRAUD_READ_UNSCORABLE;
+    if (what != FRAUD_READ_NOTHING) replay_note(r, item->line, notes);
+    if (what != FRAUD_READ_PAYMENT) return replay_refuse(r, item->line, what, &p, err);
+    R1_TRY(labels_until(r, p.ts, err));
+    R1_ASSERT(r->n_slot < r->batch && r->batch <= BATCH_MAX, "batch: %zu of %zu", r->n_slot,
+              r->batch);
+    R1_TRY(fraud_engine_apply(r->engine, &p, ++r->seq, &r->slot[r->n_slot], err));
+    r->n_slot++;
+    r->n++;
+    return r->n_slot == r->batch ? replay_flush(r, err) : R1_OK;
+}
+
+static r1_status replay_run(replay *r, r1_err *err)
+{
+    fraud_messages_item item;
     next_label(r);
-    while (!r1_cli_stopped() && replay_read_line(r->in, line, &len)) {
-        fraud_reading what = fraud_payment_read(r->map, line, len, &p, NULL, &content, err);
-        if (what == FRAUD_READ_PAYMENT && !replay_convert(r, &p, err)) what = FRAUD_READ_UNSCORABLE;
-        if (what != FRAUD_READ_PAYMENT) {
-            R1_TRY(replay_refuse(r, what, &p, err));
-            continue;
-        }
-        R1_TRY(labels_until(r, p.ts, err));
-        R1_ASSERT(r->n_slot < r->batch && r->batch <= BATCH_MAX, "batch: %zu of %zu", r->n_slot,
-                  r->batch);
-        R1_TRY(fraud_engine_apply(r->engine, &p, ++r->seq, &r->slot[r->n_slot], err));
-        r->n_slot++;
-        r->n++;
-        if (r->n_slot == r->batch) R1_TRY(replay_flush(r, err));
+    while (!r1_cli_stopped()) {
+        R1_TRY(fraud_messages_next(r->in, &item, err));
+        if (item.what == FRAUD_MESSAGES_END) break;
+        R1_TRY(item.what == FRAUD_MESSAGES_FAULT ? replay_fault(r, &item, err)
+                                                 : replay_one(r, &item, err));
     }
     return replay_flush(r, err);
 }
@@ -214,6 +245,14 @@ static void keep_key(void *ctx, const float *key, size_t width)
 {
     replay *r = ctx;
     r1_vectors_put(&r->keys, ++r->n_key % 50 == 0, key, width, false);
+}
+
+/* The model as serve finds it. */
+static r1_status replay_find_model(replay *r, const r1_options *o, r1_err *err)
+{
+    if (r1_options_bool(o, "r1")) return r1_cli_path(o, "model", r->model, err);
+    snprintf(r->model, sizeof r->model, "none");
+    return R1_OK;
 }
 
 static r1_status replay_open_file(FILE **f, const char *path, const char *mode, r1_err *err)
@@ -233,29 +272,37 @@ static r1_status replay_check_files(const r1_options *o, const char *model, r1_e
     const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), R1_OUTPUT_IN_PLACE},
                                  {"--keys", keys ? base : NULL, R1_OUTPUT_IN_PLACE},
                                  {"--keys", keys ? queries : NULL, R1_OUTPUT_IN_PLACE}};
-    const r1_named_file in[] = {{"--in", r1_options_str(o, "in"), 0},
+    const char *from = r1_options_str(o, "in");
+    const r1_named_file in[] = {{"--in", strcmp(from, "-") ? from : NULL, 0},
+                                {"--map", r1_options_str(o, "map"), 0},
+                                {"--rates", r1_options_str(o, "rates"), 0},
                                 {"--labels", r1_options_str(o, "labels"), 0},
                                 {"--model", model, 0}};
     return r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), err);
 }
 
-static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
+static r1_status replay_open_money(replay *r, const r1_options *o, r1_err *err)
 {
-    const char *model = r1_options_str(o, "model");
-    fraud_engine_opts opts = {.model_path = strcmp(model, "none") ? model : NULL,
-                              .graph_off = r1_options_bool(o, "no-graph"),
-                              .memory_off = r1_options_bool(o, "no-memory"),
-                              .precision = r1_cli_precision(r1_options_str(o, "precision"))};
-    if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
-    R1_TRY(replay_check_files(o, opts.model_path, err));
     const char *currency = r1_options_str(o, "currency");
     if (currency && fraud_currency_digits(currency) < 0)
         R1_FAIL(err, R1_E_INVAL, "--currency: expected a code of ISO 4217, found \"%s\"", currency);
     snprintf(r->currency, sizeof r->currency, "%s", currency ? currency : "");
     R1_TRY(fraud_map_load(&r->map, r1_options_str(o, "map"), stderr, err));
-    R1_TRY(fraud_rates_load(&r->rates, r1_options_str(o, "rates"), currency, err));
+    return fraud_rates_load(&r->rates, r1_options_str(o, "rates"), currency, err);
+}
+
+static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
+{
+    if (!r1_options_str(o, "in")) R1_FAIL(err, R1_E_INVAL, "--in is needed");
+    R1_TRY(replay_find_model(r, o, err));
+    fraud_engine_opts opts = {.model_path = strcmp(r->model, "none") ? r->model : NULL,
+                              .graph_off = !r1_options_bool(o, "graph"),
+                              .memory_off = !r1_options_bool(o, "memory"),
+                              .precision = r1_cli_precision(r1_options_str(o, "precision"))};
+    R1_TRY(replay_check_files(o, opts.model_path, err));
+    R1_TRY(replay_open_money(r, o, err));
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
-    R1_TRY(replay_open_file(&r->in, r1_options_str(o, "in"), "r", err));
+    R1_TRY(fraud_messages_open(&r->in, r1_options_str(o, "in"), false, r1_cli_stopped, err));
     R1_TRY(replay_open_file(&r->labels, r1_options_str(o, "labels"), "r", err));
     R1_TRY(replay_open_file(&r->out, r1_options_str(o, "out"), "w", err));
     const char *keys = r1_options_str(o, "keys");
@@ -266,16 +313,28 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
     return R1_OK;
 }
 
-/* The rules are the default here and not of serve: scores of the one are not those of the other. */
-static void replay_name_model(const r1_options *o)
+static void replay_name_model(const replay *r)
 {
-    const char *model = r1_options_str(o, "model");
-    if (strcmp(model, "none") != 0)
-        fprintf(stderr, "scored by the model %s\n", model);
+    if (strcmp(r->model, "none") != 0)
+        fprintf(stderr, "scored by the model %s\n", r->model);
     else
-        fputs("scored by the rules (--model none); r1-fraud serve scores with a model where its "
-              "settings do not say none: give that one as --model FILE\n",
+        fputs("scored by the rules (--model none), which are not what serve scores with where its "
+              "settings do not say so\n",
               stderr);
+}
+
+/* What of the file was read otherwise than it stands, or not at all. */
+static void replay_tell(const replay *r)
+{
+    char hint[256];
+    fraud_messages_notes(r->in, stderr);
+    if (*fraud_messages_hint(r->in, hint, sizeof hint)) fprintf(stderr, "%s\n", hint);
+    if (r->noted)
+        fprintf(stderr, "%llu payments were read otherwise than written\n",
+                (unsigned long long)r->noted);
+    if (r->left_out)
+        printf("%llu messages were left out by the mapping file\n",
+               (unsigned long long)r->left_out);
 }
 
 /* Columns on which the model has to judge beyond what its training saw. */
@@ -305,8 +364,9 @@ static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
            "%016llx\n",
            (unsigned long long)r->n, (unsigned long long)r->bad, (unsigned long long)r->late_labels,
            (unsigned long long)fraud_engine_digest(r->engine));
+    replay_tell(r);
     replay_outside(r->engine);
-    replay_name_model(o);
+    replay_name_model(r);
     return R1_OK;
 }
 
@@ -319,7 +379,7 @@ int fraud_command_replay(r1_cli_call *call)
     r1_err late; /* after a failure, what closing says is of no interest */
     if (st != R1_OK) r1_vectors_close(&r->keys, &late);
     if (r->out) fclose(r->out);
-    if (r->in) fclose(r->in);
+    fraud_messages_close(r->in);
     if (r->labels) fclose(r->labels);
     bool partial = r->bad + r->unscorable + r->not_finite > 0;
     fraud_engine_free(r->engine);

@@ -40,6 +40,7 @@ typedef struct fraud_recall_batch fraud_recall_batch; /* recall.h */
     "for them"
 
 /* Plain numbers, because settings print them. */
+#define FRAUD_DEFAULT_MODEL          "models/fraud-s-int8.gguf" /* serve, replay */
 #define FRAUD_EDGES_DEFAULT          1048576
 #define FRAUD_ENTITIES_DEFAULT       262144
 #define FRAUD_PAIRS_DEFAULT          1048576
