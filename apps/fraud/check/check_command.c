@@ -6,6 +6,7 @@
 #include "check/check_propose.h"
 #include "check/check_stream.h"
 #include "files/outputs.h"
+#include "payment/currency.h"
 #include "payment/message_path.h"
 #include "payment/notes.h"
 #include "text/nearest.h"
@@ -521,6 +522,8 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
                                   {"--map", map, 0},
                                   {"--rates", r1_options_str(o, "rates"), 0}};
     R1_TRY(r1_outputs_check(out, R1_COUNT(out), from, R1_COUNT(from), err));
+    R1_TRY(fraud_currency_setting(r1_options_str(o, "currency"), r1_options_origin(o, "currency"),
+                                  err));
     R1_TRY(fraud_map_load(&c->map, map, stderr, err));
     R1_TRY(check_input_read(&c->in, in, err));
     check_propose(&c->proposal, &c->in);

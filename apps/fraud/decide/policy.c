@@ -292,6 +292,7 @@ static r1_status parse_rules(fraud_policy *policy, fraud_lines *s, r1_err *err)
                                   .list_nearest = policy_list_nearest,
                                   .note = policy_note,
                                   .currency = policy->o.currency,
+                                  .map = policy->o.map,
                                   .ctx = policy};
     bool some = false;
     while (fraud_lines_next(s)) {
@@ -441,6 +442,7 @@ static r1_status policy_read_all(fraud_policy *p, const fraud_policy_opts *o, r1
     }
     policy_describe(p, hash);
     p->o.currency = NULL; /* borrowed for the reading alone */
+    p->o.map = NULL;
     p->o.mistake = NULL;
     return R1_OK;
 }
@@ -461,6 +463,7 @@ r1_status fraud_policy_new(fraud_policy **out, const fraud_policy_opts *o, r1_er
                                .block_at = o->block_at,
                                .alerts_per_day = o->alerts_per_day,
                                .currency = o->currency,
+                               .map = o->map,
                                .rates = o->rates,
                                .mistake = o->mistake,
                                .mistake_ctx = o->mistake_ctx};

@@ -63,6 +63,7 @@ typedef struct {
     const fraud_named_list *list;
     size_t n_list;
     const char *currency;    /* of the stream; NULL: not known */
+    const fraud_map *map;    /* by which payments are read; borrowed while files are read */
     const char *calibration; /* what the thresholds come from, in words; NULL: settings */
     uint64_t rates;          /* fraud_rates_hash of the amounts that it judges; 0: no rates */
     /* Hears each mistake in rules and lists up to the 32nd: reading goes on behind it, and fails

@@ -202,6 +202,34 @@ static void expr_note_currency(const expr_parser *p, const char *at, const char 
     c->note(c->ctx, text);
 }
 
+/* A field that no row of the mapping file fills is missing in each payment. */
+static void expr_note_unfilled(const expr_parser *p, const char *at, const rule_field *f)
+{
+    const rule_context *c = p->context;
+    fraud_field from = rule_field_from(f);
+    char text[320];
+    if (!c || !c->note || from == FRAUD_N_F || fraud_map_fills(c->map, from)) return;
+    snprintf(text, sizeof text,
+             "%.200s:%d:%d: %s is missing in each payment, because the mapping file has no row %s",
+             p->s->path, p->s->n, fraud_lines_column(p->s, at), f->name, fraud_fields[from].name);
+    c->note(c->ctx, text);
+}
+
+/* One kind for all messages: another one never matches. */
+static void expr_note_kind(const expr_parser *p, const char *at, const char *value)
+{
+    const rule_context *c = p->context;
+    const char *word = c ? fraud_map_constant(c->map, FRAUD_F_KIND) : NULL;
+    unsigned kind = word ? (unsigned)fraud_map_kind(c->map, word) : FRAUD_N_KIND;
+    char text[320];
+    if (!c || !c->note || kind >= FRAUD_N_KIND || !strcmp(fraud_kind_name(kind), value)) return;
+    snprintf(text, sizeof text,
+             "%.200s:%d:%d: kind as %s never matches, because the mapping file says %s for each "
+             "payment",
+             p->s->path, p->s->n, fraud_lines_column(p->s, at), value, fraud_kind_name(kind));
+    c->note(c->ctx, text);
+}
+
 /* "1h" after its number: a duration; " EUR" or "EUR": money. */
 static r1_status expr_unit(expr_parser *p, expr_part *part)
 {
@@ -360,6 +388,7 @@ static r1_status expr_named(expr_parser *p, expr_part *part)
     if (!field) return expr_unknown(p, at, word);
     part->type = field->type;
     part->field = field;
+    expr_note_unfilled(p, at, field);
     if (field->type == RULE_TEXT) return R1_OK; /* read by the comparison */
     return expr_emit(p, &(rule_step){.op = RULE_OP_FIELD, .of.field = field});
 }
@@ -602,6 +631,7 @@ static r1_status expr_value(expr_parser *p, const rule_field *f, bool any)
     p->text[p->p.n_text++] = text;
     if (any || rule_value_exists(f, text)) {
         if (!any && !strcmp(f->name, "currency")) expr_note_currency(p, at, "currency as", text);
+        if (!any && !strcmp(f->name, "kind")) expr_note_kind(p, at, text);
         return R1_OK;
     }
     const char *words = rule_values_text(f, values, sizeof values);

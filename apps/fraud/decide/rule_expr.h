@@ -38,6 +38,8 @@ typedef struct {
     const char *(*list_nearest)(void *ctx, const char *name, char *text, size_t size);
     void (*note)(void *ctx, const char *text); /* FILE:LINE:COLUMN: what */
     const char *currency; /* of the stream: an amount in another one is noted; NULL: not known */
+    /* By which messages are read: a field that it never fills is noted; NULL: our own names. */
+    const fraud_map *map;
     void *ctx;
 } rule_context;
 

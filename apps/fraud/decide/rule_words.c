@@ -197,6 +197,19 @@ const rule_field *rule_field_of(const char *name)
     return NULL;
 }
 
+fraud_field rule_field_from(const rule_field *f)
+{
+    static const struct {
+        const char *name;
+        fraud_field from;
+    } rows[] = {{"country", FRAUD_F_COUNTRY},   {"channel", FRAUD_F_CHANNEL},
+                {"category", FRAUD_F_CATEGORY}, {"device", FRAUD_F_DEVICE},
+                {"new_device", FRAUD_F_DEVICE}, {"text", FRAUD_F_TEXT}};
+    for (size_t i = 0; i < R1_COUNT(rows); i++)
+        if (!strcmp(rows[i].name, f->name)) return rows[i].from;
+    return FRAUD_N_F;
+}
+
 const rule_function *rule_function_of(const char *name)
 {
     for (size_t i = 0; i < rule_n_function; i++)

@@ -6,6 +6,7 @@
 #ifndef FRAUD_RULE_WORDS_H
 #define FRAUD_RULE_WORDS_H
 
+#include "payment/payment_map.h"
 #include "payment/zone.h"
 #include "score/engine.h"
 
@@ -77,6 +78,8 @@ extern const rule_function rule_functions[];
 extern const size_t rule_n_function;
 
 const rule_field *rule_field_of(const char *name);       /* NULL: none */
+/* The field of messages that fills it and may be missing; FRAUD_N_F: it needs none. */
+fraud_field rule_field_from(const rule_field *f);
 const rule_function *rule_function_of(const char *name); /* NULL: none */
 /* The window of this length; false where there is none. */
 bool rule_window_of(double ms, unsigned *window);

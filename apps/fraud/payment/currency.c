@@ -3,9 +3,11 @@
  * use, funds codes among them) and three (historic, those that a log may still hold). */
 #include "payment/currency.h"
 #include "payment/payment.h"
+#include "text/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { CURRENT = FRAUD_CURRENCY_CURRENT, FUND = FRAUD_CURRENCY_FUND };
 enum { HISTORIC = FRAUD_CURRENCY_HISTORIC, NO_MONEY = FRAUD_CURRENCY_NO_MONEY };
@@ -131,4 +133,33 @@ int fraud_currency_digits(const char *code)
     int digits;
     (void)fraud_currency_of(code, &digits);
     return digits;
+}
+
+/* What people write in the place of a code, which no code is near to. */
+static const struct {
+    const char *word, *code;
+} currency_words[] = {{"\xe2\x82\xac", "EUR"}, {"$", "USD"},      {"US$", "USD"},
+                      {"\xc2\xa3", "GBP"},     {"dollar", "USD"}, {"dollars", "USD"},
+                      {"pound", "GBP"},        {"yen", "JPY"},    {"rupee", "INR"},
+                      {"franken", "CHF"},      {"euros", "EUR"}};
+
+const char *fraud_currency_nearest(const char *found, char *text, size_t size)
+{
+    r1_nearest nearest = {.found = found};
+    for (size_t i = 0; i < R1_COUNT(currency_words); i++)
+        if (!strcasecmp(found, currency_words[i].word))
+            nearest = (r1_nearest){.found = found, .best = currency_words[i].code};
+    for (size_t i = 0; i < R1_COUNT(currencies); i++)
+        if (currencies[i].what == CURRENT) r1_nearest_offer(&nearest, currencies[i].code);
+    return r1_nearest_text(&nearest, text, size);
+}
+
+r1_status fraud_currency_setting(const char *code, const char *origin, r1_err *err)
+{
+    char near[64];
+    if (!code || fraud_currency_digits(code) >= 0) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "%s: currency: expected a code of ISO 4217 that has a minor unit, as EUR, found "
+            "\"%.60s\"%s",
+            origin, code, fraud_currency_nearest(code, near, sizeof near));
 }

@@ -22,4 +22,10 @@ fraud_currency_what fraud_currency_of(const char *code, int *digits);
  * or rupiah so has the amounts of one in euros, but for a factor below about three. */
 double fraud_currency_unit(const char *code);
 
+/* Whether a setting names a currency with a minor unit; else R1_E_INVAL with its origin, such as
+ * FILE:LINE, and the nearest code. code NULL: nothing is set. */
+r1_status fraud_currency_setting(const char *code, const char *origin, r1_err *err);
+/* "; did you mean "EUR"?" or "", into text. Returns text. */
+const char *fraud_currency_nearest(const char *found, char *text, size_t size);
+
 #endif

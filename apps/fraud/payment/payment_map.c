@@ -4,6 +4,7 @@
 #include "payment/payment_map.h"
 
 #include "config/r1_config.h"
+#include "payment/currency.h"
 #include "payment/message_path.h"
 #include "payment/row_filter.h"
 #include "payment/word_list.h"
@@ -270,7 +271,11 @@ static r1_status load_currency_constant(const fraud_map *m, r1_err *err)
 {
     const char *currency = json_string_value(m->constant[FRAUD_F_CURRENCY]);
     if (!currency || fraud_currency_digits(currency) >= 0) return R1_OK;
-    return map_expected(m, "currency", "a code of ISO 4217 in quotes, or a path", err);
+    char near[64];
+    R1_FAIL(err, R1_E_INVAL,
+            "%s: currency: expected a code of ISO 4217 in quotes, or a path, found \"%.60s\"%s",
+            r1_options_origin(m->o, "currency"), currency,
+            fraud_currency_nearest(currency, near, sizeof near));
 }
 
 static r1_status load_kind_constant(const fraud_map *m, r1_err *err)
@@ -386,6 +391,13 @@ const char *fraud_map_path(const fraud_map *m, fraud_field f)
 const char *fraud_map_origin(const fraud_map *m, fraud_field f)
 {
     return fraud_map_path(m, f) ? r1_options_origin(m->o, map_rows[f].name) : NULL;
+}
+
+bool fraud_map_fills(const fraud_map *m, fraud_field f) { return !m || map_row(m, f); }
+
+const char *fraud_map_constant(const fraud_map *m, fraud_field f)
+{
+    return m ? json_string_value(m->constant[f]) : NULL;
 }
 
 size_t fraud_map_places(const fraud_map *m, const json_t *message, fraud_field f)

@@ -108,6 +108,10 @@ const json_t *fraud_map_value(const fraud_map *m, const json_t *message, fraud_f
 /* The path of a field, and FILE:LINE of its row; NULL: it has none. */
 const char *fraud_map_path(const fraud_map *m, fraud_field f);
 const char *fraud_map_origin(const fraud_map *m, fraud_field f);
+/* Whether messages can have the field: it has a row. */
+bool fraud_map_fills(const fraud_map *m, fraud_field f);
+/* What a row says for all messages; NULL: each has its own. */
+const char *fraud_map_constant(const fraud_map *m, fraud_field f);
 /* The field as its sender knows it: "amount", or with a map "sum (amount)". */
 const char *fraud_map_name(const fraud_map *m, fraud_field f);
 fraud_kind fraud_map_kind(const fraud_map *m, const char *word);

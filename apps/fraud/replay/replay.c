@@ -9,6 +9,7 @@
 #include "replay/replay.h"
 
 #include "files/outputs.h"
+#include "payment/currency.h"
 #include "payment/message_file.h"
 #include "payment/notes.h"
 #include "payment/payment_map.h"
@@ -284,8 +285,7 @@ static r1_status replay_check_files(const r1_options *o, const char *model, r1_e
 static r1_status replay_open_money(replay *r, const r1_options *o, r1_err *err)
 {
     const char *currency = r1_options_str(o, "currency");
-    if (currency && fraud_currency_digits(currency) < 0)
-        R1_FAIL(err, R1_E_INVAL, "--currency: expected a code of ISO 4217, found \"%s\"", currency);
+    R1_TRY(fraud_currency_setting(currency, r1_options_origin(o, "currency"), err));
     snprintf(r->currency, sizeof r->currency, "%s", currency ? currency : "");
     R1_TRY(fraud_map_load(&r->map, r1_options_str(o, "map"), stderr, err));
     return fraud_rates_load(&r->rates, r1_options_str(o, "rates"), currency, err);

@@ -3,6 +3,7 @@
 #include "serve/parts.h"
 #include "decide/calibration.h"
 #include "http/http.h"
+#include "payment/currency.h"
 #include "serve/capacity.h"
 #include "serve/kafka_settings.h"
 #include "snapshot/snapshot_folder.h"
@@ -173,10 +174,7 @@ static r1_status check_sizes(const r1_options *o, r1_err *err)
 static r1_status build_currency(fraud_parts *p, r1_err *err)
 {
     const char *currency = r1_options_str(p->o, "currency");
-    if (currency && fraud_currency_digits(currency) < 0)
-        R1_FAIL(err, R1_E_INVAL,
-                "currency: expected a code of ISO 4217 that has a minor unit, found \"%s\"",
-                currency);
+    R1_TRY(fraud_currency_setting(currency, r1_options_origin(p->o, "currency"), err));
     return fraud_rates_load(&p->rates, r1_options_str(p->o, "rates"), currency, err);
 }
 

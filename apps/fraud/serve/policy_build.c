@@ -3,6 +3,7 @@
 #include "serve/policy_build.h"
 
 #include "decide/calibration.h"
+#include "payment/payment_map.h"
 #include "text/r1_utf8.h"
 
 #include <string.h>
@@ -53,7 +54,11 @@ r1_status fraud_policy_build(fraud_policy **out, const r1_options *o, const frau
     *calibrated_for = 0;
     R1_TRY(build_thresholds(&p, o, &c, err));
     memcpy(calibrated_for, c.model, sizeof c.model);
-    return fraud_policy_new(out, &p, err);
+    fraud_map *map = NULL; /* for notes alone: who reads payments by it says what is wrong in it */
+    if (fraud_map_load(&map, r1_options_str(o, "map"), NULL, NULL) == R1_OK) p.map = map;
+    r1_status st = fraud_policy_new(out, &p, err);
+    fraud_map_free(map);
+    return st;
 }
 
 void fraud_policy_print_notes(const fraud_policy *p, FILE *out)
