@@ -267,7 +267,7 @@ static void print_unmatched(const check *c)
 /* Forms that the sample shows, and what it cannot show. */
 static void print_forms(const check_proposal *p)
 {
-    char text[256];
+    char text[CHECK_QUESTION_BYTES];
     const char *row;
     if (*p->time.form && !*p->time.other)
         printf("  the form of your times looks like %s: write format = %s\n", p->time.form,

@@ -3,6 +3,7 @@
 #include "check/check_propose.h"
 
 #include "payment/decimal.h"
+#include "payment/words.h"
 #include "text/r1_utf8.h"
 
 #include <ctype.h>
@@ -17,7 +18,7 @@ enum { WALK_DEPTH_MAX = 11, PLACES_MAX = 16 };
  * is taken; a name fits the whole path or its last part. */
 static const struct {
     fraud_field f;
-    const char *names[64]; /* up to a NULL */
+    const char *names[96]; /* up to a NULL */
 } alike[] = {
     {FRAUD_F_TX_ID,
      {"txid",
@@ -55,7 +56,14 @@ static const struct {
       "rrn",
       "nsu",
       "msgid",
-      "20"}},
+      "20",
+      "buchungsnr",
+      "transaktionsnummer",
+      "transaktionsnr",
+      "belegnr",
+      "vorgangsnummer",
+      "numerooperacion",
+      "idoperacion"}},
     {FRAUD_F_TS,
      {"ts",
       "timestamp",
@@ -183,7 +191,18 @@ static const struct {
       "shopperreference",
       "originatoriban",
       "remitteraccount",
-      "source"}},
+      "source",
+      "cardtoken",
+      "konto",
+      "kontonr",
+      "kontonummer",
+      "auftragskonto",
+      "cuentaorigen",
+      "cuentaordenante",
+      "cuentacargo",
+      "contaorigem",
+      "contoorigine",
+      "rekening"}},
     {FRAUD_F_TO,
      {"to",
       "creditoriban",
@@ -239,7 +258,18 @@ static const struct {
       "contarecebedor",
       "merchantaccount",
       "auftraggeberbegnstigter",
-      "empfngerkonto"}},
+      "empfngerkonto",
+      "gegenkonto",
+      "gegenkontonr",
+      "gegenkontonummer",
+      "gegenkontoiban",
+      "ibangegenkonto",
+      "cuentadestino",
+      "cuentabeneficiario",
+      "cuentaabono",
+      "contadestino",
+      "contodestinazione",
+      "tegenrekening"}},
     {FRAUD_F_CURRENCY,
      {"currency", "currencycode", "ccy", "cur", "waehrung", "whrung", "waers", "devise", "divisa",
       "moneda", "moeda", "munt", "grosscurrency"}},
@@ -271,7 +301,7 @@ static const struct {
       "valor"}},
     {FRAUD_F_AMOUNT_MINOR, {"amountminor", "amountcents", "amountincents", "cents"}},
     {FRAUD_F_COUNTRY, {"country", "countrycode", "merchantcountry", "land"}},
-    {FRAUD_F_CHANNEL, {"channel", "origin", "entrymode"}},
+    {FRAUD_F_CHANNEL, {"channel", "origin", "entrymode", "kanal", "canal", "kanaal"}},
     {FRAUD_F_CATEGORY, {"category", "mcc", "merchantcategory"}},
     {FRAUD_F_DEVICE, {"device", "deviceid", "devicefingerprint", "fingerprint"}},
     {FRAUD_F_TEXT,
@@ -587,6 +617,39 @@ static void propose_time(check_proposal *p)
     p->of[FRAUD_F_TS_TIME] = clock;
 }
 
+/* A field of countries: its name says so, and all values are some. */
+static bool path_is_country(const check_path *x)
+{
+    static const char *const names[] = {"land", "pais", "pays", "paese", NULL};
+    char plain[CHECK_PATH_BYTES];
+    const char *last = strrchr(x->path, '.');
+    plain_name(last ? last + 1 : x->path, plain, sizeof plain);
+    if (!strstr(plain, "country") && !is_one_of(plain, names)) return false;
+    for (size_t i = 0; i < CHECK_SAMPLE; i++) {
+        const char *text = json_string_value(x->value[i]);
+        if (!x->value[i] || (text && !*text)) continue;
+        if (!text || !fraud_country_of(text)) return false;
+    }
+    return true;
+}
+
+/* Where there are several, a name does not tell which of them is the place of payment. */
+static void propose_country(check_proposal *p)
+{
+    size_t n = 0, len = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (!path_is_country(&p->path[i])) continue;
+        if (len < sizeof p->countries)
+            len += (size_t)snprintf(p->countries + len, sizeof p->countries - len, "%s%s",
+                                    n ? ", " : "", p->path[i].path);
+        n++;
+    }
+    if (n < 2)
+        *p->countries = 0;
+    else
+        p->of[FRAUD_F_COUNTRY] = NULL;
+}
+
 static void propose_fields(check_proposal *p)
 {
     for (size_t i = 0; i < R1_COUNT(alike); i++) {
@@ -622,6 +685,7 @@ void check_propose(check_proposal *p, const check_input *in)
     }
     propose_booking(p);
     propose_fields(p);
+    propose_country(p);
     propose_time(p);
     if (p->of[FRAUD_F_AMOUNT]) {
         check_values v = values_of(p, p->of[FRAUD_F_AMOUNT], NULL);
@@ -690,6 +754,16 @@ static bool ask_currency(const check_proposal *p, char *text, size_t size)
     return true;
 }
 
+static bool ask_country(const check_proposal *p, char *text, size_t size)
+{
+    if (!*p->countries) return false;
+    snprintf(text, size,
+             "Countries stand in %s. Ours is that of the place of payment: of the shop or terminal, "
+             "else where the payer is. Which one is it? Where none is, delete this row.",
+             p->countries);
+    return true;
+}
+
 static bool ask_debit(const check_proposal *p, char *text, size_t size)
 {
     if (!p->of[FRAUD_F_BOOKING] || *p->booking.debit) return false;
@@ -723,6 +797,7 @@ static const struct {
                  {"format", ask_format},
                  {"zone", ask_zone},
                  {"amounts", ask_amounts},
+                 {"country", ask_country},
                  {"debit", ask_debit},
                  {"credit", ask_credit},
                  {"credits", ask_credits}};
@@ -783,7 +858,7 @@ const char *check_split_command(const check_proposal *p, char *text, size_t size
 static void put_field(const check_proposal *p, fraud_field i, FILE *f)
 {
     const fraud_field_words *w = &fraud_fields[i];
-    char text[256];
+    char text[CHECK_QUESTION_BYTES];
     const char *constant = i == FRAUD_F_KIND ? p->kind : i == FRAUD_F_CURRENCY ? p->currency : NULL;
     bool money = i == FRAUD_F_AMOUNT_MINOR && p->of[FRAUD_F_AMOUNT];
     if (constant && question_of(p, w->name, text, sizeof text))
@@ -793,6 +868,8 @@ static void put_field(const check_proposal *p, fraud_field i, FILE *f)
                 "; no field of the messages looks like %s: is this constant right?\n"
                 "%s = \"%s\"\n",
                 w->name, w->name, constant);
+    else if (i != FRAUD_F_CURRENCY && question_of(p, w->name, text, sizeof text))
+        fprintf(f, "; %s\n%s = ?\n", text, w->name);
     else if (p->of[i])
         fprintf(f, "; %s, found for instance %s\n%s = %s\n", w->expected, p->of[i]->example,
                 w->name, p->of[i]->path);
@@ -803,7 +880,7 @@ static void put_field(const check_proposal *p, fraud_field i, FILE *f)
 
 static void put_row(const check_proposal *p, const char *row, const char *value, FILE *f)
 {
-    char text[256];
+    char text[CHECK_QUESTION_BYTES];
     if (question_of(p, row, text, sizeof text))
         fprintf(f, "; %s\n%s = ?\n", text, row);
     else if (value)

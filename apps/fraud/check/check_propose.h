@@ -14,7 +14,7 @@
 #include "check/check_input.h"
 #include "payment/payment_map.h"
 
-enum { CHECK_PATH_BYTES = 128, CHECK_PATHS_MAX = 512, CHECK_SAMPLE = 200 };
+enum { CHECK_PATH_BYTES = 128, CHECK_PATHS_MAX = 512, CHECK_SAMPLE = 200, CHECK_QUESTION_BYTES = 480 };
 
 /* One field of their messages, as the first CHECK_SAMPLE messages show it. */
 typedef struct {
@@ -39,6 +39,7 @@ typedef struct {
     check_booking booking;           /* of that field, where there is one */
     size_t n_unnamed;                /* fields that a mapping file cannot name, in all messages */
     char unnamed[CHECK_PATH_BYTES];  /* the first of them */
+    char countries[CHECK_PATH_BYTES]; /* paths of several countries, or "" */
     char named[4];                   /* the currency that the amount's name ends in, or "" */
     size_t many;                     /* places of a list of payments in one message; 0: none */
     char list[CHECK_PATH_BYTES];     /* its path */
