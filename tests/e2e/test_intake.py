@@ -302,6 +302,46 @@ class Intake(unittest.TestCase):
             again = self.serve(s, *money[:2])
             self.assertEqual(again["state_digest"], stats["state_digest"])
 
+    def test_credits_and_rows_left_out(self):
+        """Credits have payer and payee the other way round. What the mapping file leaves out is
+        counted, sent by no produce that knows the file, and read by each offset once."""
+        rows = [
+            {"id": f"b{i}", "at": 1767225600000 + i * 60000, "own": f"A{i % 3}", "other": f"B{i}",
+             "sum": 10 + i, "sh": "SH"[i % 2], "status": "VOID" if i % 5 == 4 else "BOOKED"}
+            for i in range(20)
+        ]  # fmt: skip
+        mapping = [
+            *["[fields]", "tx_id = id", "ts = at", 'kind = "transfer"', "from = own", "to = other"],
+            *["amount = sum", 'currency = "EUR"', "booking = sh"],
+            *["[booking]", "debit = S", "credit = H", "[rows]", "leave_out = status is VOID"],
+        ]
+        with Services(os.path.join(self.folder, "booking"), partitions=1) as s:
+            self.begin(s)
+            own = self.write("booking.ini", mapping)
+            path = self.write("booking.jsonl", [json.dumps(row) for row in rows])
+            self.assertEqual(s.produce(path)["sent"], 20)
+            stats = self.serve(s, "--map", own, "--currency", "EUR")
+            self.assertEqual((stats["payments"], stats["left_out"]), (16, 4))
+            want = [
+                [p["id"], *([p["own"], p["other"]] if p["sh"] == "S" else [p["other"], p["own"]])]
+                for p in rows
+                if p["status"] == "BOOKED"
+            ]
+            found = s.sql("SELECT tx_id, from_id, to_id FROM r1.payment ORDER BY apply_seq")
+            self.assertEqual(found, want)
+            with open(os.path.join(s.folder, "serve.log"), encoding="utf-8") as f:
+                self.assertIn("4 messages were left out by the mapping file: 4 x status", f.read())
+            self.assertEqual(s.value("SELECT count(*) FROM r1.dead_letter"), "0")
+            again = self.serve(s, "--map", own, "--currency", "EUR")
+            self.assertEqual((again["consumed"], again["left_out"]), (0, 0))
+            self.assertEqual(again["state_digest"], stats["state_digest"])
+            counts = s.produce(path, "--map", own)
+            self.assertEqual((counts["sent"], counts["left_out"]), (16, 4))
+            keys = keys_of(s, "payments")[20:]
+            self.assertEqual(keys, [row[1] for row in want])
+            again = self.serve(s, "--map", own, "--currency", "EUR")
+            self.assertEqual((again["duplicates"], again["left_out"]), (16, 0))
+
 
 if __name__ == "__main__":
     os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))

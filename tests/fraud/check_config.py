@@ -9,6 +9,7 @@ connection. Each case breaks one thing of a configuration that is good otherwise
 import os
 import re
 import struct
+import subprocess
 import sys
 import tempfile
 
@@ -154,6 +155,7 @@ INI_CASES = [
     ("[postgres]\npostgres_file = @none\n", ":2: postgres-file: @none: No such file"),
     ("[kafka]\ngroup = r1 # my group\n", ":2: group: expected a comment on a line of its own"),
     ("[kafka]\nbrokers\n", ":2: expected [section] or key = value"),
+    ("[payments]\ncurrency = EURO\n", ":2: currency: expected a code of ISO 4217 that has a minor"),
 ]
 
 # Files whose fault is in the bytes, and what librdkafka and libpq refuse only when they begin.
@@ -206,6 +208,27 @@ CASES += [
     (["--stats", ""], 'stats: expected a file, found ""'),
     (["--group", ""], 'group: expected the name of a consumer group, found ""'),
 ]
+
+
+def unfilled(folder):
+    """A rule on a field that the mapping file never fills can never match: it is noted."""
+    rules, mapping = os.path.join(folder, "abroad.txt"), os.path.join(folder, "abroad.ini")
+    fields = "tx_id = a|ts = b|kind = c|from = d|to = e|amount = f|currency = g".split("|")
+    with open(rules, "w", encoding="utf-8") as f:
+        f.write('abroad: country in ("FR", "ES") -> review\n')
+    note = "abroad.txt:1:9: country is missing in each payment, because the mapping file has no row"
+    args = ["config", "check", *AWAY, "--model", "none", "--rules", rules]
+    assert note not in run(PROGRAM, *args)
+    for row in "", "country = h":
+        with open(mapping, "w", encoding="utf-8") as f:
+            f.write("\n".join(["[fields]", *fields, row, ""]))
+        said = run(PROGRAM, *args, "--map", mapping)
+        assert (note in said) == (not row), said
+    with open(mapping, "w", encoding="utf-8") as f:
+        f.write("\n".join(["[fields]", *fields, ""]))
+    p = subprocess.run([PROGRAM, "reload", "--rules", rules, "--map", mapping],
+                       capture_output=True, text=True, check=False)  # fmt: skip
+    assert note in p.stdout, p.stdout
 
 
 def secrets(folder):
@@ -356,6 +379,7 @@ def main():
             said = run(PROGRAM, "config", "check", *AWAY, "--model", model, *good)
             assert said.startswith("configuration: good, model "), said
             assert "rules=1 allow_list=2" in said, said
+        unfilled(folder)
         said = run(PROGRAM, "config", "check", *AWAY, "--model", "none", "--seen-ids", "2000000000")
         assert "memory: 2,000,000,000 ids that are known again" in said, said
         assert "memory: warning: memory: expected room for all of it" in said, said

@@ -634,6 +634,111 @@ def check_nested(folder):
     assert "1 can be scored" in run(PROGRAM, "check", "--in", path, "--map", proposal)
 
 
+def check_booking(folder):
+    """The sign of a booking is recognised by name and values, asked for, and read. Rows that a
+    condition leaves out are counted and said."""
+    path, proposal = os.path.join(folder, "signs.csv"), os.path.join(folder, "signs.ini")
+
+    def row(i, last):
+        return f"{i},1767225600000,card,A,B,1,EUR,{last}"
+
+    for name, debit, credit in (
+        ("Soll/Haben", "S", "H"), ("S/H", "s", "h"), ("Debe/Haber", "D", "H"), ("D/C", "D", "C"),
+        ("Signo", "D", "H"), ("CdtDbtInd", "DBIT", "CRDT"), ("anything", "-", "+"),
+        ("SHKZG", "S", "H"), ("direction", "outgoing", "incoming"), ("Af/Bij", "Af", "Bij"),
+        ("DebitCredit", "Debit", "Credit"), ("Type", "Debit", "Credit"), ("x", "Soll", "Haben"),
+    ):  # fmt: skip
+        rows = [f"{i},1767225600000,A,B{i},{i + 1},EUR,{credit if i == 2 else debit},"
+                + ("OK" if i else "VOID") for i in range(4)]  # fmt: skip
+        write_lines(path, [f"tx_id,ts,from,to,amount,currency,{name},status", *rows])
+        said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        assert f"{name} looks like the sign of a booking, and is not read: 3 x {debit}, 1" in said
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        for line in (f"booking = {name}", "credits = ?", 'kind = "transfer"'):
+            assert f"\n{line}\n" in text, (name, text)
+        assert f"\ndebit = {debit}\ncredit = {credit}\n".lower() in text.lower(), (name, text)
+        assert "swap|leave-out" in run(PROGRAM, "check", "--in", path, "--map", proposal, code=2)
+        for answer, n in ("swap", 4), ("leave-out", 3):
+            with open(proposal, "w", encoding="utf-8") as f:
+                f.write(text.replace("credits = ?", f"credits = {answer}"))
+            said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+            assert f"{n} can be scored, 0 cannot" in said, said
+            assert "looks like the sign" not in said, said
+            assert (f'1 x, first in line 4: {name}: left out by' in said) == (n == 3), said
+    with open(proposal, "w", encoding="utf-8") as f:
+        f.write(text.replace("credits = ?", "credits = swap")
+                + "[rows]\nleave_out = status is VOID or stats is X\n")
+    said = run(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "3 can be scored, 0 cannot" in said and "1 more are left out by the" in said, said
+    assert "leave_out = stats: expected a field that messages have" in said, said
+    assert 'did you mean "status"?' in said and "status is not read" not in said, said
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "status is not read, and holds 1 x VOID, 3 x OK. Rows that are no payments" in said, said
+    with open(proposal, encoding="utf-8") as f:
+        assert "; leave_out = status is WORD, WORD\n" in f.read()
+    write_lines(path, ["tx_id,ts,kind,from,to,amount,currency,Vorzeichen",
+                       *[row(i, "xy"[i]) for i in range(2)]])  # fmt: skip
+    run(PROGRAM, "check", "--in", path, "--propose", proposal)
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read()
+    assert "Vorzeichen holds 1 x x, 1 x y. Which of these words say that the account" in text, text
+    assert "\ndebit = ?\n" in text and "\ncredit = ?\n" in text, text
+    for name, values in ("note", "-x"), ("status", "DC"), ("type", "SX"):
+        write_lines(path, [f"tx_id,ts,kind,from,to,amount,currency,{name}",
+                           *[row(i, values[i]) for i in range(2)]])  # fmt: skip
+        assert "sign of a booking" not in run(PROGRAM, "check", "--in", path), name
+
+
+def check_more_names(folder):
+    """Names of German and Spanish statements and of cards; of two countries one is asked for."""
+    path, proposal = os.path.join(folder, "more.csv"), os.path.join(folder, "more.ini")
+    for header, rows in (
+        ("Buchungsnr;Datum;Konto;Gegenkonto;Betrag;Kanal",
+         ("tx_id = Buchungsnr", "from = Konto", "to = Gegenkonto", "channel = Kanal")),
+        ("Buchungsnummer;Datum;Kontonummer;IBAN Gegenkonto;Betrag;Kanal",
+         ("tx_id = Buchungsnummer", "from = Kontonummer", "to = IBAN Gegenkonto")),
+        ("Referencia;Fecha;Cuenta origen;Cuenta destino;Importe;Canal",
+         ("from = Cuenta origen", "to = Cuenta destino", "channel = Canal")),
+        ("id;date;card.token;merchant.id;amount;channel",
+         ("from = card.token", "to = merchant.id", 'kind = "card"')),
+    ):  # fmt: skip
+        write_lines(path, [header, "7;30.10.2026;A;B;1;app"])
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        for row in rows:
+            assert f"\n{row}\n" in text, (row, text)
+    both = {"payer": {"country": "DE"}, "merchant": {"country": "FR"}}
+    write_lines(path, [dict(payment(0), **both)])
+    run(PROGRAM, "check", "--in", path, "--propose", proposal)
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read()
+    assert "\ncountry = ?\n" in text, text
+    assert "; Countries stand in payer.country, merchant.country. Ours is that of the place" in text
+    write_lines(path, [dict(payment(0), merchant=both["merchant"])])
+    run(PROGRAM, "check", "--in", path, "--propose", proposal)
+    with open(proposal, encoding="utf-8") as f:
+        assert "\ncountry = merchant.country\n" in f.read()
+
+
+def check_currency_setting(folder):
+    """A currency that is none is refused with where it stands and the nearest code."""
+    path, ini = os.path.join(folder, "money.jsonl"), os.path.join(folder, "money.ini")
+    mapping = os.path.join(folder, "money-map.ini")
+    write_lines(path, [payment(0)])
+    for word in "EURO", "Eur", "\u20ac":
+        write_lines(ini, ["[payments]", f"currency = {word}"])
+        for command in "check", "replay":
+            said = run(PROGRAM, command, "--in", path, "--config", ini, code=2)
+            assert "money.ini:2: currency: expected a code of ISO 4217" in said, said
+            assert f'found "{word}"; did you mean "EUR"?' in said, said
+        rows = "tx_id ts kind from to amount_minor".split()
+        write_lines(mapping, ["[fields]", f'currency = "{word}"', *[f"{x} = {x}" for x in rows]])
+        said = run(PROGRAM, "check", "--in", path, "--map", mapping, code=2)
+        assert 'money-map.ini:2: currency: expected' in said and 'did you mean "EUR"?' in said, said
+
+
 def check_advice(folder):
     """No constant is advised for what each payment has of its own."""
     path, lines = os.path.join(folder, "bare.jsonl"), os.path.join(folder, "bare.out")
@@ -725,6 +830,9 @@ def main():
         check_nested(folder)
         check_advice(folder)
         check_rows(folder)
+        check_booking(folder)
+        check_more_names(folder)
+        check_currency_setting(folder)
     print("intake: good")
 
 

@@ -24,6 +24,8 @@ static void test_all(void)
     fraud_writer_stats *w = calloc(1, sizeof *w);
     *w = (fraud_writer_stats){.payments = 100, .commits = 7, .duplicates = 4, .dead = 3};
     w->labels = 2;
+    w->left_out = 6;
+    for (int i = 0; i < 6; i++) fraud_counts_add(&w->tally.left_out, "status", 6);
     w->actions[FRAUD_ALLOW] = 80;
     w->actions[FRAUD_REVIEW] = 19;
     w->actions[FRAUD_BLOCK] = 1;
@@ -42,6 +44,7 @@ static void test_all(void)
         "r1-fraud serve: 3 messages became dead letters: 1 x message, 2 x other; r1-fraud dlq list "
         "names them\n",
         "r1-fraud serve: 4 duplicates were dropped; they stand in r1.duplicate\n",
+        "r1-fraud serve: 6 messages were left out by the mapping file: 6 x status\n",
         "r1-fraud serve: 2 labels\n"};
     char *text = report_of(w, true);
     for (size_t i = 0; i < R1_COUNT(lines); i++) {

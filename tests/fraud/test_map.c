@@ -267,8 +267,8 @@ static void test_map_clock_changes(void)
     fraud_map_free(m);
 }
 
-/* A time without an offset is UTC where no row says its zone, and then a note says so: in each form,
- * in one field and in two. */
+/* A time without an offset is UTC where no row says its zone, and then a note says so: in each
+ * form, in one field and in two. */
 static void test_map_no_zone(void)
 {
     static const struct {
@@ -434,6 +434,124 @@ static void test_map_select(void)
     }
 }
 
+/* ---- debits and credits, rows that are left out ---- */
+
+#define SIDES                                                                                      \
+    FIELDS "from_role = ra\nto_role = rb\nfrom_balance = ba\nto_balance = bb\nbooking = d.sh\n"    \
+           "[booking]\ndebit = S, Soll, false\ncredit = H, Haben, true\n"
+
+/* Of a credit payer and payee change places, with all that belongs to them; the message key is the
+ * payer's account. */
+static void test_map_booking(void)
+{
+    static const struct {
+        const char *rows, *sign, *sum, *from; /* from NULL: refused with why */
+        const char *why;
+    } cases[] = {
+        {"", "\"S\"", "5", "A", ""},
+        {"", "\" soll\"", "5", "A", ""},
+        {"", "false", "5", "A", ""},
+        {"", "\"h\"", "5", "B", ""},
+        {"", "\"Haben\"", "5", "B", ""},
+        {"", "true", "5", "B", ""},
+        {"credits = swap\n", "\"H\"", "5", "B", ""},
+        {"credits = leave-out\n", "\"S\"", "5", "A", ""},
+        {"[money]\nsign = negative\n", "\"S\"", "-5", "A", ""},
+        {"[money]\nsign = negative\n", "\"H\"", "5", "B", ""},
+        {"[money]\nsign = negative\n", "\"H\"", "-5", NULL, "expected more than 0"},
+        {"", "\"X\"", "5", NULL,
+         "d.sh (booking): expected a word of the rows debit and credit, found \"X\""},
+        {"", "null", "5", NULL, "found nothing"},
+        {"", "7", "5", NULL, "found 7"},
+        {"", "[]", "5", NULL, "found an array"},
+    };
+    char text[1024], message[512], notes[FRAUD_NOTES_BYTES], key[FRAUD_ACCOUNT_BYTES];
+    r1_err err = {0}, why;
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        fraud_map *m;
+        fraud_reading what;
+        snprintf(text, sizeof text, SIDES "%s", cases[i].rows);
+        R1_ASSERT_OK(map_of(text, &m, &err), &err);
+        snprintf(
+            message, sizeof message,
+            "{\"id\":\"1\",\"day\":1767225600000,\"a\":\"A\",\"b\":\"B\",\"ra\":\"card\","
+            "\"rb\":\"external\",\"ba\":7,\"bb\":9,\"sum\":%s,\"cur\":\"EUR\",\"d\":{\"sh\":%s}}",
+            cases[i].sum, cases[i].sign);
+        fraud_payment p = map_read(m, message, &what, notes, &why);
+        bool swaps = cases[i].from && *cases[i].from == 'B';
+        bool good = cases[i].from
+                        ? what == FRAUD_READ_PAYMENT && !strcmp(p.from, cases[i].from) &&
+                              !strcmp(p.to, swaps ? "A" : "B") && p.amount_minor == 500 &&
+                              p.from_role == (swaps ? FRAUD_ROLE_EXTERNAL : FRAUD_ROLE_CARD) &&
+                              p.to_role == (swaps ? FRAUD_ROLE_CARD : FRAUD_ROLE_EXTERNAL) &&
+                              p.from_balance_minor == (swaps ? 900 : 700) &&
+                              p.to_balance_minor == (swaps ? 700 : 900)
+                        : what == FRAUD_READ_UNSCORABLE && strstr(why.msg, cases[i].why);
+        if (!good) printf("%s %s: from %s, %s\n", cases[i].rows, message, p.from, why.msg);
+        CU_ASSERT_TRUE(good);
+        if (cases[i].from) {
+            CU_ASSERT_TRUE(fraud_payment_key(m, message, strlen(message), key, NULL));
+            CU_ASSERT_STRING_EQUAL(key, cases[i].from);
+        }
+        fraud_map_free(m);
+    }
+}
+
+static void test_map_leaves_out(void)
+{
+    static const struct {
+        const char *rows, *fields, *why; /* why NULL: read */
+    } cases[] = {
+        {"credits = leave-out\n", "\"d\":{\"sh\":\"H\"}",
+         "d.sh: left out by map.ini:17, found \"H\""},
+        {"credits = leave-out\n", "\"d\":{\"sh\":\"S\"}", NULL},
+        {"[rows]\nleave_out = status is DECLINED, VOID\n",
+         "\"d\":{\"sh\":\"S\"},\"status\":\"declined\"",
+         "status: left out by map.ini:18, found \"declined\""},
+        {"[rows]\nleave_out = status is DECLINED, VOID\n",
+         "\"d\":{\"sh\":\"S\"},\"status\":\"BOOKED\"", NULL},
+        {"[rows]\nleave_out = status is DECLINED, VOID\n", "\"d\":{\"sh\":\"S\"}", NULL},
+        {"[rows]\nleave_out = r.code is not 00, 000\n",
+         "\"d\":{\"sh\":\"S\"},\"r\":{\"code\":\"05\"}",
+         "r.code: left out by map.ini:18, found \"05\""},
+        {"[rows]\nleave_out = r.code is not 00, 000\n",
+         "\"d\":{\"sh\":\"S\"},\"r\":{\"code\":\"00\"}", NULL},
+        {"[rows]\nleave_out = r.code is not 0\n", "\"d\":{\"sh\":\"S\"},\"r\":{\"code\":0}", NULL},
+        {"[rows]\nleave_out = r.code is not 0\n", "\"d\":{\"sh\":\"S\"},\"r\":{\"code\":51}",
+         "found \"51\""},
+        {"[rows]\nleave_out = r.code is not 00\n", "\"d\":{\"sh\":\"S\"},\"r\":{\"code\":\"\"}",
+         NULL},
+        {"[rows]\nleave_out = test is true or status is VOID\n",
+         "\"d\":{\"sh\":\"S\"},\"test\":true", "test: left out by"},
+        {"[rows]\nleave_out = test is true or status is VOID\n",
+         "\"d\":{\"sh\":\"S\"},\"test\":false,\"status\":\"void\"", "status: left out by"},
+        /* whatever else is wrong in it */
+        {"[rows]\nleave_out = test is true\n", "\"test\":true,\"id\":null", "test: left out by"},
+    };
+    char text[1024], message[512], notes[FRAUD_NOTES_BYTES], key[FRAUD_ACCOUNT_BYTES];
+    r1_err err = {0}, why;
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        fraud_map *m;
+        fraud_reading what;
+        snprintf(text, sizeof text, SIDES "%s", cases[i].rows);
+        R1_ASSERT_OK(map_of(text, &m, &err), &err);
+        snprintf(message, sizeof message,
+                 "{\"id\":\"1\",\"day\":1767225600000,\"a\":\"A\",\"b\":\"B\",\"sum\":5,"
+                 "\"cur\":\"EUR\",%s}",
+                 cases[i].fields);
+        (void)map_read(m, message, &what, notes, &why);
+        char *file = strstr(why.msg, "map.ini"), *dir = strstr(why.msg, "left out by ");
+        if (file && dir) memmove(dir + strlen("left out by "), file, strlen(file) + 1);
+        bool good = cases[i].why ? what == FRAUD_READ_LEFT_OUT && strstr(why.msg, cases[i].why)
+                                 : what == FRAUD_READ_PAYMENT;
+        if (!good) printf("%s %s: %d, %s\n", cases[i].rows, message, what, why.msg);
+        CU_ASSERT_TRUE(good);
+        r1_err told = {0};
+        CU_ASSERT_EQUAL(fraud_payment_key(m, message, strlen(message), key, &told), !cases[i].why);
+        fraud_map_free(m);
+    }
+}
+
 /* ---- mistakes in the file ---- */
 
 static void test_map_refused(void)
@@ -458,6 +576,17 @@ static void test_map_refused(void)
         {"[money]\namounts = ?\n", "expected one of 1234.50 or 1234,50 or"},
         {"[money]\nsign = minus\n", "positive|negative"},
         {"from_role = a.b.c.d.e.f.g.h.i.j.k.l.m\n", "at most 12 parts"},
+        {"[booking]\ndebit = S\n", "debit: expected the row booking of [fields] beside it"},
+        {"booking = sh\n", "[booking] expected a row debit with the words of the field booking"},
+        {"booking = sh\n[booking]\ndebit = ?\ncredit = H\n",
+         "map.ini:11: debit: expected your answer, words with commas, found \"?\""},
+        {"booking = sh\n[booking]\ndebit = S\ncredit = H, s\n", "found \"s\" there too"},
+        {"booking = sh\n[booking]\ndebit = S\ncredit = H\ncredits = ?\n", "swap|leave-out"},
+        {"[rows]\nleave_out = status DECLINED\n",
+         "leave_out: expected FIELD is WORD, WORD or FIELD is not WORD, found \"status DECLINED\""},
+        {"[rows]\nleave_out = status is not ,\n", "expected FIELD is WORD, WORD"},
+        {"[rows]\nleave_out = a..b is X\n", "expected a path such as data.amount, found \"a..b\""},
+        {"[rows]\nleave_out = a is X or b\n", "expected FIELD is WORD, WORD"},
         {"country = ?\n", "map.ini:9: country: expected your answer, the path of a field, found"},
     };
     char text[1024];
@@ -525,8 +654,8 @@ R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
              {"local time against a twin", test_local_time},
              {"times in one field and in two", test_map_times},
              {"hours that come twice or never", test_map_clock_changes},
-             {"times without a zone", test_map_no_zone},
-             {"amounts by the file", test_map_money}, {"a list of payments", test_map_lists},
-             {"a place by its word", test_map_select},
+             {"times without a zone", test_map_no_zone}, {"debits and credits", test_map_booking},
+             {"rows left out", test_map_leaves_out}, {"amounts by the file", test_map_money},
+             {"a list of payments", test_map_lists}, {"a place by its word", test_map_select},
              {"mistakes are refused by line", test_map_refused},
              {"all mistakes are told", test_map_mistakes})

@@ -457,6 +457,50 @@ static void test_notes_of_amounts(void)
     }
 }
 
+/* A rule on what the mapping file never fills is noted, and one that its constant contradicts. */
+static void test_notes_of_map(void)
+{
+    static const struct {
+        const char *text, *note;
+    } cases[] = {
+        {"country in (\"DE\", \"AT\")", "rule:1:1: country is missing in each payment, because the "
+                                        "mapping file has no row country"},
+        {"amount > 5 EUR and new_device",
+         "rule:1:20: new_device is missing in each payment, because "
+         "the mapping file has no row device"},
+        {"text contains \"x\"", "text is missing"},
+        {"category == \"x\"", "category is missing"},
+        {"kind == \"card\"", "rule:1:9: kind as card never matches, because the mapping file says "
+                             "transfer for each payment"},
+        {"kind == \"transfer\" and channel == \"web\"", ""},
+    };
+    static const char file[] = "[fields]\ntx_id = a\nts = b\nkind = \"transfer\"\nfrom = c\n"
+                               "to = d\namount = e\ncurrency = \"EUR\"\nchannel = f\n";
+    const char *path = r1_test_in_tmp("map.ini");
+    r1_err err = {0};
+    fraud_map *map;
+    R1_ASSERT_OK(r1_file_write(path, file, strlen(file), &err), &err);
+    R1_ASSERT_OK(fraud_map_load(&map, path, NULL, &err), &err);
+    for (size_t i = 0; i < 2 * R1_COUNT(cases); i++) { /* without a mapping file nothing is said */
+        size_t k = i / 2;
+        char note[400] = "";
+        fraud_lines s;
+        rule_program *p;
+        const rule_context context = {
+            .note = expr_keep_note, .currency = "EUR", .map = i % 2 ? NULL : map, .ctx = note};
+        R1_ASSERT_OK(fraud_lines_of(&s, "rule", cases[k].text, strlen(cases[k].text), &err), &err);
+        fraud_lines_next(&s);
+        const char *at = s.line;
+        R1_ASSERT_OK(rule_program_new(&p, &s, &at, &context, &err), &err);
+        bool good = i % 2 || !*cases[k].note ? !*note : strstr(note, cases[k].note) != NULL;
+        if (!good) fprintf(stderr, "%s: found \"%s\"\n", cases[k].text, note);
+        CU_ASSERT_TRUE(good);
+        rule_program_free(p);
+        fraud_lines_close(&s);
+    }
+    fraud_map_free(map);
+}
+
 /* Depth, length and values are bounded, and a rule at its bound still runs. */
 static void test_bounds(void)
 {
@@ -531,4 +575,5 @@ static void test_zones(void)
 
 R1_TEST_MAIN("rule_expr", {"twin", test_twin}, {"conditions", test_conditions},
              {"advice", test_advice}, {"notes of amounts", test_notes_of_amounts},
-             {"bounds", test_bounds}, {"zones", test_zones})
+             {"notes of the mapping file", test_notes_of_map}, {"bounds", test_bounds},
+             {"zones", test_zones})

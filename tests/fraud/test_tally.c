@@ -169,7 +169,23 @@ static void test_reasons(void)
     free(r);
 }
 
+/* What is left out counts by its field, moves the partition and says nothing else. */
+static void test_left_out(void)
+{
+    static fraud_tally t;
+    fraud_record *r = payment_record();
+    const r1_err why = {.msg = "Response Code: left out by map.ini:9, found \"05\""};
+    fraud_record_leave_out(r, &why);
+    r->message.offset = 41;
+    fraud_tally_commit(&t, &r, 1);
+    CU_ASSERT_EQUAL(t.left_out.n_row, 1);
+    CU_ASSERT_STRING_EQUAL(t.left_out.row[0].name, "Response Code");
+    CU_ASSERT_EQUAL(t.next[FRAUD_TOPIC_PAYMENTS][0], 42);
+    CU_ASSERT_TRUE(t.rules.n_row == 0 && t.score_sum == 0);
+    free(r);
+}
+
 R1_TEST_MAIN("tally", {"counts by name", test_counts}, {"drift by hand", test_psi},
              {"no drift", test_psi_quiet}, {"one record", test_record},
              {"absurd clocks", test_absurd_clocks}, {"apart", test_apart},
-             {"reasons", test_reasons})
+             {"reasons", test_reasons}, {"left out", test_left_out})

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SIGNS_MAX = 4, SIGN_BYTES = 24 };
+enum { SIGNS_MAX = 6, SIGN_BYTES = 24, UNKNOWN_SIGNS_MAX = 3 };
 
 /* Words that stand beside each other in one column. alone: where both of them stand in a column,
  * they mean nothing else, whatever its name is. */
@@ -75,12 +75,20 @@ static bool signs_of(const check_values *v, column_signs *s)
     return s->n > 0;
 }
 
-static void signs_tell(const column_signs *s, check_booking *out)
+static void signs_tell(const column_signs *s, char found[CHECK_BOOKING_BYTES * 2])
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->n && n < sizeof out->found; i++)
-        n += (size_t)snprintf(out->found + n, sizeof out->found - n, "%s%zu x %s", i ? ", " : "",
-                              s->sign[i].n, s->sign[i].text);
+    size_t n = 0, size = CHECK_BOOKING_BYTES * 2;
+    for (size_t i = 0; i < s->n && n < size; i++)
+        n += (size_t)snprintf(found + n, size - n, "%s%zu x %s", i ? ", " : "", s->sign[i].n,
+                              s->sign[i].text);
+}
+
+bool check_few_words(const check_values *v, char found[CHECK_BOOKING_BYTES * 2])
+{
+    column_signs s;
+    if (!signs_of(v, &s) || s.n < 2) return false;
+    signs_tell(&s, found);
+    return true;
 }
 
 /* Whether all signs are words of the pair; *out counts them. */
@@ -101,7 +109,7 @@ bool check_booking_of(const check_values *v, check_booking_name name, check_book
     column_signs s;
     memset(out, 0, sizeof *out);
     if (!signs_of(v, &s)) return false;
-    signs_tell(&s, out);
+    signs_tell(&s, out->found);
     for (size_t i = 0; i < R1_COUNT(pairs); i++) {
         if (!signs_fit(&s, i, out)) continue;
         bool both = out->n_debit && out->n_credit;
@@ -111,5 +119,5 @@ bool check_booking_of(const check_values *v, check_booking_name name, check_book
         return true;
     }
     out->n_debit = out->n_credit = 0;
-    return name == CHECK_BOOKING_NAMED && s.n > 1;
+    return name == CHECK_BOOKING_NAMED && s.n > 1 && s.n <= UNKNOWN_SIGNS_MAX;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* check_booking.h - whether the values of a field are the sign of a booking: S and H, debit and
- * credit, minus and plus.
+/* check_booking.h - fields of few words that tell what a row is: the sign of a booking (S and H,
+ * debit and credit, minus and plus), and a state (booked, declined).
  *
  * Threads: one. Errors: none. */
 #ifndef FRAUD_CHECK_BOOKING_H
@@ -20,10 +20,12 @@ typedef enum {
 typedef struct {
     /* For the mapping file; "" where the values are no known words, and a person must say. */
     char debit[CHECK_BOOKING_BYTES], credit[CHECK_BOOKING_BYTES];
-    size_t n_debit, n_credit;          /* values of each */
+    size_t n_debit, n_credit;            /* values of each */
     char found[CHECK_BOOKING_BYTES * 2]; /* "12 x S, 3 x H" */
 } check_booking;
 
+/* Whether the values are a few words, more than one; *found tells them. */
+bool check_few_words(const check_values *v, char found[CHECK_BOOKING_BYTES * 2]);
 bool check_booking_of(const check_values *v, check_booking_name name, check_booking *out);
 
 #endif

@@ -33,7 +33,14 @@ const r1_option fraud_check_rows[] = {
 /* clang-format on */
 const size_t fraud_check_n_row = R1_COUNT(fraud_check_rows);
 
-enum { WHYS_MAX = 64, WHY_SHOWN = 12, WORDS_MAX = 20, WORD_BYTES = 64, PAIRS_MAX = 5, SHARES_SHOWN = 12 };
+enum {
+    WHYS_MAX = 64,
+    WHY_SHOWN = 12,
+    WORDS_MAX = 20,
+    WORD_BYTES = 64,
+    PAIRS_MAX = 5,
+    SHARES_SHOWN = 12
+};
 
 typedef struct {
     char text[WORD_BYTES];
@@ -233,7 +240,7 @@ static void print_field(const check *c, fraud_field f)
     }
 }
 
-/* A row of the mapping file whose path no message of the sample has: a mistake in writing, maybe. */
+/* A row of the mapping file whose path no message of the sample has: a slip in writing, maybe. */
 static void print_unmatched_row(const check *c, const char *row, const char *path, size_t *shown)
 {
     const check_proposal *p = &c->proposal;
@@ -309,19 +316,41 @@ static void print_fields(const check *c)
     printf(": rename it\n");
 }
 
+static bool check_has_condition(const check *c, const char *path)
+{
+    size_t i = 0;
+    while (fraud_map_condition(c->map, i) && strcmp(fraud_map_condition(c->map, i), path) != 0) i++;
+    return fraud_map_condition(c->map, i);
+}
+
+/* A state that is not read: what was declined is then decided as all others are. */
+static void print_state(const check *c)
+{
+    const check_path *x = c->proposal.state;
+    if (!x || check_has_condition(c, x->path)) return;
+    printf("\n");
+    r1_utf8_print(stdout, x->path);
+    printf(" is not read, and holds ");
+    r1_utf8_print(stdout, c->proposal.states);
+    printf(". Rows that are no payments, such as declined ones, are left\nout by leave_out = ");
+    r1_utf8_print(stdout, x->path);
+    printf(" is WORD, WORD in [rows] of a mapping file.\n");
+}
+
 /* A sign of bookings that is not read: then who is paid is taken for who pays, in each credit. */
 static void print_booking(const check *c)
 {
     const check_path *x = c->proposal.of[FRAUD_F_BOOKING];
     if (!x || fraud_map_path(c->map, FRAUD_F_BOOKING)) return;
-    for (size_t i = 0; fraud_map_condition(c->map, i); i++)
-        if (!strcmp(fraud_map_condition(c->map, i), x->path)) return;
+    if (check_has_condition(c, x->path)) return;
     printf("\n");
     r1_utf8_print(stdout, x->path);
-    printf(" looks like the sign of a booking, and is not read: %s. Where it tells credits, payer "
-           "and payee change places there.\nWrite booking = %s in [fields] of a mapping file, and "
-           "debit, credit and credits in [booking]: --propose does.\n",
-           c->proposal.booking.found, x->path);
+    printf(" looks like the sign of a booking, and is not read: ");
+    r1_utf8_print(stdout, c->proposal.booking.found);
+    printf(". Where it tells credits, payer and payee change places there.\nWrite booking = ");
+    r1_utf8_print(stdout, x->path);
+    printf(" in [fields] of a mapping file, and debit, credit and credits in [booking]: --propose "
+           "does.\n");
 }
 
 /* A list of payments in one message. */
@@ -349,8 +378,8 @@ static void print_next(const check *c, const r1_options *o, const char *lines)
     static const char *const options[] = {"map", "currency", "rates"};
     const char *in = r1_options_str(o, "in");
     const char *same = c->map ? ", and serve the same --currency" : " needs the same --currency";
-    printf("Send them with r1-fraud produce --in %s; serve%s%s%s.\n",
-           lines ? lines : in, c->map     ? " and produce need the same --map"
+    printf("Send them with r1-fraud produce --in %s; serve%s%s%s.\n", lines ? lines : in,
+           c->map     ? " and produce need the same --map"
            : currency ? ""
                       : " reads them as they are",
            currency ? same : "", currency && rates ? " and --rates" : "");
@@ -370,7 +399,7 @@ static void print_shares(const check_stream *s)
     for (size_t i = 0; i < s->n_share && i < SHARES_SHOWN; i++)
         printf("%s %zu in %s (%.1f %%)", i ? "," : "", s->share[i].n, s->share[i].code,
                100.0 * (double)s->share[i].n / (double)all);
-    printf(s->n_share > SHARES_SHOWN ? ", and others.\n" : ".\n");
+    fputs(s->n_share > SHARES_SHOWN ? ", and others.\n" : ".\n", stdout);
 }
 
 /* Where it is met: the stream has more than one currency. The one of most payments is proposed: a
@@ -457,7 +486,8 @@ static void check_print(check *c, const r1_options *o)
     print_rows(c);
     print_rounded(c);
     print_unmatched(c);
-    print_whys(c, FRAUD_READ_LEFT_OUT, "Left out by the mapping file (counted, nothing is decided):");
+    print_whys(c, FRAUD_READ_LEFT_OUT,
+               "Left out by the mapping file (counted, nothing is decided):");
     print_whys(c, FRAUD_READ_NOTHING, "No payments (dead letters):");
     print_whys(c, FRAUD_READ_UNSCORABLE,
                "Cannot be scored (a person decides, or the setting unscorable):");
@@ -465,6 +495,7 @@ static void check_print(check *c, const r1_options *o)
     bool good = check_good(c);
     if (!good && !c->map) print_fields(c);
     print_booking(c);
+    print_state(c);
     print_many(c);
     if (proposed)
         printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",

@@ -562,14 +562,16 @@ static check_path *find_alike(check_proposal *p, const char *const *names, path_
 }
 
 /* Names of the sign of a booking, and names that other things have too. */
+/* clang-format off */
 static const char *const booking_names[] = {
-    "sollhaben",   "sollhabenkennzeichen", "sollhabenkz", "sh", "shkennzeichen", "shkz", "shkzg",
-    "habensoll",   "debehaber", "haberdebe", "dh", "signo", "vorzeichen", "drcr", "crdr", "dc",
+    "sollhaben", "sollhabenkennzeichen", "sollhabenkz", "sh", "shkennzeichen", "shkz", "shkzg",
+    "habensoll", "debehaber", "haberdebe", "dh", "signo", "vorzeichen", "drcr", "crdr", "dc",
     "debitcredit", "creditdebit", "debitcreditindicator", "creditdebitindicator", "cdtdbtind",
-    "dcindicator", "dcflag", "afbij", "dareavere", "cargoabono", "debitoderkredit", NULL},
-*const booking_like[] = {
+    "dcindicator", "dcflag", "afbij", "dareavere", "cargoabono", "debitoderkredit", NULL};
+static const char *const booking_like[] = {
     "direction", "richtung", "sens", "sign", "sgn", "type", "txntype", "transtype", "trantype",
     "transactiontype", "txtype", "tipo", "indicator", "umsatzart", "buchungsart", NULL};
+/* clang-format on */
 
 static bool name_is_one_of(const check_path *x, const char *const *names)
 {
@@ -615,6 +617,33 @@ static void propose_time(check_proposal *p)
     if (!*both.form) return;
     p->time = both;
     p->of[FRAUD_F_TS_TIME] = clock;
+}
+
+/* A field that tells which rows are payments that happened: booked, declined. */
+static void propose_state(check_proposal *p)
+{
+    static const char *const names[] = {"status",
+                                        "state",
+                                        "responsecode",
+                                        "respcode",
+                                        "response",
+                                        "resultcode",
+                                        "result",
+                                        "transactionstatus",
+                                        "paymentstatus",
+                                        "txnstatus",
+                                        "txstatus",
+                                        "sts",
+                                        "estado",
+                                        "stato",
+                                        "statut",
+                                        "buchungsstatus",
+                                        NULL};
+    for (size_t i = 0; i < p->n && !p->state; i++) {
+        const check_path *x = &p->path[i];
+        const check_values v = values_of(p, x, NULL);
+        if (!x->taken && name_is_one_of(x, names) && check_few_words(&v, p->states)) p->state = x;
+    }
 }
 
 /* A field of countries: its name says so, and all values are some. */
@@ -686,6 +715,7 @@ void check_propose(check_proposal *p, const check_input *in)
     propose_booking(p);
     propose_fields(p);
     propose_country(p);
+    propose_state(p);
     propose_time(p);
     if (p->of[FRAUD_F_AMOUNT]) {
         check_values v = values_of(p, p->of[FRAUD_F_AMOUNT], NULL);
@@ -757,10 +787,11 @@ static bool ask_currency(const check_proposal *p, char *text, size_t size)
 static bool ask_country(const check_proposal *p, char *text, size_t size)
 {
     if (!*p->countries) return false;
-    snprintf(text, size,
-             "Countries stand in %s. Ours is that of the place of payment: of the shop or terminal, "
-             "else where the payer is. Which one is it? Where none is, delete this row.",
-             p->countries);
+    snprintf(
+        text, size,
+        "Countries stand in %s. Ours is that of the place of payment: of the shop or terminal, "
+        "else where the payer is. Which one is it? Where none is, delete this row.",
+        p->countries);
     return true;
 }
 
@@ -793,14 +824,9 @@ static bool ask_credits(const check_proposal *p, char *text, size_t size)
 static const struct {
     const char *row;
     bool (*ask)(const check_proposal *p, char *text, size_t size);
-} questions[] = {{"currency", ask_currency},
-                 {"format", ask_format},
-                 {"zone", ask_zone},
-                 {"amounts", ask_amounts},
-                 {"country", ask_country},
-                 {"debit", ask_debit},
-                 {"credit", ask_credit},
-                 {"credits", ask_credits}};
+} questions[] = {{"currency", ask_currency}, {"format", ask_format},   {"zone", ask_zone},
+                 {"amounts", ask_amounts},   {"country", ask_country}, {"debit", ask_debit},
+                 {"credit", ask_credit},     {"credits", ask_credits}};
 
 bool check_question(const check_proposal *p, size_t n, const char **row, char *text, size_t size)
 {
@@ -919,10 +945,23 @@ static void put_money(const check_proposal *p, FILE *f)
 static void put_booking(const check_proposal *p, FILE *f)
 {
     if (!p->of[FRAUD_F_BOOKING]) return;
-    fprintf(f, "\n; Words that say that the account in from pays, and that it is paid.\n[booking]\n");
+    fprintf(f,
+            "\n; Words that say that the account in from pays, and that it is paid.\n[booking]\n");
     put_row(p, "debit", p->booking.debit, f);
     put_row(p, "credit", p->booking.credit, f);
     put_row(p, "credits", NULL, f);
+}
+
+static void put_rows(const check_proposal *p, FILE *f)
+{
+    fprintf(
+        f, "\n; Rows that are no payments, such as declined ones, are left out by what stands in a "
+           "field.\n[rows]\n");
+    if (p->state)
+        fprintf(f, "; %s holds %s.\n; leave_out = %s is WORD, WORD\n", p->state->path, p->states,
+                p->state->path);
+    else
+        fprintf(f, "; leave_out = status is DECLINED, VOID or response.code is not 00\n");
 }
 
 char *check_propose_text(const check_proposal *p)
@@ -945,10 +984,7 @@ char *check_propose_text(const check_proposal *p)
     put_time(p, f);
     put_money(p, f);
     put_booking(p, f);
-    fprintf(f,
-            "\n; Rows that are no payments of their own, such as declined ones, are left out by\n"
-            "; what stands in a field.\n[rows]\n; leave_out = status is DECLINED, VOID or "
-            "response.code is not 00\n");
+    put_rows(p, f);
     fprintf(f, "\n; Your words for our kinds, with commas; common ones are known.\n[kinds]\n"
                "; transfer = SCT, internal\n; card = POS\n; cash = ATM\n");
     fclose(f);

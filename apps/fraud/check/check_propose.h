@@ -14,7 +14,12 @@
 #include "check/check_input.h"
 #include "payment/payment_map.h"
 
-enum { CHECK_PATH_BYTES = 128, CHECK_PATHS_MAX = 512, CHECK_SAMPLE = 200, CHECK_QUESTION_BYTES = 480 };
+enum {
+    CHECK_PATH_BYTES = 128,
+    CHECK_PATHS_MAX = 512,
+    CHECK_SAMPLE = 200,
+    CHECK_QUESTION_BYTES = 480
+};
 
 /* One field of their messages, as the first CHECK_SAMPLE messages show it. */
 typedef struct {
@@ -37,12 +42,14 @@ typedef struct {
     const check_path *of[FRAUD_N_F]; /* NULL: nothing looks like it */
     check_form time, number;         /* of ts, of the amount */
     check_booking booking;           /* of that field, where there is one */
-    size_t n_unnamed;                /* fields that a mapping file cannot name, in all messages */
-    char unnamed[CHECK_PATH_BYTES];  /* the first of them */
+    const check_path *state;         /* whether a payment happened, maybe; NULL: no field tells */
+    char states[CHECK_BOOKING_BYTES * 2]; /* its words */
+    size_t n_unnamed;                 /* fields that a mapping file cannot name, in all messages */
+    char unnamed[CHECK_PATH_BYTES];   /* the first of them */
     char countries[CHECK_PATH_BYTES]; /* paths of several countries, or "" */
-    char named[4];                   /* the currency that the amount's name ends in, or "" */
-    size_t many;                     /* places of a list of payments in one message; 0: none */
-    char list[CHECK_PATH_BYTES];     /* its path */
+    char named[4];                    /* the currency that the amount's name ends in, or "" */
+    size_t many;                      /* places of a list of payments in one message; 0: none */
+    char list[CHECK_PATH_BYTES];      /* its path */
     /* A constant where they have no field: a word, or "?" where a person must say. NULL: they have
      * one. */
     const char *kind, *currency;

@@ -77,7 +77,7 @@ typedef struct {
 extern const rule_function rule_functions[];
 extern const size_t rule_n_function;
 
-const rule_field *rule_field_of(const char *name);       /* NULL: none */
+const rule_field *rule_field_of(const char *name); /* NULL: none */
 /* The field of messages that fills it and may be missing; FRAUD_N_F: it needs none. */
 fraud_field rule_field_from(const rule_field *f);
 const rule_function *rule_function_of(const char *name); /* NULL: none */

@@ -59,8 +59,8 @@ bool message_path_has_list(const char *path)
 
 /* ---- what lies there ---- */
 
-static bool place_fits(const json_t *place, const char *key, size_t n, const char *value,
-                           size_t len)
+static bool path_place_fits(const json_t *place, const char *key, size_t n, const char *value,
+                            size_t len)
 {
     const json_t *v = json_object_getn(place, key, n);
     return json_is_string(v) && json_string_length(v) == len &&
@@ -69,8 +69,8 @@ static bool place_fits(const json_t *place, const char *key, size_t n, const cha
 
 /* The place of a list whose key has this value: parties[role=debtor]. *places: how many have it,
  * where more than one. A list that was written as its only object is one place. */
-static const json_t *path_select_place(const json_t *in, const char *part, size_t n, const char *mark,
-                                size_t *places)
+static const json_t *path_select_place(const json_t *in, const char *part, size_t n,
+                                       const char *mark, size_t *places)
 {
     const json_t *list = json_object_getn(in, part, (size_t)(mark - part)), *found = NULL;
     size_t key = strcspn(mark, "=") - 1, count = 0,
@@ -78,7 +78,7 @@ static const json_t *path_select_place(const json_t *in, const char *part, size_
     const char *value = mark + key + 2;
     for (size_t i = 0; i < size; i++) {
         const json_t *place = json_is_array(list) ? json_array_get(list, i) : list;
-        if (!place_fits(place, mark + 1, key, value, (size_t)(part + n - 1 - value))) continue;
+        if (!path_place_fits(place, mark + 1, key, value, (size_t)(part + n - 1 - value))) continue;
         if (!count++) found = place;
     }
     if (count > 1) *places = count;

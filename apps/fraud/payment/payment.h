@@ -84,7 +84,7 @@ typedef enum {
     /* A JSON object with an id that cannot be scored; *p holds what could be read, with
      * kind FRAUD_N_KIND where it is unknown. */
     FRAUD_READ_UNSCORABLE,
-    FRAUD_READ_NOTHING, /* no payment: not JSON, no object, no id */
+    FRAUD_READ_NOTHING,  /* no payment: not JSON, no object, no id */
     FRAUD_READ_LEFT_OUT, /* a row that the mapping file leaves out, whatever else it holds */
     FRAUD_N_READING
 } fraud_reading;

@@ -174,15 +174,12 @@ static r1_status load_all_words(fraud_map *m, r1_err *err)
         const char *row;
         fraud_word_list *words;
         int value;
-    } rows[] = {{"transfer", &m->kinds, FRAUD_KIND_TRANSFER},
-                {"card", &m->kinds, FRAUD_KIND_CARD},
-                {"cash", &m->kinds, FRAUD_KIND_CASH},
-                {"account", &m->roles, FRAUD_ROLE_ACCOUNT},
-                {"merchant", &m->roles, FRAUD_ROLE_MERCHANT},
-                {"external", &m->roles, FRAUD_ROLE_EXTERNAL},
-                {"card-role", &m->roles, FRAUD_ROLE_CARD},
-                {"debit", &m->bookings, FRAUD_BOOKING_DEBIT},
-                {"credit", &m->bookings, FRAUD_BOOKING_CREDIT}};
+    } rows[] = {
+        {"transfer", &m->kinds, FRAUD_KIND_TRANSFER},  {"card", &m->kinds, FRAUD_KIND_CARD},
+        {"cash", &m->kinds, FRAUD_KIND_CASH},          {"account", &m->roles, FRAUD_ROLE_ACCOUNT},
+        {"merchant", &m->roles, FRAUD_ROLE_MERCHANT},  {"external", &m->roles, FRAUD_ROLE_EXTERNAL},
+        {"card-role", &m->roles, FRAUD_ROLE_CARD},     {"debit", &m->bookings, FRAUD_BOOKING_DEBIT},
+        {"credit", &m->bookings, FRAUD_BOOKING_CREDIT}};
     for (size_t i = 0; i < R1_COUNT(rows); i++)
         R1_TRY(load_words(m, rows[i].row, rows[i].words, rows[i].value, err));
     return R1_OK;
@@ -429,8 +426,8 @@ fraud_booking fraud_map_booking(const fraud_map *m, const json_t *message)
     char buf[32];
     if (!m || !map_row(m, FRAUD_F_BOOKING)) return FRAUD_BOOKING_DEBIT;
     const char *word = message_path_word(fraud_map_value(m, message, FRAUD_F_BOOKING), buf);
-    int found = word ? fraud_words_find(&m->bookings, word, FRAUD_BOOKING_UNKNOWN)
-                     : FRAUD_BOOKING_UNKNOWN;
+    int found =
+        word ? fraud_words_find(&m->bookings, word, FRAUD_BOOKING_UNKNOWN) : FRAUD_BOOKING_UNKNOWN;
     return (fraud_booking)found;
 }
 
@@ -439,8 +436,7 @@ bool fraud_map_leaves_out(const fraud_map *m, const json_t *message, r1_err *why
     char word[64];
     if (!m || !json_is_object(message)) return false;
     const char *path = fraud_row_filter_hit(m->filter, message, word), *row = "leave-out";
-    if (!path && m->credits_left_out &&
-        fraud_map_booking(m, message) == FRAUD_BOOKING_CREDIT) {
+    if (!path && m->credits_left_out && fraud_map_booking(m, message) == FRAUD_BOOKING_CREDIT) {
         char buf[32];
         path = map_row(m, FRAUD_F_BOOKING);
         row = "credits";
@@ -448,8 +444,9 @@ bool fraud_map_leaves_out(const fraud_map *m, const json_t *message, r1_err *why
                  message_path_word(fraud_map_value(m, message, FRAUD_F_BOOKING), buf));
     }
     if (!path) return false;
-    (void)r1_err_set(why, R1_E_FORMAT, __FILE__, __LINE__, "%.60s: left out by %.120s, found \"%s\"",
-                     path, r1_options_origin(m->o, row), word);
+    (void)r1_err_set(why, R1_E_FORMAT, __FILE__, __LINE__,
+                     "%.60s: left out by %.120s, found \"%s\"", path, r1_options_origin(m->o, row),
+                     word);
     return true;
 }
 

@@ -41,11 +41,10 @@ typedef struct {
 /* Where the field is read: of a credit, what belongs to one end stands at the other one. */
 static fraud_field read_field(const reading *r, fraud_field f)
 {
-    static const fraud_field ends[][2] = {
-        {FRAUD_F_FROM, FRAUD_F_TO},
-        {FRAUD_F_FROM_ROLE, FRAUD_F_TO_ROLE},
-        {FRAUD_F_FROM_BALANCE_MINOR, FRAUD_F_TO_BALANCE_MINOR},
-        {FRAUD_F_FROM_BALANCE, FRAUD_F_TO_BALANCE}};
+    static const fraud_field ends[][2] = {{FRAUD_F_FROM, FRAUD_F_TO},
+                                          {FRAUD_F_FROM_ROLE, FRAUD_F_TO_ROLE},
+                                          {FRAUD_F_FROM_BALANCE_MINOR, FRAUD_F_TO_BALANCE_MINOR},
+                                          {FRAUD_F_FROM_BALANCE, FRAUD_F_TO_BALANCE}};
     for (size_t i = 0; r->swaps && i < R1_COUNT(ends); i++)
         for (int k = 0; k < 2; k++)
             if (ends[i][k] == f) return ends[i][!k];
@@ -188,7 +187,8 @@ static void read_local(reading *r, const fraud_time_style *style, int64_t *ms)
 {
     fraud_local what = fraud_time_utc(style, ms);
     if (!style->told)
-        fraud_note(r->notes, "%s: expected an offset such as Z or +01:00%s, found none: read as UTC",
+        fraud_note(r->notes,
+                   "%s: expected an offset such as Z or +01:00%s, found none: read as UTC",
                    read_name(r, FRAUD_F_TS), r->map ? ", or the row zone of the mapping file" : "");
     else if (what == FRAUD_LOCAL_TWICE)
         fraud_note(r->notes,

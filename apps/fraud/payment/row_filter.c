@@ -29,7 +29,8 @@ static r1_status row_condition_read(row_condition *c, char *text, r1_err *err)
     c->other = is && !strncmp(is, " is not ", 8);
     const char *words = is ? is + (c->other ? 8 : 4) : NULL;
     if (!words || !fraud_words_add(&c->words, words, strlen(words), 1) || !c->words.n)
-        R1_FAIL(err, R1_E_INVAL, "FIELD is WORD, WORD or FIELD is not WORD, found \"%.100s\"", text);
+        R1_FAIL(err, R1_E_INVAL, "FIELD is WORD, WORD or FIELD is not WORD, found \"%.100s\"",
+                text);
     while (is > text && is[-1] == ' ') is--;
     *is = 0;
     c->path = text + strspn(text, " ");
@@ -80,8 +81,7 @@ const char *fraud_row_filter_hit(const fraud_row_filter *f, const json_t *messag
     for (size_t i = 0; f && i < f->n; i++) {
         size_t places = 1;
         const row_condition *c = &f->condition[i];
-        const char *found =
-            message_path_word(message_path_find(message, c->path, &places), buf);
+        const char *found = message_path_word(message_path_find(message, c->path, &places), buf);
         if (!found || fraud_words_find(&c->words, found, 0) == c->other) continue;
         snprintf(word, 64, "%s", found);
         return c->path;

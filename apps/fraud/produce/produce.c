@@ -261,14 +261,15 @@ static r1_status produce_send_all(r1_producer *p, const r1_options *o, source *s
 static int produce_report(const source *s, bool json)
 {
     const counts *c = &s->c;
-    const char *form = json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, "
-                              "\"late_over_2ms\": %llu, \"worst_late_ms\": "
-                              "%.3f, "
-                              "\"seconds\": %.3f, \"without_key\": %llu, \"faults\": %llu, "
-                              "\"left_out\": %llu}\n"
-                            : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu "
-                              "(worst %.3f ms), %.3f s, %llu without payer and id and so without "
-                              "a key, %llu rows at fault not sent, %llu left out by the mapping file\n";
+    const char *form =
+        json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, "
+               "\"late_over_2ms\": %llu, \"worst_late_ms\": "
+               "%.3f, "
+               "\"seconds\": %.3f, \"without_key\": %llu, \"faults\": %llu, "
+               "\"left_out\": %llu}\n"
+             : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu "
+               "(worst %.3f ms), %.3f s, %llu without payer and id and so without "
+               "a key, %llu rows at fault not sent, %llu left out by the mapping file\n";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of two literals */
     printf(form, (unsigned long long)c->sent, (unsigned long long)c->delivered,

@@ -44,8 +44,8 @@ const r1_option fraud_replay_rows[] = {
     {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = FRAUD_SCORE_MAX,
      .unit = "payments",
      .help = "scored together"},
-    {.name = "precision", .section = "model", .type = R1_OPT_ENUM, .def = "auto", .choices = R1_CLI_PRECISIONS,
-     .help = FRAUD_PRECISION_HELP},
+    {.name = "precision", .section = "model", .type = R1_OPT_ENUM, .def = "auto",
+     .choices = R1_CLI_PRECISIONS, .help = FRAUD_PRECISION_HELP},
     {.name = "keys", .type = R1_OPT_PATH,
      .help = "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys "
              "of working memory, for r1-bench memory"},
@@ -204,18 +204,19 @@ static r1_status replay_fault(replay *r, const fraud_messages_item *item, r1_err
     return replay_refuse(r, item->line, FRAUD_READ_NOTHING, NULL, err);
 }
 
-/* The first one of each kind is shown. */
+/* The first one is shown, all are counted. */
 static void replay_note(replay *r, size_t line, const char *notes)
 {
     if (*notes && !r->noted++) fprintf(stderr, "line %zu: note: %s\n", line, notes);
 }
 
-static r1_status replay_one(replay *r, const fraud_messages_item *item, r1_err *err)
+static r1_status replay_message(replay *r, const fraud_messages_item *item, r1_err *err)
 {
     fraud_payment p;
     uint64_t content;
     char notes[FRAUD_NOTES_BYTES];
-    fraud_reading what = fraud_payment_read(r->map, item->text, item->len, &p, notes, &content, err);
+    fraud_reading what =
+        fraud_payment_read(r->map, item->text, item->len, &p, notes, &content, err);
     if (what == FRAUD_READ_LEFT_OUT) return r->left_out++, R1_OK;
     if (what == FRAUD_READ_PAYMENT && !replay_convert(r, &p, err)) what = FRAUD_READ_UNSCORABLE;
     if (what != FRAUD_READ_NOTHING) replay_note(r, item->line, notes);
@@ -237,7 +238,7 @@ static r1_status replay_run(replay *r, r1_err *err)
         R1_TRY(fraud_messages_next(r->in, &item, err));
         if (item.what == FRAUD_MESSAGES_END) break;
         R1_TRY(item.what == FRAUD_MESSAGES_FAULT ? replay_fault(r, &item, err)
-                                                 : replay_one(r, &item, err));
+                                                 : replay_message(r, &item, err));
     }
     return replay_flush(r, err);
 }

@@ -67,8 +67,8 @@ typedef struct {
 
 /* Lines of a recording. */
 typedef struct {
-    uint64_t n, bad;
-    uint64_t first_bad; /* its line */
+    uint64_t n, bad, left_out; /* left_out: by the mapping file */
+    uint64_t first_bad;        /* its line */
     char why[200];
 } calibration_lines;
 
@@ -184,11 +184,11 @@ static r1_status score_recording(calibration_run *r, FILE *in)
         fraud_slot *slot;
         r1_err why = {0};
         r->of_payments.n++;
-        if (fraud_payment_read(r->parts.map, line, len, &p, NULL, &content, &why) !=
-            FRAUD_READ_PAYMENT) {
+        fraud_reading what = fraud_payment_read(r->parts.map, line, len, &p, NULL, &content, &why);
+        if (what == FRAUD_READ_LEFT_OUT) r->of_payments.left_out++;
+        if (what != FRAUD_READ_PAYMENT && what != FRAUD_READ_LEFT_OUT)
             lines_refuse(&r->of_payments, &why);
-            continue;
-        }
+        if (what != FRAUD_READ_PAYMENT) continue;
         R1_TRY(fraud_engine_apply(r->parts.engine, &p, ++seq, &slot, r->err));
         r1_status st = fraud_engine_score(r->parts.engine, &slot, 1, &result, r->err);
         fraud_slot_release(r->parts.engine, slot);
@@ -345,6 +345,9 @@ static void print_cut(const char *name, const fraud_threshold *c)
 
 static void print_refused(const char *what, const calibration_lines *l)
 {
+    if (l->left_out)
+        printf("note: %llu of %llu lines of %s left out by the mapping file\n",
+               (unsigned long long)l->left_out, (unsigned long long)l->n, what);
     if (!l->bad) return;
     printf("note: %llu of %llu lines of %s refused, the first is line %llu: ",
            (unsigned long long)l->bad, (unsigned long long)l->n, what,

@@ -55,7 +55,8 @@ r1_status fraud_policy_build(fraud_policy **out, const r1_options *o, const frau
     R1_TRY(build_thresholds(&p, o, &c, err));
     memcpy(calibrated_for, c.model, sizeof c.model);
     fraud_map *map = NULL; /* for notes alone: who reads payments by it says what is wrong in it */
-    if (fraud_map_load(&map, r1_options_str(o, "map"), NULL, NULL) == R1_OK) p.map = map;
+    r1_err why;
+    if (fraud_map_load(&map, r1_options_str(o, "map"), NULL, &why) == R1_OK) p.map = map;
     r1_status st = fraud_policy_new(out, &p, err);
     fraud_map_free(map);
     return st;
