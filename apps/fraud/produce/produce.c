@@ -118,8 +118,8 @@ static void source_fault(source *s, const fraud_messages_item *item)
 static bool source_takes(source *s, const fraud_messages_item *item, produced *l)
 {
     r1_err why = {0};
-    bool counts = fraud_payment_key(s->map, item->text, item->len, l->key, &why);
-    if (!counts && !s->as_lines) {
+    bool kept = fraud_payment_key(s->map, item->text, item->len, l->key, &why);
+    if (!kept && !s->as_lines) {
         if (!s->c.left_out++) fprintf(stderr, "line %zu: not sent: %s\n", item->line, why.msg);
         return false;
     }
