@@ -82,7 +82,7 @@ const char *fraud_row_filter_hit(const fraud_row_filter *f, const json_t *messag
         size_t places = 1;
         const row_condition *c = &f->condition[i];
         const char *found = message_path_word(message_path_find(message, c->path, &places), buf);
-        if (!found || fraud_words_find(&c->words, found, 0) == c->other) continue;
+        if (!found || !*found || fraud_words_find(&c->words, found, 0) == c->other) continue;
         snprintf(word, 64, "%s", found);
         return c->path;
     }
