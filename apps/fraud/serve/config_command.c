@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_ROWS_MAX = 96 };
-
 static const r1_option config_own_rows[] = {
     {.name = "since",
      .type = R1_OPT_STRING,
@@ -35,8 +33,8 @@ static const r1_option config_own_rows[] = {
 
 const r1_option *fraud_config_rows(size_t *n)
 {
-    static r1_option rows[CONFIG_ROWS_MAX];
-    *n = fraud_join_rows(rows, CONFIG_ROWS_MAX, config_own_rows, R1_COUNT(config_own_rows));
+    static r1_option rows[FRAUD_JOINED_ROWS_MAX];
+    *n = fraud_join_rows(rows, R1_COUNT(rows), config_own_rows, R1_COUNT(config_own_rows));
     return rows;
 }
 
