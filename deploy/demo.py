@@ -123,6 +123,18 @@ def medical():
         say("   " + p.stdout.strip().replace("\n", "\n   "))
 
 
+def postgres_port():
+    """That of a server which --keep left running; else any, so that no other one is in the way."""
+    folder = os.path.join(RUN, "services", "postgres")
+    pg = os.path.join(ROOT, "deploy/postgres/pg")
+    if not os.path.exists(os.path.join(folder, "port")):
+        return None
+    if run(pg, "status", folder, check=False).returncode:
+        return None
+    with open(os.path.join(folder, "port"), encoding="utf-8") as f:
+        return int(f.read())
+
+
 def main():
     keep, kafka = "--keep" in sys.argv, "--kafka" in sys.argv
     os.makedirs(RUN, exist_ok=True)
@@ -133,7 +145,7 @@ def main():
     shutil.rmtree(
         os.path.join(RUN, "services", "kafka", "node"), ignore_errors=True
     )  # the database is new, so the topics must be
-    s = Services(os.path.join(RUN, "services"), kafka=kafka, port=15432)
+    s = Services(os.path.join(RUN, "services"), kafka=kafka, port=postgres_port())
     try:
         say(f"-- starting PostgreSQL and {'Apache Kafka' if kafka else 'the embedded broker'}")
         s.start_postgres()

@@ -56,6 +56,8 @@ static int config_check(r1_cli_call *call)
         fraud_policy_print_notes(parts->policy, stdout);
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
+        puts("not connected: whether PostgreSQL, the broker and their topics are there was not "
+             "asked; `r1-fraud db status` and `r1-fraud offsets show` ask them");
         const char *currency = r1_options_str(call->opts, "currency");
         printf("currency: %s\n", currency ? currency
                                           : "none is set: the first payment of the stream decides, "
