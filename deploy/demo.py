@@ -90,8 +90,10 @@ def print_rings(s, truth_path):
     alerts = {
         r[0]: r[1:]
         for r in s.sql(
-            "SELECT tx_id, round(score::numeric, 3), coalesce(reasons->0->>'text', '') "
-            "FROM r1.alert ORDER BY apply_seq"
+            "SELECT tx_id, round(score::numeric, 3), coalesce((SELECT x->>'text' "
+            "FROM jsonb_array_elements(reasons) WITH ORDINALITY AS r (x, n) "
+            "WHERE coalesce((x->>'contribution')::float8, 1) > 0 ORDER BY n LIMIT 1), '') "
+            "FROM r1.alert ORDER BY apply_seq"  # the strongest that raises the score
         )
     }
     fraud = set().union(*rings.values()) if rings else set()

@@ -227,6 +227,11 @@ class Port(Base):
             with open(p.log_path, encoding="utf-8") as f:
                 away = [line for line in f if " postgres_away " in line or " commit_retry " in line]
             self.assertLess(len(away), 40)  # one line a second of each at most
+            # Nothing said that PostgreSQL had come back, and a line was "left_out=1" and no more.
+            with open(p.log_path, encoding="utf-8") as f:
+                text = f.read()
+            self.assertRegex(text, r" warn works_again after=\w+ tries=\d+ waited_s=\d")
+            self.assertNotRegex(text, r"left_out=\d+\n")
             self.assertEqual(s.settle(p, 500), 0)
 
     def test_ready_says_which_check_fails(self):
