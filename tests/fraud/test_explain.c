@@ -4,8 +4,8 @@
  * to zero. Then what was seen, as an example each. */
 #include "score/explain.h"
 
-#include "r1_test.h"
 #include "score/sample.h"
+#include "support/r1_test.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -77,6 +77,7 @@ static void random_facts(r1_rng *g, fraud_facts *f)
     f->new_to = !r1_rng_below(g, 3);
     f->age_from_ms = f->new_from ? 0 : (int64_t)some(g, 1e9);
     f->age_to_ms = f->new_to ? 0 : (int64_t)some(g, 1e9);
+    f->age_pair_ms = (int64_t)some(g, 4e9);
     f->new_device = !r1_rng_below(g, 3);
 }
 
@@ -263,10 +264,11 @@ static void test_ends(void)
     fraud_window *day = &x.facts.to[FRAUD_W_1D][1], *month = &x.facts.to[FRAUD_W_28D][1];
     *day = (fraud_window){.n = 12, .distinct = 3};
     *month = (fraud_window){.n = 14, .distinct = 3, .aged = true};
-    x.facts.age_to_ms = 3 * INT64_C(3600000);
+    x.facts.age_to_ms = 3 * INT64_C(3600000); /* too young for a usual day */
+    expect_words(&x, FRAUD_ITEM_RECEIVER, 2, "receiver_profile", "receiver: known for 3.0 hours");
+    x.facts.age_to_ms = 10 * FRAUD_DAY_MS;
     expect_words(&x, FRAUD_ITEM_RECEIVER, 2, "receiver_profile",
-                 "receiver: known for 3.0 hours; about 12 payments in within 1 day, usually 0.5 a "
-                 "day");
+                 "receiver: about 12 payments in within 1 day, usually 1.4 a day");
     expect_words(&x, FRAUD_ITEM_RECEIVER, -2, "receiver_profile",
                  "receiver: payments of 28 days: about 14 in from 3 ends");
     expect_words(&x, FRAUD_ITEM_SENDER, -2, "sender_profile",

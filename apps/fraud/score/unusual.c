@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIGURES_MAX = 12, FIGURE_BYTES = 88, UP = 1, DOWN = -1, USUAL_MIN = 3, YOUNG_DAYS = 7 };
+enum { FIGURES_MAX = 12, FIGURE_BYTES = 88, UP = 1, DOWN = -1, YOUNG_DAYS = 7 };
+enum { USUAL_MIN = 3 };               /* payments, and days, from which on something is usual */
 static const double far_enough = 0.5; /* 1.65 times; what the rules let an amount vary */
 
 typedef struct {
@@ -63,47 +64,60 @@ static void amount_figure(figures *g, double ln_ratio, const char *what)
                fraud_ratio_words(exp(ln_ratio), times), what);
 }
 
-/* The first payment after a silence, beside the usual time between two of them. */
-static void silence_figure(figures *g, double hours, double n_28d, const char *what)
+/* Of 28 days those that an end or a pair is known for; 0: too few to say what is usual. */
+static double usual_days(int64_t age_ms)
 {
-    char since[24], usual[24];
-    const double gap_ms = (double)FRAUD_WINDOW_MS[FRAUD_W_28D] / n_28d, ms = hours * 3600000;
-    if (n_28d >= USUAL_MIN)
-        figure_add(g, log(ms / gap_ms), UP, "first %s for %s, usually one in %s", what,
-                   fraud_span_words(ms, since), fraud_span_words(gap_ms, usual));
+    const double days = (double)age_ms / (double)FRAUD_DAY_MS;
+    return days < USUAL_MIN ? 0 : days < FRAUD_DAYS_28D ? days : FRAUD_DAYS_28D;
 }
 
-static void movement_figures(figures *g, const fraud_window w[FRAUD_N_WINDOW][2], int own,
-                             const float *end)
+/* The first payment after a silence, beside the usual time between two of them. */
+static void silence_figure(figures *g, double ln1p_hours, double n, double days, bool aged,
+                           const char *what)
 {
-    static const char *const way[2] = {"out", "in"};
-    const fraud_window *day = &w[FRAUD_W_1D][own], *month = &w[FRAUD_W_28D][own];
-    char what[24];
-    if (day->n >= 2)
-        figure_add(g, log1p(day->n) - log1p(month->n / FRAUD_DAYS_28D), UP,
-                   "%s%.0f payments %s within %s, usually %.1f a day",
-                   unusual_about(day->aged || month->aged), day->n, way[own],
-                   FRAUD_WINDOW_FIGURES[FRAUD_W_1D], month->n / FRAUD_DAYS_28D);
-    snprintf(what, sizeof what, "payment %s", way[own]);
-    silence_figure(g,
-                   expm1((double)named_column(FRAUD_END_NUM, FRAUD_N_END_NUM, end,
-                                              own ? "since_in" : "since_out")),
-                   month->n, what);
+    char since[24], usual[24];
+    if (n < USUAL_MIN || days <= 0) return;
+    const double gap_ms = days / n * (double)FRAUD_DAY_MS, ms = expm1(ln1p_hours) * 3600000;
+    figure_add(g, log(ms / gap_ms), UP, "first %s for %s, usually one in %s%s", what,
+               fraud_span_words(ms, since), unusual_about(aged), fraud_span_words(gap_ms, usual));
+}
+
+static void burst_figure(figures *g, const fraud_window *day, const fraud_window *month,
+                         double days, const char *way)
+{
+    if (day->n < 2 || days <= 0) return;
+    figure_add(g, log1p(day->n) - log1p(month->n / days), UP,
+               "%s%.0f payments %s within %s, usually %.1f a day",
+               unusual_about(day->aged || month->aged), day->n, way,
+               FRAUD_WINDOW_FIGURES[FRAUD_W_1D], month->n / days);
+}
+
+static double end_column(const fraud_explained *x, int side, const char *name)
+{
+    return (double)named_column(FRAUD_END_NUM, FRAUD_N_END_NUM, x->features->end[side], name);
+}
+
+/* Of its own direction: what a sender pays, what a receiver gets. */
+static void movement_figures(figures *g, const fraud_explained *x, int side)
+{
+    const fraud_facts *f = x->facts;
+    const fraud_window *day = &(side ? f->to : f->from)[FRAUD_W_1D][side],
+                       *month = &(side ? f->to : f->from)[FRAUD_W_28D][side];
+    const double days = usual_days(side ? f->age_to_ms : f->age_from_ms);
+    burst_figure(g, day, month, days, side ? "in" : "out");
+    silence_figure(g, end_column(x, side, side ? "since_in" : "since_out"), month->n, days,
+                   month->aged, side ? "payment in" : "payment out");
     if (month->n >= USUAL_MIN)
-        amount_figure(g,
-                      (double)named_column(FRAUD_END_NUM, FRAUD_N_END_NUM, end,
-                                           own ? "in_over_mean_28d" : "out_over_mean_28d"),
-                      own ? "what it usually gets" : "what it usually pays");
+        amount_figure(g, end_column(x, side, side ? "in_over_mean_28d" : "out_over_mean_28d"),
+                      side ? "what it usually gets" : "what it usually pays");
 }
 
 static void device_figures(figures *g, const fraud_explained *x)
 {
-    const float *end = x->features->end[0];
-    double km = expm1((double)named_column(FRAUD_END_NUM, FRAUD_N_END_NUM, end, "distance"));
-    double share = exp((double)named_column(FRAUD_END_NUM, FRAUD_N_END_NUM, end, "over_balance"));
+    const double km = expm1(end_column(x, 0, "distance")),
+                 share = exp(end_column(x, 0, "over_balance"));
     if (x->facts->new_device) figure_add(g, 1.5, UP, "another device than the last");
-    if (named_column(FRAUD_END_NUM, FRAUD_N_END_NUM, end, "new_country") > 0)
-        figure_add(g, 2, UP, "another country than the last");
+    if (end_column(x, 0, "new_country") > 0) figure_add(g, 2, UP, "another country than the last");
     if (km > 100) figure_add(g, log(km / 50), UP, "%.0f km from the last place", km);
     if (share > 0.8) figure_add(g, 1, UP, "takes %.0f %% of the balance", 100 * share);
 }
@@ -114,7 +128,7 @@ static void end_figures(figures *g, const fraud_explained *x, int side)
     const double age = (double)(side ? f->age_to_ms : f->age_from_ms),
                  young = (double)YOUNG_DAYS * (double)FRAUD_DAY_MS;
     char span[24];
-    movement_figures(g, side ? f->to : f->from, side, x->features->end[side]);
+    movement_figures(g, x, side);
     if (side ? f->new_to : f->new_from)
         figure_add(g, 1.5, UP, "no earlier payment %s is held", side ? "in" : "out");
     else if (age > 0)
@@ -122,7 +136,7 @@ static void end_figures(figures *g, const fraud_explained *x, int side)
     if (!side) device_figures(g, x);
 }
 
-/* " 12 out to 5 ends," of what is not zero. */
+/* "12 out to 5 ends, 3 in from 1 end", of what is not zero. */
 static size_t end_counts(const fraud_window w[2], char *text, size_t cap)
 {
     static const char *const way[2] = {"out to", "in from"};
@@ -130,8 +144,9 @@ static size_t end_counts(const fraud_window w[2], char *text, size_t cap)
     *text = 0;
     for (int d = 0; d < 2; d++)
         if (w[d].n > 0.5 && w[d].distinct > 0.5 && n < cap)
-            n += (size_t)snprintf(text + n, cap - n, "%s%s%.0f %s %.0f ends", n ? ", " : "",
-                                  unusual_about(w[d].aged), w[d].n, way[d], w[d].distinct);
+            n += (size_t)snprintf(text + n, cap - n, "%s%s%.0f %s %.0f end%s", n ? ", " : "",
+                                  unusual_about(w[d].aged), w[d].n, way[d], w[d].distinct,
+                                  w[d].distinct < 1.5 ? "" : "s");
     return n;
 }
 
@@ -147,34 +162,39 @@ static void end_plain(const fraud_explained *x, int side, char *text, size_t cap
 
 /* ---- the other items ---- */
 
+static double pair_column(const fraud_explained *x, const char *name)
+{
+    return (double)named_column(FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM, x->features->pair, name);
+}
+
 static void pair_figures(figures *g, const fraud_explained *x)
 {
     const fraud_facts *f = x->facts;
-    const float *pair = x->features->pair;
     const uint32_t day = f->pair[FRAUD_W_1D];
-    double back = expm1((double)named_column(FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM, pair, "back_28d"));
-    amount_figure(g, (double)named_column(FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM, pair, "over_mean"),
-                  "what this pair usually pays");
+    const double back = expm1(pair_column(x, "back_28d"));
+    amount_figure(g, pair_column(x, "over_mean"), "what this pair usually pays");
     if (day >= 2)
         figure_add(g, log(day), UP, "%u payments of this pair within %s", day,
                    FRAUD_WINDOW_FIGURES[FRAUD_W_1D]);
-    silence_figure(g, expm1((double)named_column(FRAUD_PAIR_NUM, FRAUD_N_PAIR_NUM, pair, "since")),
-                   f->pair_28d, "payment of this pair");
+    silence_figure(g, pair_column(x, "since"), f->pair_28d, usual_days(f->age_pair_ms),
+                   f->pair_aged, "payment of this pair");
     if (back > 0.5)
         figure_add(g, log1p(back), UP, "%.0f payments the other way within %s", back,
                    FRAUD_WINDOW_FIGURES[FRAUD_W_28D]);
 }
 
+static double payment_column(const fraud_explained *x, const char *name)
+{
+    return (double)named_column(FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM, x->features->payment, name);
+}
+
 static void payment_figures(figures *g, const fraud_explained *x)
 {
-    const float *c = x->features->payment;
     const int minute = (int)(x->facts->now % FRAUD_DAY_MS / 60000);
-    if (named_column(FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM, c, "self") > 0)
-        figure_add(g, 2, UP, "from an account to itself");
-    if (named_column(FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM, c, "night") > 0)
+    if (payment_column(x, "self") > 0) figure_add(g, 2, UP, "from an account to itself");
+    if (payment_column(x, "night") > 0)
         figure_add(g, 1, UP, "at night, %02d:%02d UTC", minute / 60, minute % 60);
-    if (named_column(FRAUD_PAYMENT_NUM, FRAUD_N_PAYMENT_NUM, c, "round") >= 3)
-        figure_add(g, 0.6, UP, "a round amount");
+    if (payment_column(x, "round") >= 3) figure_add(g, 0.6, UP, "a round amount");
 }
 
 static void pattern_count(figures *g, double n, double weight, const char *one, const char *more)
