@@ -108,7 +108,7 @@ static void test_options_nearest(void)
         const char *said;
     } cases[] = {
         {"--alerts-per-dy=1", "--alerts-per-dy is not known; did you mean --alerts-per-day?"},
-        {"--Graph", "--Graph is not known; did you mean --graph?"},
+        {"--grph", "--grph is not known; did you mean --graph?"},
         {"--no-grap", "--no-grap is not known; did you mean --no-graph?"},
         {"--rate=1", "--rate is not known; --help lists them"}};
     const char *rest[2];
