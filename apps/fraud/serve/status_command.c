@@ -329,7 +329,7 @@ static void judge_service(json_t *doc, const char *address)
     const char *ours = json_string_value(json_object_get(doc, "log_id")),
                *theirs = json_string_value(json_object_get(s, "log")),
                *owner = json_string_value(json_object_get(s, "owner"));
-    char why[320];
+    char why[400];
     if (!json_object_get(s, "ready") || !ours) return;
     if (!theirs || !*theirs) {
         snprintf(why, sizeof why,
