@@ -253,7 +253,7 @@ static void test_seen(void)
     for (uint64_t i = 0; i < 4; i++) x.features.ref_seq[i] = i > 1 ? i : 1;
     expect_words(&x, FRAUD_ITEM_HISTORY, 3, "history_profile",
                  "last 3 payments of both ends: 3 of them within a day");
-    expect_words(&x, FRAUD_ITEM_TEXT, 1, "text_profile", "no remittance text");
+    expect_words(&x, FRAUD_ITEM_TEXT, 1, "remittance_profile", "no remittance text");
 }
 
 /* A burst, a silence and an account that is new stand out; nothing of it is told of a fall. */
