@@ -68,7 +68,8 @@ def walk(program):
     }
     os.unlink(ini)
     code, out, err = run(program, "db", "status", *by["older"])  # its line begins with the time
-    assert (code, out) == (0, f"{WHERE}schema: up to date\n") and "found=--db expected=--postgres" in err, (
+    done = f"{WHERE}schema: up to date\n"
+    assert (code, out) == (0, done) and "found=--db expected=--postgres" in err, (
         code,
         out,
         err,
