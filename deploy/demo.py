@@ -90,8 +90,10 @@ def print_rings(s, truth_path):
     alerts = {
         r[0]: r[1:]
         for r in s.sql(
-            "SELECT tx_id, round(score::numeric, 3), coalesce(reasons->0->>'text', '') "
-            "FROM r1.alert ORDER BY apply_seq"
+            "SELECT tx_id, round(score::numeric, 3), coalesce((SELECT x->>'text' "
+            "FROM jsonb_array_elements(reasons) WITH ORDINALITY AS r (x, n) "
+            "WHERE coalesce((x->>'contribution')::float8, 1) > 0 ORDER BY n LIMIT 1), '') "
+            "FROM r1.alert ORDER BY apply_seq"  # the strongest that raises the score
         )
     }
     fraud = set().union(*rings.values()) if rings else set()
@@ -123,6 +125,18 @@ def medical():
         say("   " + p.stdout.strip().replace("\n", "\n   "))
 
 
+def postgres_port():
+    """That of a server which --keep left running; else any, so that no other one is in the way."""
+    folder = os.path.join(RUN, "services", "postgres")
+    pg = os.path.join(ROOT, "deploy/postgres/pg")
+    if not os.path.exists(os.path.join(folder, "port")):
+        return None
+    if run(pg, "status", folder, check=False).returncode:
+        return None
+    with open(os.path.join(folder, "port"), encoding="utf-8") as f:
+        return int(f.read())
+
+
 def main():
     keep, kafka = "--keep" in sys.argv, "--kafka" in sys.argv
     os.makedirs(RUN, exist_ok=True)
@@ -133,7 +147,7 @@ def main():
     shutil.rmtree(
         os.path.join(RUN, "services", "kafka", "node"), ignore_errors=True
     )  # the database is new, so the topics must be
-    s = Services(os.path.join(RUN, "services"), kafka=kafka, port=15432)
+    s = Services(os.path.join(RUN, "services"), kafka=kafka, port=postgres_port())
     try:
         say(f"-- starting PostgreSQL and {'Apache Kafka' if kafka else 'the embedded broker'}")
         s.start_postgres()

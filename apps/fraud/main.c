@@ -10,8 +10,9 @@
 
 int main(int argc, char **argv)
 {
-    size_t n_config, n_calibrate;
+    size_t n_config, n_reload, n_calibrate;
     const r1_option *config_rows = fraud_config_rows(&n_config),
+                    *reload_rows = fraud_reload_rows(&n_reload),
                     *calibrate_rows = fraud_calibrate_rows(&n_calibrate);
     const r1_command commands[] = {
         {.name = "serve",
@@ -124,11 +125,12 @@ int main(int argc, char **argv)
          .n_options = n_config,
          .run = fraud_command_config},
         {.name = "reload",
-         .summary = "check rules, lists and thresholds, then ask the running service to take them",
+         .summary = "check rules, lists and thresholds, ask the running service to take them, and "
+                    "wait for its answer",
          .examples = "r1-fraud reload --config fraud.ini",
          .config = true,
-         .options = fraud_serve_rows,
-         .n_options = fraud_serve_n_row,
+         .options = reload_rows,
+         .n_options = n_reload,
          .run = fraud_command_reload},
         {.name = "calibrate",
          .summary = "thresholds for one stream: from a recording or the stored decisions",

@@ -16,9 +16,12 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 COUNT = sum(f.endswith(".sql") for f in os.listdir(os.path.join(ROOT, "schemas/sql")))
 
 
+# Which database it was: a wrong one of several was migrated without a word.
+WORD = dict(word.split("=", 1) for word in PG.split())
+WHERE = f"database {WORD['dbname']} at {WORD['host']} port {WORD['port']}\n"
 # The roles are named where they are new to the cluster, so not for the second program.
 MADE = (
-    "database r1: tables, views and functions in the schema r1\n"
+    f"{WHERE}to be made: tables, views and functions in the schema r1\n"
     f"{COUNT} migrations applied\n"
 )
 
@@ -65,7 +68,8 @@ def walk(program):
     }
     os.unlink(ini)
     code, out, err = run(program, "db", "status", *by["older"])  # its line begins with the time
-    assert (code, out) == (0, "schema: up to date\n") and "found=--db expected=--postgres" in err, (
+    done = f"{WHERE}schema: up to date\n"
+    assert (code, out) == (0, done) and "found=--db expected=--postgres" in err, (
         code,
         out,
         err,
@@ -78,9 +82,9 @@ def check(said):
     assert code == 3 and "run `db migrate`" in err, said["no schema"]
     code, out, err = said["migrate"]
     assert (code, out, err) == (0, MADE, ""), said["migrate"]
-    assert said["again"] == (0, "0 migrations applied\n", ""), said["again"]
+    assert said["again"] == (0, f"{WHERE}0 migrations applied\n", ""), said["again"]
     for name in "status", "environment", "older":
-        assert said[name] == (0, "schema: up to date\n", ""), (name, said[name])
+        assert said[name] == (0, f"{WHERE}schema: up to date\n", ""), (name, said[name])
     for name, code, text in (
         ("both", 2, "found both"),
         ("no verb", 2, 'found ""'),

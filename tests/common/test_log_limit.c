@@ -9,28 +9,34 @@
 /* A trouble that repeats 1,000 times in 2.5 s: three lines, and every other one is counted. */
 static void test_repeated(void)
 {
-    uint64_t left_out = 0, lines = 0, counted = 0, more = 0;
+    uint64_t left_out = 0, lines = 0, counted = 0;
+    r1_log_rest rest;
     for (int64_t us = 0; us < 2500000; us += 2500) {
-        if (!r1_log_admit("away", us, &left_out)) continue;
+        char text[24];
+        snprintf(text, sizeof text, "at %lld", (long long)us);
+        if (!r1_log_admit("away", R1_LOG_ERROR, text, us, &left_out)) continue;
         lines++;
         counted += left_out;
     }
     CU_ASSERT_EQUAL(lines, 3);
-    const char *event = r1_log_left_out(9000000, &more);
-    CU_ASSERT_TRUE(event && !strcmp(event, "away"));
-    CU_ASSERT_EQUAL(lines + counted + more, 1000);
-    CU_ASSERT_TRUE(r1_log_left_out(9900000, &more) == NULL);
+    CU_ASSERT_TRUE_FATAL(r1_log_left_out(9000000, &rest));
+    CU_ASSERT_STRING_EQUAL(rest.event, "away");
+    CU_ASSERT_STRING_EQUAL(rest.text, "at 2497500"); /* seen: a line "left_out=1" and no more */
+    CU_ASSERT_EQUAL(rest.level, R1_LOG_ERROR);
+    CU_ASSERT_EQUAL(lines + counted + rest.n, 1000);
+    CU_ASSERT_FALSE(r1_log_left_out(9900000, &rest));
 }
 
 /* One event does not hold back another. */
 static void test_apart(void)
 {
     uint64_t left_out = 7;
-    CU_ASSERT_TRUE(r1_log_admit("one", 0, &left_out));
+    r1_log_rest rest;
+    CU_ASSERT_TRUE(r1_log_admit("one", R1_LOG_WARN, "a", 0, &left_out));
     CU_ASSERT_EQUAL(left_out, 0);
-    CU_ASSERT_TRUE(r1_log_admit("two", 1, &left_out));
-    CU_ASSERT_FALSE(r1_log_admit("one", 2, &left_out));
-    CU_ASSERT_TRUE(r1_log_left_out(3, &left_out) == NULL); /* not yet a second */
+    CU_ASSERT_TRUE(r1_log_admit("two", R1_LOG_WARN, "b", 1, &left_out));
+    CU_ASSERT_FALSE(r1_log_admit("one", R1_LOG_WARN, "c", 2, &left_out));
+    CU_ASSERT_FALSE(r1_log_left_out(3, &rest)); /* not yet a second */
 }
 
 /* More events than places: still bounded, still said. */
@@ -40,7 +46,7 @@ static void test_full(void)
     char event[24];
     for (int i = 0; i < 500; i++) {
         snprintf(event, sizeof event, "event_%d", i);
-        passed += r1_log_admit(event, 50000000, &left_out);
+        passed += r1_log_admit(event, R1_LOG_WARN, event, 50000000, &left_out);
     }
     CU_ASSERT_TRUE(passed >= 50 && passed <= 64);
 }

@@ -97,6 +97,33 @@ static void test_families(void)
     r1_options_free(o);
 }
 
+/* Settings of a file had "did you mean", options had not. */
+static void test_options_nearest(void)
+{
+    static const r1_option table[] = {
+        {.name = "alerts-per-day", .type = R1_OPT_INT, .help = "alerts"},
+        {.name = "graph", .type = R1_OPT_BOOL, .def = "true", .help = "graph"}};
+    static const struct {
+        char *arg;
+        const char *said;
+    } cases[] = {
+        {"--alerts-per-dy=1", "--alerts-per-dy is not known; did you mean --alerts-per-day?"},
+        {"--grph", "--grph is not known; did you mean --graph?"},
+        {"--no-grap", "--no-grap is not known; did you mean --no-graph?"},
+        {"--rate=1", "--rate is not known; --help lists them"}};
+    const char *rest[2];
+    size_t n;
+    for (size_t i = 0; i < R1_COUNT(cases); i++) {
+        char *argv[] = {cases[i].arg};
+        r1_err err = {0};
+        r1_options *o;
+        R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+        CU_ASSERT_EQUAL(r1_options_parse(o, 1, argv, rest, &n, &err), R1_E_INVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, cases[i].said));
+        r1_options_free(o);
+    }
+}
+
 static void ask_for_nothing(void *ctx)
 {
     static const r1_option table[] = {{.name = "rate", .type = R1_OPT_INT, .help = "rate"}};
@@ -112,4 +139,4 @@ static void test_options_breaks(void)
 }
 
 R1_TEST_MAIN("options", {"options", test_options}, {"families", test_families},
-             {"unknown setting", test_options_breaks})
+             {"the nearest option", test_options_nearest}, {"unknown setting", test_options_breaks})

@@ -63,7 +63,8 @@ class Base(unittest.TestCase):
         path = os.path.join(s.folder, topic + ".jsonl")
         with open(path, "w", encoding="utf-8") as f:
             f.writelines(json.dumps(row) + "\n" for row in rows)
-        s.produce(path, "--topic", topic)
+        create = () if topic == "payments" else ("--create", 1)
+        s.produce(path, "--topic", topic, *create)
 
     def run_once(self, s, *args, name="serve"):
         """Until the topic is read; returns the exit code."""

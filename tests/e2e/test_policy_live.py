@@ -93,10 +93,17 @@ class Policy(unittest.TestCase):
         self.assertIn("rules.txt:1:20: expected allow, review or block",
                       self.command("reload", "--config", ini, code=2))  # fmt: skip
         self.file("rules.txt", 'm: to in list("mules") -> block\nall: amount > 0 -> review\n')
-        self.assertIn("was asked to reload", self.command("reload", "--config", ini))
-        self.logged(p, "reloaded, version ")
+        said = self.command("reload", "--config", ini)
+        self.assertRegex(said, rf"process {p.pid} reloaded, version \S+\n")
+        self.assertNotIn("note: these settings give", said)
+        with open(p.log_path, encoding="utf-8") as f:  # what it says has happened
+            self.assertIn("reloaded, version ", f.read())
         s.produce(self.part(1000, 2000))
         s.wait_for("SELECT count(*) FROM r1.decision", 2000, 60)
+        p.send_signal(signal.SIGSTOP)
+        self.assertIn("found none", self.command("reload", "--config", ini, "--answer-wait", 1,
+                                                 code=1))  # fmt: skip
+        p.send_signal(signal.SIGCONT)
         self.assertEqual(self.end(p), 0)
         self.assertEqual(s.value("SELECT count(DISTINCT config) FROM r1.decision"), "2")
         self.assertEqual(s.value("SELECT count(*) FROM r1.orphan"), "0")
@@ -139,8 +146,13 @@ class Policy(unittest.TestCase):
         self.command("reload", "--config", ini)
         self.logged(p, "reloaded, version ")
         self.file("map.ini", f"[fields]\n{fields}[time]\nformat = iso\n")
-        self.command("reload", "--config", ini)
+        self.assertIn("note: map (the file's contents) have changed and need a restart",
+                      self.command("reload", "--config", ini))  # fmt: skip
         self.logged(p, 'restart_needed settings="map (the file')
+        # What the service alone finds: the command returned 0 when it had asked.
+        self.file("map.ini", "[fields]\nnone = none\n")
+        self.assertRegex(self.command("reload", "--config", ini, code=2),
+                         rf"process {p.pid} refused to reload, version \S+ stays: .*map\.ini")
         self.file("map.ini", f"[fields]\n{fields}[time]\nformat = ms\n")
         s.produce(self.part(400, 800), *topic)
         s.wait_for("SELECT count(*) FROM r1.decision", 800, 60)

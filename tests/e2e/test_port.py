@@ -227,6 +227,11 @@ class Port(Base):
             with open(p.log_path, encoding="utf-8") as f:
                 away = [line for line in f if " postgres_away " in line or " commit_retry " in line]
             self.assertLess(len(away), 40)  # one line a second of each at most
+            # Nothing said that PostgreSQL had come back, and a line was "left_out=1" and no more.
+            with open(p.log_path, encoding="utf-8") as f:
+                text = f.read()
+            self.assertRegex(text, r" warn works_again after=\w+ tries=\d+ waited_s=\d")
+            self.assertNotRegex(text, r"left_out=\d+\n")
             self.assertEqual(s.settle(p, 500), 0)
 
     def test_ready_says_which_check_fails(self):
@@ -698,6 +703,56 @@ class Status(Base):
             dark = self.status(s, None)
             self.assertEqual(dark.returncode, 3)
             self.assertIn("not known  postgres:", dark.stdout)
+
+    def test_whose_it_is(self):
+        """Asked for one database it showed the port of another one's service above its tables; rows
+        of topics that were made anew stood there unmarked, an owner that had stopped as if it were
+        alive, and the reason of a failed connection was cut at its end."""
+        with self.services("whose", partitions=2) as s:
+            self.begin(s)
+            p = s.serve("--model", "none")
+            s.produce(self.path)
+            s.wait_for("SELECT count(*) FROM r1.payment", N)
+            s.sql("INSERT INTO r1.stream_offset (cluster_id, app, topic, partition, next_offset, "
+                  "epoch, owner) VALUES ('older', 'fraud', 'payments', 0, 7, 1, 'gone/1')")
+            self.assertTrue(wait_until(lambda: self.status(s, p.http).returncode == 0))
+            shown = self.status(s, p.http).stdout
+            self.assertNotIn("gone", shown)
+            self.assertEqual(shown.count("\npayments "), 1)
+            self.assertIn("earlier    1 topics that nobody reads on", shown)
+            doc = json.loads(self.status(s, p.http, "--json").stdout)
+            self.assertEqual([r["cluster_id"] for r in doc["earlier"]], ["older"])
+            ours = s.conninfo
+            s.sql("CREATE DATABASE other")
+            s.conninfo = ours.replace("dbname=r1", "dbname=other")
+            s.fresh_schema()
+            other = self.status(s, p.http)
+            s.conninfo = ours
+            self.assertEqual(other.returncode, 3)
+            self.assertIn(f":{p.http}: is of another database\n", other.stdout)
+            self.assertIn("name the port of this one by --http-listen", " ".join(
+                other.stdout.split()))  # fmt: skip
+            self.assertNotIn("runs, ready", other.stdout)
+            self.assertNotIn(f"/{p.pid}\n", other.stdout)
+            self.ended_well(s, p)
+            gone = f"/{p.pid}, which had them, has no connection to this database"
+            self.assertTrue(
+                wait_until(lambda: gone in " ".join(self.status(s, None).stdout.split()), 5),
+                self.status(s, None).stdout,
+            )
+            s.fraud("offsets", "reset", "--to", "beginning", "--why", "test")
+            self.assertIn("no service has taken them since", self.status(s, None).stdout)
+            host = ours.split()[0].removeprefix("host=")
+            link = os.path.join(self.folder, "")
+            link += "l" * (107 - len(link) - len(f"/.s.PGSQL.{s.pg_port}"))
+            os.symlink(host, link)
+            s.conninfo = ours.replace(host, link).replace("dbname=r1", "dbname=" + "long" * 15)
+            lost = self.status(s, None)
+            s.conninfo = ours
+            self.assertEqual(lost.returncode, 3)
+            said = " ".join(lost.stdout.split())
+            self.assertIn("does not exist: create the database, or name another one", said)
+            self.assertLessEqual(max(len(line) for line in lost.stdout.split("\n")), 80)
 
 
 class Letters(Base):

@@ -341,6 +341,17 @@ class Faults(Stream):
             self.assertGreaterEqual(json.loads(p.stdout)["seconds"], 0)
             if not KAFKA:  # the embedded broker chooses the number, and that is said
                 self.assertIn("topic new: expected 6 partitions, found ", p.stderr)
+            for _ in range(2):  # a misspelt topic was made, and its messages were read by nobody
+                p = s.fraud("produce", "--in", self.path, "--topic", "paymnts", check=False)
+                self.assertEqual(p.returncode, 2, p.stderr)
+                self.assertIn('found none; did you mean "payments"? --create N makes', p.stderr)
+            odd = os.path.join(self.folder, "odd.jsonl")
+            with open(odd, "w", encoding="utf-8") as f:
+                f.write('{"value": 12.50}\n' * 2)
+            p = s.fraud("produce", "--in", odd, "--topic", "new", check=False)
+            self.assertEqual(p.returncode, 4, p.stdout + p.stderr)  # it was 0
+            self.assertIn("2 of 2 messages: expected a payer or an id in each", p.stderr)
+            s.fraud("produce", "--in", odd, "--topic", "new", "--as-lines")
             with open(ini, "w", encoding="utf-8") as f:
                 f.write(f"[kafka]\nbrokers = {s.brokers}\nlabels_topic = l\n"
                         "[payments]\nunscorable = review\n")  # fmt: skip

@@ -276,6 +276,7 @@ def secrets(folder):
         ini = write(f"good{i}.ini", text, mode)
         said = run(PROGRAM, "config", "check", "--config", ini, "--model", "none", *args)
         assert said.startswith("configuration: good"), said
+        assert "\nnot connected: whether PostgreSQL" in said, said  # nobody did look
         said += run(PROGRAM, "config", "dump", "--config", ini, *args)
         assert "***" in said and "hunter" not in said, said
         other = write(f"other{i}.ini", text.replace("hunter", "gatherer"), mode)

@@ -246,7 +246,7 @@ static void log_limited(void *ctx, r1_log_level level, const char *event, const 
 {
     uint64_t left_out = 0;
     char line[LOG_BYTES];
-    if (level <= R1_LOG_WARN && !r1_log_admit(event, r1_mono_us(), &left_out)) return;
+    if (level <= R1_LOG_WARN && !r1_log_admit(event, level, text, r1_mono_us(), &left_out)) return;
     snprintf(line, sizeof line, "left_out=%llu %s", (unsigned long long)left_out, text);
     log_sink(ctx, level, event, left_out ? line : text);
 }
@@ -255,11 +255,12 @@ void r1_cli_log_limit(void) { r1_log_set(log_limited, NULL, log_level); }
 
 void r1_cli_log_flush(void)
 {
-    uint64_t left_out;
-    for (const char *e; (e = r1_log_left_out(r1_mono_us(), &left_out));) {
-        char line[32];
-        snprintf(line, sizeof line, "left_out=%llu", (unsigned long long)left_out);
-        log_sink(NULL, R1_LOG_WARN, e, line);
+    r1_log_rest rest;
+    while (r1_log_left_out(r1_mono_us(), &rest)) {
+        char line[64 + R1_LOG_KEPT_BYTES];
+        snprintf(line, sizeof line, "left_out=%llu the last: %s", (unsigned long long)rest.n,
+                 rest.text);
+        log_sink(NULL, rest.level, rest.event, line);
     }
 }
 

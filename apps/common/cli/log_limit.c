@@ -2,6 +2,8 @@
 /* log_limit.c - one place per event, under one mutex. */
 #include "cli/log_limit.h"
 
+#include "text/r1_utf8.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +14,8 @@ static struct {
     pthread_mutex_t lock;
     size_t n;
     struct {
-        char event[EVENT_BYTES];
+        char event[EVENT_BYTES], text[R1_LOG_KEPT_BYTES];
+        r1_log_level level;
         int64_t last_us;
         uint64_t left_out;
     } of[EVENTS_MAX];
@@ -28,7 +31,8 @@ static size_t place_of(const char *event)
     return limit.n++;
 }
 
-bool r1_log_admit(const char *event, int64_t now_us, uint64_t *left_out)
+bool r1_log_admit(const char *event, r1_log_level level, const char *text, int64_t now_us,
+                  uint64_t *left_out)
 {
     pthread_mutex_lock(&limit.lock);
     size_t i = place_of(event);
@@ -39,22 +43,27 @@ bool r1_log_admit(const char *event, int64_t now_us, uint64_t *left_out)
         limit.of[i].last_us = now_us;
     } else {
         limit.of[i].left_out++;
+        limit.of[i].level = level;
+        r1_utf8_clean(limit.of[i].text, R1_LOG_KEPT_BYTES, text);
     }
     pthread_mutex_unlock(&limit.lock);
     return passes;
 }
 
-const char *r1_log_left_out(int64_t now_us, uint64_t *left_out)
+bool r1_log_left_out(int64_t now_us, r1_log_rest *out)
 {
-    const char *event = NULL;
+    bool found = false;
     pthread_mutex_lock(&limit.lock);
-    for (size_t i = 0; i < limit.n && !event; i++) {
+    for (size_t i = 0; i < limit.n && !found; i++) {
         if (!limit.of[i].left_out || now_us - limit.of[i].last_us < APART_US) continue;
-        event = limit.of[i].event;
-        *left_out = limit.of[i].left_out;
+        found = true;
+        out->event = limit.of[i].event;
+        out->level = limit.of[i].level;
+        out->n = limit.of[i].left_out;
+        memcpy(out->text, limit.of[i].text, sizeof out->text);
         limit.of[i].left_out = 0;
         limit.of[i].last_us = now_us;
     }
     pthread_mutex_unlock(&limit.lock);
-    return event;
+    return found;
 }

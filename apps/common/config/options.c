@@ -4,6 +4,7 @@
 #include "config/r1_options.h"
 
 #include "r1_assert.h"
+#include "text/nearest.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -348,6 +349,25 @@ static bool is_switch(const r1_options *o, const char *name)
     return i < o->n && o->table[i].type == R1_OPT_BOOL;
 }
 
+static r1_status unknown_option(const r1_options *o, const char *name, r1_err *err)
+{
+    char meant[160] = "", off[128];
+    bool negative = !strncmp(name, "no-", 3);
+    r1_nearest near = {.found = name}, near_off = {.found = name + 3 * negative};
+    for (size_t i = 0; i < o->n; i++) {
+        r1_nearest_offer(&near, o->table[i].name);
+        if (negative && o->table[i].type == R1_OPT_BOOL)
+            r1_nearest_offer(&near_off, o->table[i].name);
+    }
+    if (near_off.best && (!near.best || near_off.distance < near.distance)) {
+        snprintf(off, sizeof off, "no-%s", near_off.best);
+        near.best = off;
+    }
+    if (near.best) snprintf(meant, sizeof meant, "; did you mean --%s?", near.best);
+    R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known%s%s", name, meant,
+            *meant ? " --help lists all" : "; --help lists them");
+}
+
 /* One argument that starts with "--"; *used tells whether it took the next one as its value. */
 static r1_status parse_one(r1_options *o, const char *arg, const char *next, bool *used,
                            r1_err *err)
@@ -366,7 +386,7 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
         return parse_off(o, name + 3, eq, next, err);
     const char *key;
     if (i == o->n && find_secret(o, name) == o->n && find_many(o, name, &key) == o->n)
-        R1_FAIL(err, R1_E_INVAL, "command line: option --%s is not known; --help lists them", name);
+        return unknown_option(o, name, err);
     if (!eq && !next) R1_FAIL(err, R1_E_INVAL, "command line: option --%s needs a value", name);
     *used = !eq;
     return r1_options_set(o, name, eq ? eq + 1 : next, "command line", err);

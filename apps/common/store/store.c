@@ -320,6 +320,14 @@ const char *r1_store_state(const r1_store *s) { return s->state; }
 
 bool r1_store_pooled(const r1_store *s) { return s->pooled; }
 
+const char *r1_store_where(const r1_store *s, char *text, size_t size)
+{
+    const char *db = PQdb(s->conn), *host = PQhost(s->conn), *port = PQport(s->conn);
+    snprintf(text, size, "%s at %s port %s", db ? db : "?", host && *host ? host : "?",
+             port && *port ? port : "?");
+    return text;
+}
+
 /* ---- statements ---- */
 
 /* Through a pooler each statement brings its settings, in a transaction of its own unless one is

@@ -50,6 +50,8 @@ void r1_store_end_all(void);
 const char *r1_store_state(const r1_store *s);
 const char *r1_store_encoding(const r1_store *s); /* of the database, "UTF8"; until it reconnects */
 bool r1_store_pooled(const r1_store *s);          /* a pooler stands between */
+/* Where the connection leads: "r1 at /run/postgresql port 5432". Returns text. */
+const char *r1_store_where(const r1_store *s, char *text, size_t size);
 
 /* Whether libpq takes conninfo, and the environment's values where it has none: its form, ports,
  * and the values that are words of a list. R1_E_INVAL where it does not. Makes no connection. */

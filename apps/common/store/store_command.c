@@ -58,14 +58,14 @@ static r1_status store_announce(r1_store *s, const char *dir, r1_err *err)
     if (r1_store_migrated(s, dir, &why) != R1_E_AGAIN) return R1_OK;
     r1_rows *r;
     R1_TRY(r1_store_query(s,
-                          "SELECT current_database(), (SELECT string_agg(n, ', ') FROM "
+                          "SELECT string_agg(n, ', ') FROM "
                           "unnest(ARRAY['r1_fraud_writer', 'r1_medical_writer', 'r1_reader']) n "
-                          "WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = n))",
+                          "WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = n)",
                           0, NULL, &r, err));
-    printf("database %s: tables, views and functions in the schema r1\n", r1_rows_text(r, 0, 0));
-    if (r1_rows_text(r, 0, 1))
+    puts("to be made: tables, views and functions in the schema r1");
+    if (r1_rows_text(r, 0, 0))
         printf("roles, which the whole cluster shares and none of which may log in: %s\n",
-               r1_rows_text(r, 0, 1));
+               r1_rows_text(r, 0, 0));
     r1_rows_free(r);
     return R1_OK;
 }
@@ -73,6 +73,8 @@ static r1_status store_announce(r1_store *s, const char *dir, r1_err *err)
 static r1_status store_migrate(r1_store *s, const char *dir, r1_err *err)
 {
     size_t applied = 0;
+    char where[256];
+    printf("database %s\n", r1_store_where(s, where, sizeof where));
     R1_TRY(store_announce(s, dir, err));
     R1_TRY(r1_store_migrate(s, dir, &applied, err));
     printf("%zu migrations applied\n", applied);
@@ -85,7 +87,8 @@ static r1_status store_status(r1_store *s, const char *dir, r1_err *err)
     r1_err why = *err;
     if (st == R1_E_AGAIN) R1_FAIL(err, st, "%s: run `db migrate`", why.msg);
     R1_TRY(st);
-    puts("schema: up to date");
+    char where[256];
+    printf("database %s\nschema: up to date\n", r1_store_where(s, where, sizeof where));
     return R1_OK;
 }
 

@@ -134,18 +134,30 @@ static size_t connect_occurs(const char *text, const char *what)
     return n;
 }
 
+/* The first line of libpq's text. Of a long one the end is kept, where the reason stands: the path
+ * of a socket or the name of a host comes before it. */
+static const char *connect_reason(const char *text, char *out, size_t size)
+{
+    enum { HEAD = 60 };
+    size_t len = strcspn(text, "\n");
+    if (len < size)
+        snprintf(out, size, "%.*s", (int)len, text);
+    else
+        snprintf(out, size, "%.*s...%.*s", HEAD, text, (int)(size - HEAD - 4),
+                 text + len - (size - HEAD - 4));
+    return out;
+}
+
 /* A failure is final only where a single server said so: among several, another may come back. */
 static r1_status connect_failed(const char *text, r1_err *err)
 {
-    enum { TEXT_MAX = 180 };
-    char code[8];
+    char code[8], reason[240];
     connect_sqlstate(text, code);
     const r1_state_row *row = r1_state_of(*code ? code : "08006");
     bool one = connect_occurs(text, "connection to server") <= 1;
     bool final = row->kind != R1_STATE_TRANSIENT && one;
-    int len = (int)strcspn(text, "\n");
-    r1_err_set(err, R1_E_DB, __FILE__, __LINE__, "connecting to PostgreSQL: %.*s%s%s",
-               len < TEXT_MAX ? len : TEXT_MAX, text, *row->remedy ? ": " : "", row->remedy);
+    r1_err_set(err, R1_E_DB, __FILE__, __LINE__, "connecting to PostgreSQL: %s%s%s",
+               connect_reason(text, reason, sizeof reason), *row->remedy ? ": " : "", row->remedy);
     if (err) err->retriable = !final;
     return R1_E_DB;
 }

@@ -2,9 +2,11 @@
 /* producer.c - idempotent, acks=all; delivery reports are counted, so a caller can prove what
  * arrived. */
 #include "stream/stream_internal.h"
+#include "text/nearest.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct r1_producer {
     rd_kafka_t *rk;
@@ -160,6 +162,25 @@ r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1
     if (!code) rd_kafka_poll(p->rk, 1000);
     if (t) rd_kafka_topic_destroy(t);
     return code ? r1_stream_fail(code, "asking the broker for the topic", err) : R1_OK;
+}
+
+r1_status r1_producer_knows(r1_producer *p, const char *topic, int timeout_ms, r1_err *err)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(p->rk, 1, NULL, &md, timeout_ms);
+    if (code) return r1_stream_fail(code, "asking the broker for its topics", err);
+    r1_nearest near = {.found = topic};
+    bool known = false;
+    char meant[96];
+    for (int i = 0; i < md->topic_cnt && !known; i++) {
+        known = !strcmp(md->topics[i].topic, topic);
+        r1_nearest_offer(&near, md->topics[i].topic);
+    }
+    r1_nearest_text(&near, meant, sizeof meant); /* before the names go */
+    rd_kafka_metadata_destroy(md);
+    if (known) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "topic %.80s: expected one that the broker has, found none%s", topic,
+            meant);
 }
 
 void r1_producer_poll(r1_producer *p) { rd_kafka_poll(p->rk, 0); }

@@ -193,6 +193,9 @@ void r1_producer_forget(r1_producer *p);
  * librdkafka does in the background and which holds back the first messages: without this an
  * open loop would measure the client's start. */
 r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1_err *err);
+/* R1_E_INVAL where the broker has no such topic: many brokers would make one of any name that a
+ * message asks for. The text names the nearest that it has. */
+r1_status r1_producer_knows(r1_producer *p, const char *topic, int timeout_ms, r1_err *err);
 void r1_producer_poll(r1_producer *p);
 r1_status r1_producer_flush(r1_producer *p, int timeout_ms, r1_err *err);
 uint64_t r1_producer_delivered(const r1_producer *p);

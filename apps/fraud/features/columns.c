@@ -541,6 +541,9 @@ void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same,
     f->bucket[i] = (uint8_t)((role * HISTORY_BANDS + band) * 2 + same);
 }
 
+int fraud_bucket_band(uint8_t bucket) { return bucket / 2 % HISTORY_BANDS; }
+bool fraud_bucket_same(uint8_t bucket) { return bucket % 2; }
+
 /* clang-format off */
 #define EVENT_NUMBERS(X)                               \
     X("amount",   (float)(ln_of(v->edge->ln) - v->ln_unit)) \

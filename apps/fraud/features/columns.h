@@ -74,6 +74,9 @@ void fraud_features_history(const fraud_state *s, uint32_t from, uint32_t to, fr
  * new payment's other end. */
 void fraud_features_ref(const fraud_state *s, uint64_t seq, int role, bool same, uint64_t handle,
                         fraud_features *f);
+/* What a reference's bucket says: its age, 0 within a day to 3 beyond 28 days; `same`. */
+int fraud_bucket_band(uint8_t bucket);
+bool fraud_bucket_same(uint8_t bucket);
 /* The columns of payment seq as an event. */
 void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_EVENT_NUM],
                           int32_t cat[FRAUD_N_EVENT_CAT]);

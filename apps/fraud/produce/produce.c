@@ -4,7 +4,11 @@
  * that intended time. Late sends are counted, never forgiven.
  *
  * The key is the payer's account, so Kafka keeps the order of each account; without one it is the
- * message's id; without both there is none, which is counted. */
+ * message's id; without both there is none. Such a message is no payment that can be decided, so it
+ * is counted, told, and in the exit code, but where --as-lines asks for any line.
+ *
+ * A topic that the broker has not is refused: one that is misspelt would be made, and nobody would
+ * read what was sent. --create makes one. */
 #include "payment/message_file.h"
 #include "payment/payment_map.h"
 #include "serve/kafka_settings.h"
@@ -25,7 +29,7 @@ const r1_option fraud_produce_rows[] = {
      .section = "kafka",
      .type = R1_OPT_STRING,
      .def = "payments",
-     .help = "topic that gets the messages"},
+     .help = "topic that gets the messages; the broker must have it, or see --create"},
     {.name = "in",
      .type = R1_OPT_PATH,
      .help = "messages, as of check: JSON lines, one JSON array or CSV; -: standard input"},
@@ -78,7 +82,7 @@ const r1_option fraud_produce_rows[] = {
 };
 const size_t fraud_produce_n_row = R1_COUNT(fraud_produce_rows);
 
-enum { FAULTS_SHOWN = 12, AHEAD_BYTES = 256 << 20 };
+enum { FAULTS_SHOWN = 12, AHEAD_BYTES = 256 << 20, ANSWER_MS = 15000 };
 
 typedef struct {
     char *text; /* owned, where it was read ahead */
@@ -280,7 +284,30 @@ static int produce_report(const source *s, bool json)
     char hint[256];
     if (!json) fraud_messages_notes(s->in, stdout);
     if (*fraud_messages_hint(s->in, hint, sizeof hint)) fprintf(stderr, "%s\n", hint);
-    return c->failed || c->faults || c->delivered != c->sent ? R1_EXIT_PARTIAL : R1_EXIT_OK;
+    bool odd = c->keyless && !s->as_lines;
+    if (odd)
+        fprintf(stderr,
+                "%llu of %llu messages: expected a payer or an id in each, found neither, so their "
+                "order is not kept and they cannot be decided: r1-fraud check --in FILE%s says "
+                "what they lack\n",
+                (unsigned long long)c->keyless, (unsigned long long)c->sent,
+                s->map ? " --map MAP" : "");
+    return odd || c->failed || c->faults || c->delivered != c->sent ? R1_EXIT_PARTIAL : R1_EXIT_OK;
+}
+
+/* That the topic is there, or is made. */
+static r1_status produce_topic(r1_producer *p, const r1_stream_opts *opts, const r1_options *o,
+                               r1_err *err)
+{
+    const char *topic = r1_options_str(o, "topic");
+    int n = (int)r1_options_int(o, "create");
+    if (n) return r1_topic_create(opts, topic, n, ANSWER_MS, err);
+    r1_status st = r1_producer_knows(p, topic, ANSWER_MS, err);
+    if (st != R1_E_INVAL) return st;
+    r1_err why = *err;
+    bool asks = why.msg[0] && why.msg[strlen(why.msg) - 1] == '?';
+    R1_FAIL(err, R1_E_INVAL, "%s%s --create N makes it with N partitions", why.msg,
+            asks ? "" : ";");
 }
 
 int fraud_command_produce(r1_cli_call *call)
@@ -305,10 +332,8 @@ int fraud_command_produce(r1_cli_call *call)
                                        r1_options_bool(o, "as-lines"), r1_cli_stopped, err);
     if (st == R1_OK) st = fraud_map_load(&map, r1_options_str(o, "map"), stderr, err);
     s.map = map;
-    if (st == R1_OK && r1_options_int(o, "create"))
-        st = r1_topic_create(&opts, r1_options_str(o, "topic"), (int)r1_options_int(o, "create"),
-                             15000, err);
     if (st == R1_OK) st = r1_producer_new(&p, &opts, err);
+    if (st == R1_OK) st = produce_topic(p, &opts, o, err);
     if (st == R1_OK) st = produce_send_all(p, o, &s, err);
     int code = st == R1_OK || s.c.sent ? produce_report(&s, r1_options_bool(o, "json")) : 0;
     r1_producer_free(p);

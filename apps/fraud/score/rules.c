@@ -3,6 +3,7 @@
 #include "score/rules.h"
 
 #include "r1_assert.h"
+#include "score/span_words.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -76,16 +77,17 @@ static void rule_payment(const fraud_facts *f, rules_sum *r)
     const fraud_window *w = &f->from[FRAUD_W_28D][0];
     if (w->n < 3) return;
     double mean = w->ln / w->n / 1024, z = (double)f->ln / 1024 - mean;
-    char since[48];
+    char since[48], times[16] = "";
+    if (r->reason) fraud_ratio_words(exp(z), times);
     add_fact(r, ITEM_PAYMENT, rules_clamp(0.7 * (z - 0.5), -0.5, 1.8), "amount_unusual",
-             "amount %.2f %s is %.1f times the sender's usual %s%.2f of %s%s", f->amount,
-             f->currency, exp(z), rules_about(w->aged), exp(mean), FRAUD_WINDOW_WORDS[FRAUD_W_28D],
+             "amount %.2f %s is %s times the sender's usual %s%.2f of %s%s", f->amount, f->currency,
+             times, rules_about(w->aged), exp(mean), FRAUD_WINDOW_WORDS[FRAUD_W_28D],
              rules_known_since(r, f, f->from_since, FRAUD_W_28D, since));
 }
 
 static void rule_sender(const fraud_facts *f, rules_sum *r)
 {
-    char since[48];
+    char since[48], ago[24] = "";
     const fraud_window *day = &f->from[FRAUD_W_1D][0], *in = &f->from[FRAUD_W_1D][1];
     if (day->distinct >= 3)
         add_fact(r, ITEM_SENDER, rules_clamp(0.35 * (day->distinct - 2.0), 0, 2), "sender_fan_out",
@@ -93,10 +95,10 @@ static void rule_sender(const fraud_facts *f, rules_sum *r)
                  day->distinct, FRAUD_WINDOW_WORDS[FRAUD_W_1D],
                  rules_known_since(r, f, f->from_since, FRAUD_W_1D, since));
     double share = in->sum > 0 ? f->amount * 100 / in->sum : 0;
-    if (share > 0.6 && share < 1.1 && f->since_in_ms >= 0)
-        add_fact(r, ITEM_SENDER, 1.3, "pass_through",
-                 "passes on %s%.0f %% of what came in %.1f hours before", rules_about(in->aged),
-                 100 * share, (double)f->since_in_ms / 3600000);
+    if (share <= 0.6 || share >= 1.1 || f->since_in_ms < 0) return;
+    if (r->reason) fraud_span_words((double)f->since_in_ms, ago);
+    add_fact(r, ITEM_SENDER, 1.3, "pass_through", "passes on %s%.0f %% of what came in %s before",
+             rules_about(in->aged), 100 * share, ago);
 }
 
 static void rule_receiver(const fraud_facts *f, rules_sum *r)
@@ -155,12 +157,14 @@ static void rule_graph(const fraud_facts *facts, const fraud_finding *finding, s
         [FRAUD_TYPOLOGY_FAN_OUT] = 0.7,        [FRAUD_TYPOLOGY_SCATTER_GATHER] = 2.4,
         [FRAUD_TYPOLOGY_GATHER_SCATTER] = 2.4, [FRAUD_TYPOLOGY_BIPARTITE] = 2.4,
         [FRAUD_TYPOLOGY_STACK] = 2.4};
+    char span[24] = "";
     for (size_t i = 0; i < n_finding; i++) {
         const fraud_finding *f = &finding[i];
+        if (r->reason) fraud_span_words((double)(f->ts_last - f->ts_first), span);
         add_fact(r, ITEM_GRAPH, weight[f->typology], fraud_typology_name(f->typology),
-                 "closes a %s of %u accounts over %.2f %s within %.1f days",
+                 "closes a %s of %u accounts over %.2f %s within %s",
                  fraud_typology_name(f->typology), f->n_account, (double)f->amount_minor / 100,
-                 facts->currency, (double)(f->ts_last - f->ts_first) / (double)FRAUD_DAY_MS);
+                 facts->currency, span);
     }
 }
 

@@ -16,7 +16,6 @@
 #include <time.h>
 
 enum {
-    CALIBRATE_ROWS_MAX = 96,
     CALIBRATE_PAYMENTS_MAX = 20000000,
     /* Below these the thresholds are noted as weak: a week has each day once, and the highest
      * percent of a thousand payments is ten. */
@@ -54,9 +53,9 @@ static const r1_option calibrate_own_rows[] = {
 
 const r1_option *fraud_calibrate_rows(size_t *n)
 {
-    static r1_option rows[CALIBRATE_ROWS_MAX];
+    static r1_option rows[FRAUD_JOINED_ROWS_MAX];
     *n =
-        fraud_join_rows(rows, CALIBRATE_ROWS_MAX, calibrate_own_rows, R1_COUNT(calibrate_own_rows));
+        fraud_join_rows(rows, R1_COUNT(rows), calibrate_own_rows, R1_COUNT(calibrate_own_rows));
     return rows;
 }
 

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_ROWS_MAX = 96 };
-
 static const r1_option config_own_rows[] = {
     {.name = "since",
      .type = R1_OPT_STRING,
@@ -35,8 +33,8 @@ static const r1_option config_own_rows[] = {
 
 const r1_option *fraud_config_rows(size_t *n)
 {
-    static r1_option rows[CONFIG_ROWS_MAX];
-    *n = fraud_join_rows(rows, CONFIG_ROWS_MAX, config_own_rows, R1_COUNT(config_own_rows));
+    static r1_option rows[FRAUD_JOINED_ROWS_MAX];
+    *n = fraud_join_rows(rows, R1_COUNT(rows), config_own_rows, R1_COUNT(config_own_rows));
     return rows;
 }
 
@@ -58,6 +56,8 @@ static int config_check(r1_cli_call *call)
         fraud_policy_print_notes(parts->policy, stdout);
         printf("configuration: good, model %s, %s\n", fraud_engine_model_name(parts->engine),
                fraud_policy_text(parts->policy));
+        puts("not connected: whether PostgreSQL, the broker and their topics are there was not "
+             "asked; `r1-fraud db status` and `r1-fraud offsets show` ask them");
         const char *currency = r1_options_str(call->opts, "currency");
         printf("currency: %s\n", currency ? currency
                                           : "none is set: the first payment of the stream decides, "

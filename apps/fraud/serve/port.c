@@ -160,12 +160,19 @@ static void page_livez(void *ctx, const r1_http_request *q, r1_http_answer *a)
                           loop.found));
 }
 
+/* With the log that it serves, so that `r1-fraud status` asks no other service than it means. */
 static void page_readyz(void *ctx, const r1_http_request *q, r1_http_answer *a)
 {
+    struct fraud_port *p = ctx;
     json_t *found = json_object();
+    char log_id[sizeof p->shown->log_id];
     (void)q;
-    bool ready = port_ready(ctx, found);
-    answer_json(a, ready, json_pack("{s:b, s:o}", "ready", (int)ready, "checks", found));
+    bool ready = port_ready(p, found);
+    pthread_mutex_lock(&p->lock);
+    memcpy(log_id, p->shown->log_id, sizeof log_id);
+    pthread_mutex_unlock(&p->lock);
+    answer_json(a, ready,
+                json_pack("{s:b, s:s, s:o}", "ready", (int)ready, "log", log_id, "checks", found));
 }
 
 /* Under page_lock. The text is made of a copy: nobody waits for it but its readers. */

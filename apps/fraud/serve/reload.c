@@ -4,6 +4,7 @@
 
 #include "decide/calibration.h"
 #include "serve/policy_build.h"
+#include "serve/reload_answer.h"
 #include "serve/settings.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct fraud_reload {
     bool running;
     atomic_bool ready;        /* the thread has ended: what follows is the reading thread's again */
     const fraud_parts *parts; /* read by the thread: what no reload changes */
+    int64_t began_us;         /* monotonic: when the reload in hand began to read */
     r1_options *fresh;
     fraud_rates *rates;
     bool takes_rates; /* rates are to go in the place of the old ones */
@@ -176,13 +178,33 @@ static void *reload_read(void *arg)
 
 /* ---- the reading thread ---- */
 
+/* Whoever asked by `r1-fraud reload` waits for it. */
+static void reload_tell(const fraud_reload *r, bool taken, const char *text)
+{
+    r1_err err = {0};
+    fraud_reload_answer a = {.taken = taken, .pid = getpid(), .began_us = r->began_us};
+    snprintf(a.version, sizeof a.version, "%s", fraud_policy_version(r->parts->policy));
+    snprintf(a.text, sizeof a.text, "%s", text);
+    if (fraud_reload_tell(r1_options_str(r->parts->o, "pid-file"), &a, &err) != R1_OK)
+        r1_log(R1_LOG_WARN, "reload_untold", "error=\"%s\"", err.msg);
+}
+
+static void reload_refuse(fraud_reload *r, const char *why)
+{
+    r->refused++;
+    fprintf(stderr, "r1-fraud serve: reload refused, version %s stays: %s\n",
+            fraud_policy_version(r->parts->policy), why);
+    reload_tell(r, false, why);
+}
+
 static void reload_begin(fraud_reload *r, const fraud_parts *parts)
 {
     atomic_store(&r->ready, false);
     r->parts = parts;
     r->takes_rates = false;
+    r->began_us = r1_mono_us();
     r->running = pthread_create(&r->thread, NULL, reload_read, r) == 0;
-    if (!r->running) fprintf(stderr, "r1-fraud serve: reload refused: no thread for it\n");
+    if (!r->running) reload_refuse(r, "no thread for it");
 }
 
 static void reload_take(fraud_reload *r, fraud_parts *parts)
@@ -215,10 +237,9 @@ static void reload_end(fraud_reload *r, fraud_parts *parts)
         if (*r->waits)
             r1_log(R1_LOG_WARN, "restart_needed", "settings=\"%s\" have changed and need a restart",
                    r->waits);
+        reload_tell(r, true, r->waits);
     } else {
-        r->refused++;
-        fprintf(stderr, "r1-fraud serve: reload refused, version %s stays: %s\n",
-                fraud_policy_version(parts->policy), r->err.msg);
+        reload_refuse(r, r->err.msg);
     }
     reload_clear(r);
 }
@@ -269,6 +290,7 @@ r1_status fraud_pid_file(const r1_options *o, r1_err *err)
         close(fd);
         R1_FAIL(err, R1_E_INVAL, "pid-file: %s: %s", path, strerror(errno));
     }
+    fraud_reload_forget(path);
     return R1_OK;
 }
 
@@ -298,23 +320,57 @@ static r1_status reload_signal(const char *path, pid_t *pid, r1_err *err)
     return R1_OK;
 }
 
+/* Asks, and says what came of it. version: what these settings give. */
+static r1_status reload_ask(const r1_options *o, const char *version, r1_err *err)
+{
+    const char *path = r1_options_str(o, "pid-file");
+    fraud_reload_answer a;
+    int64_t asked_us = r1_mono_us();
+    pid_t pid = 0;
+    R1_TRY(reload_signal(path, &pid, err));
+    R1_TRY(fraud_reload_await(path, pid, asked_us, r1_options_int(o, "answer-wait"), &a, err));
+    if (!a.taken)
+        R1_FAIL(err, R1_E_INVAL, "process %ld refused to reload, version %s stays: %s", (long)pid,
+                a.version, a.text);
+    printf("process %ld reloaded, version %s\n", (long)pid, a.version);
+    if (strcmp(a.version, version) != 0)
+        printf("note: these settings give version %s: that process runs with others, by its own "
+               "command line, environment or file\n",
+               version);
+    if (*a.text) printf("note: %s have changed and need a restart\n", a.text);
+    return R1_OK;
+}
+
+static const r1_option reload_own_rows[] = {
+    {.name = "answer-wait",
+     .type = R1_OPT_INT,
+     .def = "30",
+     .min = 1,
+     .max = 3600,
+     .unit = "s",
+     .help = "time for the service to answer; a refusal ends with 2, no answer in time with 1"},
+};
+
+const r1_option *fraud_reload_rows(size_t *n)
+{
+    static r1_option rows[FRAUD_JOINED_ROWS_MAX];
+    *n = fraud_join_rows(rows, R1_COUNT(rows), reload_own_rows, R1_COUNT(reload_own_rows));
+    return rows;
+}
+
 /* First the check, so that a fault is told here and not in the service's log alone. */
 int fraud_command_reload(r1_cli_call *call)
 {
     fraud_policy *policy = NULL;
     fraud_rates *rates = NULL;
     char calibrated_for[FRAUD_MODEL_NAME_BYTES];
-    pid_t pid = 0;
     r1_status st = fraud_rates_load(&rates, r1_options_str(call->opts, "rates"),
                                     r1_options_str(call->opts, "currency"), &call->err);
     if (st == R1_OK)
         st = fraud_policy_build(&policy, call->opts, rates, calibrated_for, &call->err);
     if (st == R1_OK) {
         fraud_policy_print_notes(policy, stdout);
-        st = reload_signal(r1_options_str(call->opts, "pid-file"), &pid, &call->err);
-        if (st == R1_OK)
-            printf("process %ld was asked to reload, version %s\n", (long)pid,
-                   fraud_policy_version(policy));
+        st = reload_ask(call->opts, fraud_policy_version(policy), &call->err);
     }
     fraud_policy_free(policy);
     fraud_rates_free(rates);

@@ -9,6 +9,8 @@
  * (3) A refused reload keeps the old policy and says why. Settings that need a restart are named,
  *     and so are the mapping file and the model where their contents have changed.
  * (4) Decisions hold the policy that made them; its version is written with the first of them.
+ * (5) With a pid-file, what came of it stands beside that file (reload_answer.h), where
+ *     `r1-fraud reload` waits for it.
  *
  * Owns:    the thread and what it has made. Threads: the reading thread's.
  * Errors:  those of the files go to the log. */

@@ -8,7 +8,7 @@
 
 /* An error of the stream that librdkafka mends by itself is logged. Any other ends the service,
  * with what an operator does about it. */
-static r1_status serve_tolerate(r1_status st, r1_err *err)
+static r1_status serve_tolerate(server *s, r1_status st, r1_err *err)
 {
     if (st == R1_E_TIMEOUT) return R1_OK;
     if (st != R1_E_STREAM) return st;
@@ -17,7 +17,17 @@ static r1_status serve_tolerate(r1_status st, r1_err *err)
         R1_FAIL(err, R1_E_STREAM, "%s. " FRAUD_OFFSETS_REMEDY, why.msg);
     }
     r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
+    if (!s->away_us) s->away_us = r1_mono_us();
     return R1_OK;
+}
+
+/* A message has come. */
+static void serve_reads(server *s)
+{
+    if (!s->away_us) return;
+    r1_log(R1_LOG_WARN, "reads_again", "after=broker_away waited_s=%.1f",
+           (double)(r1_mono_us() - s->away_us) / 1e6);
+    s->away_us = 0;
 }
 
 enum { EAGER = 16 }; /* payments that are worth a batch while more are due */
@@ -57,12 +67,14 @@ static r1_status serve_step(server *s, r1_err *err)
 {
     fraud_record *r = NULL;
     r1_status st = s->share ? R1_OK : step_wait(s, &r, err);
-    R1_TRY(serve_tolerate(st, err));
+    R1_TRY(serve_tolerate(s, st, err));
     batch *b = fraud_scores_hand(s->scores);
+    if (r) serve_reads(s);
     if (r) R1_TRY(fraud_serve_accept(s, b, r, (fraud_topic)r->message.topic, err));
     R1_TRY(fraud_port_serve(s, b, err)); /* first: a backlog of the topic fills every batch */
     st = s->share ? step_share(s, b, err) : r ? step_read(s, b, err) : R1_OK;
-    R1_TRY(serve_tolerate(st, err));
+    if (s->share && b->n) serve_reads(s);
+    R1_TRY(serve_tolerate(s, st, err));
     return fraud_scores_offer(s->scores, err);
 }
 
@@ -91,7 +103,7 @@ static r1_status serve_turns(server *s, r1_err *err)
     while (!r1_cli_stopped() && !serve_idle(s)) {
         R1_TRY(serve_turn(s, err));
         r1_status st = s->share ? fraud_share_turn(s, err) : fraud_serve_watch(s, err);
-        R1_TRY(serve_tolerate(st, err));
+        R1_TRY(serve_tolerate(s, st, err));
         R1_TRY(serve_step(s, err));
         R1_TRY(fraud_writer_status(s->writer, err));
     }

@@ -1166,6 +1166,7 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
     v->in_flight = fraud_queue_in_flight(s->parts.queue);
     snprintf(v->owner, sizeof v->owner, "%s", s->ledger.owner);
     snprintf(v->cluster, sizeof v->cluster, "%s", s->ledger.cluster);
+    snprintf(v->log_id, sizeof v->log_id, "%s", s->log.log_id);
     snprintf(v->model, sizeof v->model, "%s", s->parts.model);
     snprintf(v->model_name, sizeof v->model_name, "%s", fraud_engine_model_name(s->parts.engine));
     snprintf(v->schema, sizeof v->schema, "%016llx",

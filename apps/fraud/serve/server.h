@@ -44,6 +44,7 @@ typedef struct {
     uint64_t time_suspect;    /* of those apart, for their date */
     uint64_t labels_odd_time; /* applied, although their date cannot be believed */
     int64_t last_message_us;  /* monotonic */
+    int64_t away_us;          /* monotonic: since when the broker fails; 0: it does not */
     int64_t http_next;        /* offset of the next payment of POST /v1/decide */
     fraud_rebuilt rebuilt;
     fraud_reload *reload;

@@ -29,8 +29,10 @@ extern const r1_option fraud_serve_rows[];
 extern const size_t fraud_serve_n_row;
 
 /* The rows of serve, and own ones behind them. Returns how many. */
+enum { FRAUD_JOINED_ROWS_MAX = 96 };
 size_t fraud_join_rows(r1_option *rows, size_t max, const r1_option *own, size_t n_own);
 const r1_option *fraud_config_rows(size_t *n);
+const r1_option *fraud_reload_rows(size_t *n);
 const r1_option *fraud_calibrate_rows(size_t *n);
 
 /* Commands of the streaming side, for the program's table. */

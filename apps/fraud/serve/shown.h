@@ -31,6 +31,7 @@ typedef struct {
     int32_t n_partition[FRAUD_N_TOPIC];
     int64_t high[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX]; /* next offset of the broker; -1: unknown */
     char owner[96], cluster[64];
+    char log_id[64]; /* of the database's log; "": not known yet */
     char model[64], model_name[64], schema[20], config[64];
     double price[FRAUD_SHOWN_PRICES]; /* bytes; serve/price.h */
     const char *price_part[FRAUD_SHOWN_PRICES];

@@ -6,6 +6,7 @@
 #include "serve/settings.h"
 #include "store/store.h"
 #include "text/r1_utf8.h"
+#include "write/ledger.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -29,21 +30,47 @@ const size_t fraud_status_n_row = R1_COUNT(fraud_status_rows);
 
 /* ---- what PostgreSQL knows: one row a section ---- */
 
+/* Rows of the cluster and topics of the log, in their newest incarnation, are current: the others
+ * are of topics that were made anew, or of an earlier broker, and nobody reads on from them. */
+#define STREAM_ROWS                                                                                \
+    "SELECT s.*, coalesce(s.incarnation = max(s.incarnation) OVER (PARTITION BY s.cluster_id, "    \
+    "s.topic) AND (l.app IS NULL OR s.cluster_id = l.cluster_id AND s.topic IN (l.payments, "      \
+    "l.labels, '" FRAUD_HTTP_TOPIC_NAME "')), false) AS current "                                  \
+    "FROM r1.stream_offset s LEFT JOIN r1.log_owner l USING (app) WHERE s.app = 'fraud'"
+
+/* Connections of a service: by the names that it gives them, or by the one name that the settings
+ * give to all. */
+#define SERVICE_SESSIONS                                                                           \
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND (application_name IN "    \
+    "('r1-fraud', 'r1-fraud writer', 'r1-fraud keeper', 'r1-fraud watch', 'r1-fraud lease') OR "   \
+    "pid <> pg_backend_pid() AND application_name = current_setting('application_name') AND "      \
+    "application_name <> '" STATUS_NAME "')"
+#define STATUS_NAME "r1-fraud status"
+
 /* Each gives one JSON text. A table with a long history is asked by an index, and gives up after
  * the time-out. */
 static const struct {
     const char *section, *sql;
 } questions[] = {
-    /* Of several processes each that lives has its row, so another owner has left. */
+    {"log_id", "SELECT to_json(applied_at::text) FROM r1.schema_migration WHERE version = 2"},
+    /* Of several processes each that lives has its row, so another owner has left. One that works
+     * alone has connections. */
     {"stream", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT topic, count(*) AS partitions, "
                "o.owner, max(epoch) AS epoch, sum(next_offset)::bigint AS next_offset, cluster_id, "
+               "max(incarnation) AS incarnation, "
                "round(extract(epoch FROM now() - max(updated_at)))::bigint AS moved_s, "
                "coalesce(max(m.until) <= now(), EXISTS (SELECT FROM r1.sequencer WHERE app = "
-               "'fraud')) AS gone, CASE WHEN max(m.until) <= now() THEN "
-               "round(extract(epoch FROM now() - max(m.until)))::bigint END AS gone_s "
-               "FROM r1.stream_offset o LEFT JOIN r1.member m ON m.app = o.app AND "
-               "m.owner = o.owner WHERE o.app = 'fraud' GROUP BY topic, o.owner, cluster_id "
+               "'fraud') OR NOT EXISTS (" SERVICE_SESSIONS ")) AS gone, "
+               "CASE WHEN max(m.until) <= now() THEN "
+               "round(extract(epoch FROM now() - max(m.until)))::bigint END AS gone_s, "
+               "o.owner !~ '/[0-9]+$' AS by_hand "
+               "FROM (" STREAM_ROWS ") o LEFT JOIN r1.member m ON m.app = 'fraud' AND "
+               "m.owner = o.owner WHERE current GROUP BY topic, o.owner, cluster_id "
                "ORDER BY topic, o.owner) q"},
+    {"earlier", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT topic, cluster_id, incarnation, "
+                "count(*) AS partitions, sum(next_offset)::bigint AS next_offset, "
+                "max(updated_at) AS moved_at FROM (" STREAM_ROWS ") o WHERE NOT current "
+                "GROUP BY topic, cluster_id, incarnation ORDER BY moved_at DESC) q"},
     {"members", "SELECT coalesce(json_agg(q), '[]') FROM (SELECT owner, version, waits, owned, "
                 "round(extract(epoch FROM now() - since))::bigint AS up_s FROM r1.member "
                 "WHERE app = 'fraud' AND until > now() ORDER BY since, owner) q"},
@@ -106,7 +133,7 @@ static void ask_postgres(json_t *doc, const r1_options *o)
     r1_err err = {0};
     r1_status st = r1_store_conninfo(o, &conninfo, &err);
     r1_store_end_with_signal();
-    if (st == R1_OK) st = r1_store_open(&s, conninfo, "r1-fraud status", &err);
+    if (st == R1_OK) st = r1_store_open(&s, conninfo, STATUS_NAME, &err);
     if (st == R1_OK) st = r1_store_query(s, "SET statement_timeout = '5s'", 0, NULL, NULL, &err);
     if (st != R1_OK) not_known(doc, "postgres", err.msg);
     for (size_t i = 0; st == R1_OK && i < R1_COUNT(questions); i++) ask_section(doc, s, i);
@@ -295,19 +322,68 @@ static void ask_service(json_t *doc, const char *address)
     json_object_set_new(doc, "service", out);
 }
 
+/* Whose process answered: its numbers beside the tables of another database would mislead. */
+static void judge_service(json_t *doc, const char *address)
+{
+    json_t *s = json_object_get(doc, "service");
+    const char *ours = json_string_value(json_object_get(doc, "log_id")),
+               *theirs = json_string_value(json_object_get(s, "log")),
+               *owner = json_string_value(json_object_get(s, "owner"));
+    char why[400];
+    if (!json_object_get(s, "ready") || !ours) return;
+    if (!theirs || !*theirs) {
+        snprintf(why, sizeof why,
+                 "the process at %.60s does not say yet which database it serves%s", address,
+                 theirs ? "" : ": it is of an earlier version");
+        not_known(doc, "database of the service", why);
+        return;
+    }
+    if (!strcmp(ours, theirs)) return;
+    json_object_set_new(s, "other_database", json_true());
+    snprintf(why, sizeof why,
+             "expected a process of this database, whose log was made at %.40s, found at %.60s "
+             "%.60s of another one, whose log was made at %.40s: name the port of this one by "
+             "--http-listen",
+             ours, address, owner ? owner : "one", theirs);
+    not_known(doc, "service", why);
+}
+
 /* ---- the screen ---- */
 
-/* A line of at most WIDTH columns; text of others is cleaned on its way. */
+enum { INDENT = 11 };
+
+/* How many bytes of text fit into room columns: up to a blank where there is one. */
+static size_t screen_fits(const char *text, size_t room)
+{
+    char part[WIDTH + 1];
+    if (strlen(text) <= room) return strlen(text);
+    size_t n = r1_utf8_clean(part, room + 1, text), at = n;
+    while (at > room / 2 && text[at] != ' ') at--;
+    return text[at] == ' ' ? at : n;
+}
+
+/* Lines of at most WIDTH columns: what does not fit goes on below. Text of others is cleaned on its
+ * way. */
 R1_PRINTF(1, 2) static void screen_line(const char *format, ...)
 {
-    char line[512], clean[512];
+    char line[1024], clean[1024], part[WIDTH + 1];
     va_list ap;
     va_start(ap, format);
     vsnprintf(line, sizeof line, format, ap);
     va_end(ap);
-    r1_utf8_clean(clean, WIDTH + 1, line);
-    r1_utf8_print(stdout, clean);
-    putchar('\n');
+    r1_utf8_clean(clean, sizeof clean, line);
+    const char *at = clean;
+    int indent = 0;
+    do {
+        size_t n = screen_fits(at, WIDTH - (size_t)indent);
+        snprintf(part, sizeof part, "%.*s", (int)n, at);
+        printf("%*s", indent, "");
+        r1_utf8_print(stdout, part);
+        putchar('\n');
+        at += n;
+        at += strspn(at, " ");
+        indent = INDENT;
+    } while (*at);
 }
 
 static const char *status_text(json_t *o, const char *key)
@@ -404,8 +480,9 @@ static void screen_service(json_t *doc)
 {
     json_t *s = json_object_get(doc, "service");
     char age[24], memory[24], snapshot[24], p99[32];
-    if (!json_object_get(s, "ready")) {
-        screen_line("service    %s: not known", status_text(s, "http"));
+    if (!json_object_get(s, "ready") || json_object_get(s, "other_database")) {
+        screen_line("service    %s: %s", status_text(s, "http"),
+                    json_object_get(s, "ready") ? "is of another database" : "not known");
         return;
     }
     json_t *phase = json_object_get(json_object_get(s, "checks"), "phase");
@@ -434,14 +511,32 @@ static void screen_service(json_t *doc)
 }
 
 /* An owner that has left, and since when: nobody else has taken its partitions yet. */
-static void screen_gone(json_t *x)
+static void screen_gone(json_t *x, bool shared)
 {
     char age[24];
     double gone_s = status_number(x, "gone_s");
     if (!json_is_true(json_object_get(x, "gone"))) return;
-    screen_line("  gone     %s, which had them, %s%s", status_text(x, "owner"),
-                isnan(gone_s) ? "is none of those that live" : "left ",
-                isnan(gone_s) ? "" : age_text(gone_s, age));
+    if (json_is_true(json_object_get(x, "by_hand")))
+        screen_line("  gone     set by %s; no service has taken them since",
+                    status_text(x, "owner"));
+    else if (!isnan(gone_s))
+        screen_line("  gone     %s, which had them, left %s", status_text(x, "owner"),
+                    age_text(gone_s, age));
+    else
+        screen_line("  gone     %s, which had them, %s", status_text(x, "owner"),
+                    shared ? "is none of those that live" : "has no connection to this database");
+}
+
+/* What nobody reads on from, in one line. */
+static void screen_earlier(json_t *doc)
+{
+    json_t *all = json_object_get(doc, "earlier"), *x = json_array_get(all, 0);
+    if (!x) return;
+    screen_line(
+        "earlier    %zu topics that nobody reads on: made anew, of another cluster or log; last "
+        "%s, incarnation %s, up to offset %s: --json lists them",
+        json_array_size(all), status_text(x, "topic"), status_count(x, "incarnation"),
+        status_count(x, "next_offset"));
 }
 
 static void screen_stream(json_t *doc)
@@ -456,8 +551,9 @@ static void screen_stream(json_t *doc)
                     status_count(x, "partitions"), status_count(x, "epoch"),
                     status_count(x, "next_offset"), age_text(status_number(x, "moved_s"), age),
                     json_is_true(json_object_get(x, "gone")) ? "-" : status_text(x, "owner"));
-        screen_gone(x);
+        screen_gone(x, json_is_object(json_object_get(doc, "sequencer")));
     }
+    screen_earlier(doc);
 }
 
 /* Where several processes share the stream: who of them sequences. */
@@ -581,6 +677,7 @@ int fraud_command_status(r1_cli_call *call)
     if (!doc) return R1_EXIT_FAILED;
     if (address && *address) ask_service(doc, address);
     ask_postgres(doc, call->opts);
+    judge_service(doc, address);
     if (r1_options_bool(call->opts, "json"))
         json_dumpf(doc, stdout, JSON_INDENT(2)), putchar('\n');
     else

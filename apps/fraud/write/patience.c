@@ -6,7 +6,15 @@
 
 enum { FIRST_MS = 5, LONGEST_MS = 1000, SAY_EVERY_US = 1000000 };
 
-void fraud_patience_reset(fraud_patience *p) { p->next_ms = 0; }
+void fraud_patience_reset(fraud_patience *p)
+{
+    if (p->event)
+        r1_log(R1_LOG_WARN, "works_again", "after=%s tries=%llu waited_s=%.1f", p->event,
+               (unsigned long long)p->tries, (double)(r1_mono_us() - p->since_us) / 1e6);
+    p->event = NULL;
+    p->tries = 0;
+    p->next_ms = 0;
+}
 
 int fraud_patience_next(fraud_patience *p)
 {
@@ -19,6 +27,9 @@ int fraud_patience_next(fraud_patience *p)
 void fraud_patience_say(fraud_patience *p, const char *event, const char *what, const r1_err *err)
 {
     int64_t now = r1_mono_us();
+    if (!p->event) p->since_us = now;
+    p->event = event;
+    p->tries++;
     if (p->said_us && now - p->said_us < SAY_EVERY_US) {
         p->unsaid++;
         return;
