@@ -4,7 +4,7 @@
 #include "cli_medical.h"
 #include "files/outputs.h"
 #include "print/med_put.h"
-#include "report/med_report.h"
+#include "report/med_interchange.h"
 #include "store/store_command.h"
 #include "write/med_write.h"
 
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 typedef struct {
     r1_cli_call *call;
@@ -24,6 +25,7 @@ typedef struct {
     FILE *table; /* a row for each record; NULL: there is one record alone */
     char *rows;
     size_t n_row_bytes;
+    char date[16]; /* that files of other programs name as their own */
 } report_job;
 
 /* One record on its way. */
@@ -42,38 +44,85 @@ static r1_status report_write_text(char *text, const char *path, r1_err *err)
     return st;
 }
 
-static r1_status report_write_json(const med_report *r, const char *path, r1_err *err)
+/* Takes j. */
+static r1_status report_write_tree(json_t *j, const char *path, r1_err *err)
 {
-    json_t *j = NULL;
-    R1_TRY(med_report_json(r, true, &j, err));
     char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(j);
     if (!text) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
     return report_write_text(text, path, err);
 }
 
-static r1_status report_write_html(const med_report *r, const char *path, r1_err *err)
+static r1_status report_write_json(const med_report *r, const char *date, const char *path,
+                                   r1_err *err)
+{
+    json_t *j = NULL;
+    (void)date;
+    R1_TRY(med_report_json(r, true, &j, err));
+    return report_write_tree(j, path, err);
+}
+
+static r1_status report_write_packet(const med_report *r, const char *date, const char *path,
+                                     r1_err *err)
+{
+    json_t *j = NULL;
+    R1_TRY(med_report_phenopacket(r, date, &j, err));
+    return report_write_tree(j, path, err);
+}
+
+static r1_status report_write_fhir(const med_report *r, const char *date, const char *path,
+                                   r1_err *err)
+{
+    json_t *j = NULL;
+    R1_TRY(med_report_fhir(r, date, &j, err));
+    return report_write_tree(j, path, err);
+}
+
+static r1_status report_write_table(const med_report *r, const char *date, const char *path,
+                                    r1_err *err)
 {
     char *text = NULL;
+    (void)date;
+    R1_TRY(med_report_table(r, &text, err));
+    return report_write_text(text, path, err);
+}
+
+static r1_status report_write_pdf(const med_report *r, const char *date, const char *path,
+                                  r1_err *err)
+{
+    (void)date;
+    return med_report_pdf(r, path, err);
+}
+
+static r1_status report_write_html(const med_report *r, const char *date, const char *path,
+                                   r1_err *err)
+{
+    char *text = NULL;
+    (void)date;
     R1_TRY(med_report_html(r, &text, err));
     return report_write_text(text, path, err);
 }
 
-static r1_status report_write_plain(const med_report *r, const char *path, r1_err *err)
+static r1_status report_write_plain(const med_report *r, const char *date, const char *path,
+                                    r1_err *err)
 {
     char *text = NULL;
+    (void)date;
     R1_TRY(med_report_text(r, &text, err));
     return report_write_text(text, path, err);
 }
 
 static const struct {
     const char *name, *ending;
-    r1_status (*write)(const med_report *r, const char *path, r1_err *err);
+    r1_status (*write)(const med_report *r, const char *date, const char *path, r1_err *err);
 } report_formats[] = {
     {"html", "html", report_write_html},
-    {"pdf", "pdf", med_report_pdf},
+    {"pdf", "pdf", report_write_pdf},
     {"json", "json", report_write_json},
     {"text", "txt", report_write_plain},
+    {"phenopacket", "phenopacket.json", report_write_packet},
+    {"fhir", "fhir.json", report_write_fhir},
+    {"tsv", "tsv", report_write_table},
 };
 
 /* DIR/STEM.report.ENDING */
@@ -105,7 +154,9 @@ static r1_status report_check_formats(const char *formats, r1_err *err)
             known = known || (strlen(report_formats[i].name) == len &&
                               memcmp(f, report_formats[i].name, len) == 0);
         if (!known)
-            R1_FAIL(err, R1_E_INVAL, "format \"%.*s\", expected html, pdf, json or text",
+            R1_FAIL(err, R1_E_INVAL,
+                    "format \"%.*s\", expected html, pdf, json, text, "
+                    "phenopacket, fhir or tsv",
                     (int)(len < 60 ? len : 60), f);
         f += len + (f[len] == ',');
     }
@@ -121,7 +172,7 @@ static r1_status report_write_all(const report_job *j, const report_record *r, r
         if (!report_wants(r1_options_str(o, "format"), report_formats[i].name)) continue;
         R1_TRY(report_path(path, r1_options_str(o, "out"), r->input->stem, report_formats[i].ending,
                            err));
-        R1_TRY(report_formats[i].write(r->report, path, err));
+        R1_TRY(report_formats[i].write(r->report, j->date, path, err));
         if (!j->table) med_put(stdout, MED_TEXT_LINE, "%s\n", path);
     }
     return R1_OK;
@@ -158,10 +209,29 @@ static r1_status report_check_all(const report_job *j, r1_err *err)
     return R1_OK;
 }
 
+/* --date, or today in UTC. */
+static r1_status report_date(report_job *j, r1_err *err)
+{
+    const char *given = r1_options_str(j->call->opts, "date");
+    time_t now = (time_t)(r1_time_us() / 1000000);
+    struct tm tm;
+    if (!given) {
+        gmtime_r(&now, &tm);
+        strftime(j->date, sizeof j->date, "%Y-%m-%d", &tm);
+        return R1_OK;
+    }
+    const char *end = strptime(given, "%Y-%m-%d", &tm);
+    if (strlen(given) != 10 || !end || *end)
+        R1_FAIL(err, R1_E_INVAL, "--date: expected a day as 2026-11-30, found \"%.20s\"", given);
+    snprintf(j->date, sizeof j->date, "%s", given);
+    return R1_OK;
+}
+
 static r1_status report_open(report_job *j, r1_err *err)
 {
     const r1_options *o = j->call->opts;
     R1_TRY(report_check_formats(r1_options_str(o, "format"), err));
+    R1_TRY(report_date(j, err));
     R1_TRY(cli_inputs_read(&j->in, j->call->rest, j->call->n_rest, err));
     R1_TRY(report_check_all(j, err));
     if (j->in.many && !(j->table = open_memstream(&j->rows, &j->n_row_bytes)))
@@ -341,7 +411,9 @@ const r1_option cli_report_rows[] = {
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
     {.name = "format", .section = "medical", .type = R1_OPT_STRING, .def = "html,pdf,json,text",
-     .help = "any of html, pdf, json, text"},
+     .help = "any of html, pdf, json, text, phenopacket, fhir, tsv"},
+    {.name = "date", .type = R1_OPT_STRING,
+     .help = "day that phenopacket and FHIR name as their own, as 2026-11-30 (default: today)"},
     {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
      .help = "folder for NAME.report.html, .pdf, .json and .txt, after the name of each record; "
              "several records get summary.tsv beside them"},
