@@ -101,8 +101,9 @@ ROOMS_INSIDE = {
         "report": ["anchors", "notes", "ontology", "print", "rank"],
         "eval": ["notes", "ontology", "print", "rank"],
         "train": ["eval", "ontology", "rank"],
+        "probes": ["ontology", "rank", "train"],
         "write": ["report"],
-        ".": ["eval", "notes", "ontology", "print", "rank", "report", "train", "write"],
+        ".": ["eval", "notes", "ontology", "print", "probes", "rank", "report", "train", "write"],
     },
 }
 BANNED = {
