@@ -20,7 +20,7 @@
 #include "rank/med_rank.h"
 
 enum { MED_PROBE_LIST = 50 };
-/* A finding is typical from this frequency on, if diseases have it clearly less often on average. */
+/* A finding is typical from this frequency on, if on average diseases have it less often. */
 #define MED_PROBE_TYPICAL 0.3f
 
 /* Ranks a case: fills list (room for MED_PROBE_LIST) and n. */

@@ -190,7 +190,7 @@ static void take_findings(med_ranker *r, const med_case *c)
     }
 }
 
-/* Marks what the case denies. What it denies of an observed finding, or above one, is not denied. */
+/* Marks what the case denies. A denial of an observed finding, or of one above it, is none. */
 static void rank_mark_denied(med_ranker *r, const med_case *c)
 {
     for (uint32_t i = 0; i < c->n_excluded; i++) {

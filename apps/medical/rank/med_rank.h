@@ -32,8 +32,8 @@
 #include "ontology/med_kb.h"
 
 enum { MED_QUERY_MAX = 64, MED_CANDIDATES_MAX = 512 };
-/* What a denial makes of a frequency of 1. Findings that every patient of other publications had are
- * observed in two thirds of the mentions of a case; those of nine in ten, in four fifths. */
+/* What a denial makes of a frequency of 1. Findings that every patient of other publications had
+ * are observed in two thirds of the mentions of a case; those of nine in ten, in four fifths. */
 #define MED_DENIED_SURE 0.8f
 typedef enum { MED_SEX_UNKNOWN = 0, MED_SEX_FEMALE, MED_SEX_MALE } med_sex;
 
@@ -127,17 +127,17 @@ r1_status med_rank(med_ranker *r, med_candidate *out, uint32_t max, uint32_t *n,
 /* Candidates of another case (for instance one with one finding more), scored and sorted anew. */
 void med_rescore(med_ranker *r, med_candidate *list, uint32_t n);
 /* The findings of the case under one disease; match holds n_observed entries. excluded holds
- * n_excluded: what that denial takes from the candidate's logit, <= 0. They add up to `denied`: what
- * several denials cover is told at the first of them. */
+ * n_excluded: what that denial takes from the candidate's logit, <= 0. They add up to `denied`:
+ * what several denials cover is told at the first of them. */
 void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *excluded);
 /* How the findings fit each disease of a list: match[k * n_observed + i] is finding i under
  * list[k]. */
 void med_explain_list(med_ranker *r, const med_candidate *list, uint32_t n, med_match *match);
 /* Whether a disease has a profile once the case's own publication is left out. */
 bool med_covered(med_ranker *r, uint32_t disease);
-/* The last word. On entry logit is what the observed findings, sex and age say, with "none of these"
- * at 0. Their softmax is the probability without denials. Each disease's is then multiplied by
- * exp(denied), and what is lost goes to "none of these": so a denial raises no disease, not even
+/* The last word. On entry logit is what the observed findings, sex and age say, with "none of
+ * these" at 0. Their softmax is the probability without denials. Each disease's is then multiplied
+ * by exp(denied), and what is lost goes to "none of these": so a denial raises no disease, not even
  * one that has the finding less often than another. On return logit holds the denials too, and the
  * list is sorted by it, equal ones by score, then by number. Returns the probability of none. */
 float med_posterior(med_candidate *list, uint32_t n);

@@ -9,9 +9,10 @@
  *   typical   what the disease usually shows and the record does not report (table)
  *   against   sex, age, profile of a parent, Orphanet group (table)
  *
- * R1 gives the calibrated logit, with "none of these" at 0; med_posterior adds the denials. R1 reads
- * nothing of them: published lists of excluded findings are the columns of the disease's own table,
- * so that it would learn a denial as a sign of the disease. Training writes the very same samples.
+ * R1 gives the calibrated logit, with "none of these" at 0; med_posterior adds the denials. R1
+ * reads nothing of them: published lists of excluded findings are the columns of the disease's own
+ * table, so that it would learn a denial as a sign of the disease. Training writes the very same
+ * samples.
  *
  * Owns:    session, working memory, scratch. Borrows model and knowledge base.
  * Threads: one per re-ranker. */

@@ -426,7 +426,7 @@ static r1_status report_assemble(work *w, const char *title, r1_err *err)
     r->sex = report_sex[w->notes.sex];
     r->words = w->notes.n_word;
     r->sentences = w->notes.n_sentence;
-    r->confident = w->n_list && first > w->none && first >= MED_CONFIDENT_MIN;
+    r->confident = w->n_list && w->list[0].logit > 0 && first >= MED_CONFIDENT_MIN;
     r->none_of_these = (double)w->none;
     r->age_years = (double)w->notes.age_years;
     r->ranked_by = w->judge->x ? w->judge->model : MED_WORDS_LIKELIHOOD;
