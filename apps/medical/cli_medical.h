@@ -5,6 +5,7 @@
 #define CLI_MEDICAL_H
 
 #include "cli/r1_cli.h"
+#include "documents/med_document.h"
 #include "rank/med_rerank.h"
 
 #include <jansson.h>
@@ -41,8 +42,8 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err);
 /* What --precision says, R1_PRECISION_F32 or R1_PRECISION_INT8. */
 r1_precision cli_precision(const r1_cli_call *call);
 void cli_close_r1(cli_r1 *r1);
-/* A record from a file, or from standard input ("-"); malloc'ed. */
-r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err);
+/* A record from a file, or from standard input ("-"). Free it. */
+r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
 
 /* clang-format off */
 #define CLI_KB_OPTION                                                                              \

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
+static r1_status read_bytes(const char *path, char **text, size_t *len, r1_err *err)
 {
     if (strcmp(path, "-") != 0) return r1_file_read(path, MED_RECORD_BYTES_MAX, text, len, err);
     size_t cap = 1u << 16, n = 0;
@@ -30,6 +30,17 @@ r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
     *text = p;
     *len = n;
     return R1_OK;
+}
+
+r1_status cli_read_document(const char *path, med_document *d, r1_err *err)
+{
+    char *bytes = NULL;
+    size_t len = 0;
+    R1_TRY(read_bytes(path, &bytes, &len, err));
+    r1_status st =
+        med_document_read(d, strcmp(path, "-") == 0 ? "standard input" : path, bytes, len, err);
+    free(bytes);
+    return st;
 }
 
 /* What annotate prints of one finding: a row of the table, or an object. */
@@ -80,8 +91,7 @@ static r1_status print_mentions_json(const med_kb *kb, const med_notes *n, r1_er
 typedef struct {
     med_kb *kb;
     med_lexicon *lex;
-    char *text;
-    size_t len;
+    med_document document;
 } notes_job;
 
 static r1_status notes_open(const r1_cli_call *call, notes_job *j, r1_err *err)
@@ -94,7 +104,7 @@ static int notes_close(notes_job *j, r1_status st)
 {
     med_lexicon_free(j->lex);
     med_kb_free(j->kb);
-    free(j->text);
+    med_document_free(&j->document);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
@@ -103,13 +113,19 @@ static r1_status annotate(r1_cli_call *call, notes_job *j, r1_err *err)
     const char *path = call->n_rest ? call->rest[0] : "-";
     med_notes notes;
     r1_status st = R1_OK;
-    R1_TRY(cli_read_text(path, &j->text, &j->len, err));
+    R1_TRY(cli_read_document(path, &j->document, err));
     R1_TRY(notes_open(call, j, err));
-    R1_TRY(med_notes_read(&notes, j->lex, j->kb, path, j->text, j->len, err));
+    st = med_document_notes(&j->document, j->lex, j->kb, path, &notes, err);
+    if (st != R1_OK) {
+        med_notes_free(&notes);
+        return st;
+    }
     if (r1_options_bool(call->opts, "json"))
         st = print_mentions_json(j->kb, &notes, err);
     else
         print_mentions(j->kb, &notes);
+    for (uint32_t i = 0; i < j->document.n_note; i++)
+        med_put(stderr, MED_TEXT_LINE, "note: %s\n", j->document.note[i]);
     med_notes_free(&notes);
     return st;
 }

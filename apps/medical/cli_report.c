@@ -15,10 +15,9 @@ typedef struct {
     med_lexicon *lex;
     med_ranker *ranker;
     cli_r1 r1;
-    char *text;
-    size_t len;
+    med_document document;
+    med_notes notes;
     med_report *report;
-    med_report_timing timing;
 } report_job;
 
 /* Takes text. */
@@ -109,7 +108,7 @@ static r1_status report_check_files(const r1_options *o, const char *record, r1_
 
 static r1_status report_open(r1_cli_call *call, report_job *j, const char *path, r1_err *err)
 {
-    R1_TRY(cli_read_text(path, &j->text, &j->len, err));
+    R1_TRY(cli_read_document(path, &j->document, err));
     R1_TRY(cli_open_kb(call, &j->kb, err));
     R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
@@ -122,7 +121,7 @@ static r1_status report_store(const r1_cli_call *call, const report_job *j, r1_e
     const char *conninfo = NULL;
     R1_TRY(r1_store_conninfo(call->opts, &conninfo, err));
     if (!conninfo) return R1_OK;
-    R1_TRY(med_write_report(conninfo, j->report, j->text, j->len, &written, err));
+    R1_TRY(med_write_report(conninfo, j->report, j->document.text, j->document.len, &written, err));
     printf("%s\n", written ? "rows written" : "rows were there already");
     return R1_OK;
 }
@@ -134,14 +133,20 @@ static r1_status report_run(r1_cli_call *call, report_job *j, r1_err *err)
     R1_TRY(report_check_files(o, path, err));
     R1_TRY(report_open(call, j, path, err));
     med_judge judge = {j->ranker, j->r1.reranker, j->r1.judge, r1_options_bool(o, "anchors")};
-    R1_TRY(med_report_make(j->kb, j->lex, &judge, base ? base + 1 : path, j->text, j->len,
-                           &j->report, &j->timing, err));
-    int64_t t0 = r1_mono_us();
+    int64_t began = r1_mono_us();
+    R1_TRY(med_document_notes(&j->document, j->lex, j->kb, path, &j->notes, err));
+    int64_t read = r1_mono_us();
+    const med_report_record record = {base ? base + 1 : path,
+                                      &j->notes,
+                                      {(const char *const *)j->document.note, j->document.n_note}};
+    R1_TRY(med_report_make(j->kb, &judge, &record, &j->report, err));
+    int64_t ranked = r1_mono_us();
     R1_TRY(report_write_all(j->report, r1_options_str(o, "format"), r1_options_str(o, "out"), err));
     R1_TRY(report_store(call, j, err));
     if (r1_options_bool(o, "timings"))
-        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n", j->timing.read_ms,
-               j->timing.rank_ms, (double)(r1_mono_us() - t0) / 1e3);
+        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n",
+               (double)(read - began) / 1e3, (double)(ranked - read) / 1e3,
+               (double)(r1_mono_us() - ranked) / 1e3);
     return R1_OK;
 }
 
@@ -154,7 +159,8 @@ int cli_report_command(r1_cli_call *call)
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
     med_kb_free(j.kb);
-    free(j.text);
+    med_notes_free(&j.notes);
+    med_document_free(&j.document);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 

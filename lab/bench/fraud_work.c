@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* fraud_work.c - what a payment costs in memory, from the first million to the last: state, columns,
- * patterns, findings, working memory and the model, without broker and database.
+/* fraud_work.c - what a payment costs in memory, from the first million to the last: state,
+ * columns, patterns, findings, working memory and the model, without broker and database.
  *
  *     fraud_work MODEL [payments [accounts [share]]]
  *

@@ -5,9 +5,10 @@
     tests/e2e/long_runs.py soak    [--seconds 3600] [--rate 2000] [--kafka] [--json]
     tests/e2e/long_runs.py cluster [--rounds 20] [--rate 1000] [--json]
 
-soak: the service under a steady rate. A random one of service and PostgreSQL is killed (SIGKILL)
-every --every seconds and started again. Afterwards every message has one row, memory and latency of
-the last quarter are those of the second, and a replay of the log gives the stored scores.
+soak: the service under a steady rate, with a snapshot a minute. A random one of service and
+PostgreSQL is killed (SIGKILL) every --every seconds and started again. Afterwards every message has
+one row, memory and latency of the last quarter are those of the second, starts are as fast as in
+the first half, and a replay of the log gives the stored scores.
 
 cluster: three Apache Kafka nodes, topic replicated thrice, and two processes that share the stream.
 In each round a process (the sequencer and another owner by turns), a node and PostgreSQL are
@@ -19,6 +20,8 @@ Environment: R1_BIN (folder with the programs). Exit: 0 all holds, 1 something d
 """
 
 import argparse
+import contextlib
+import heapq
 import json
 import os
 import random
@@ -34,6 +37,7 @@ from services import ROOT, Services, bin_dir, run  # noqa: E402
 
 MODEL = os.path.join(ROOT, "models/fraud-s-int8.gguf")
 QUARTERS = 4
+WORLD_ACCOUNTS = 60000
 
 
 def arguments():
@@ -56,12 +60,25 @@ def arguments():
     return a
 
 
+def event_time(line):
+    return int(line.partition('"ts":')[2].partition(",")[0])
+
+
 def make_stream(folder, n, seed):
-    """A stream of at least n payments."""
+    """A stream of at least n payments. A world lies in memory while it is made, so that a long
+    stream is several worlds of the same month, merged by time."""
     path = os.path.join(folder, "payments.jsonl")
     accounts = max(1000, n // 30)
-    run(os.path.join(bin_dir(), "r1-fraud"), "generate", "--seed", seed, "--accounts", accounts,
-        "--days", 30, "--rings", 20, "--out", path)  # fmt: skip
+    worlds = -(-accounts // WORLD_ACCOUNTS)
+    parts = [f"{path}.{i}" for i in range(worlds)]
+    for i, part in enumerate(parts):
+        run(os.path.join(bin_dir(), "r1-fraud"), "generate", "--seed", seed + i, "--accounts",
+            accounts // worlds + 1, "--days", 30, "--rings", 20, "--out", part)  # fmt: skip
+    with contextlib.ExitStack() as files, open(path, "w", encoding="utf-8") as out:
+        opened = [files.enter_context(open(part, encoding="utf-8")) for part in parts]
+        out.writelines(heapq.merge(*opened, key=event_time))
+    for part in parts:
+        os.unlink(part)
     return path
 
 
@@ -145,8 +162,11 @@ def soak(a, folder):
         s.fresh_schema()
         s.create_topic()
         watch = Watch()
-        p = s.serve("--model", MODEL)
+        options = ["--model", MODEL, "--snapshot-every", 60, "--snapshot-dir",
+                   os.path.join(s.folder, "snapshots")]  # fmt: skip
+        p = s.serve(*options)
         watch.pid, watch.began = p.pid, time.time()
+        starts = []
         feeder = s.produce_in_background(path, "--rate", a.rate, "--limit", n)
         while feeder.poll() is None:
             time.sleep(a.every * (0.5 + rng.random()))
@@ -154,8 +174,10 @@ def soak(a, folder):
             kills[what] += 1
             if what == "service":
                 s.kill(p)
-                p = s.serve("--model", MODEL)
+                began = time.time()
+                p = s.serve(*options)
                 watch.pid = p.pid
+                starts.append(time.time() - began)
             else:
                 s.pg("kill9")
                 s.pg("start")
@@ -172,12 +194,19 @@ def soak(a, folder):
             "memory_last_quarter_mib": watch.largest(3, seconds) / 2**20,
             "p50_second_quarter_ms": second[0], "p50_last_quarter_ms": last[0],
             "p99_second_quarter_ms": second[1], "p99_last_quarter_ms": last[1],
+            "start_first_s": starts[0] if starts else 0,
+            "start_longest_s": max(starts, default=0),
             "scores_that_differ": replayed_differently(s, folder),
         }  # fmt: skip
     if figures["scores_that_differ"]:
         found.append(f"{figures['scores_that_differ']} scores are not those of a replay")
     if last[0] > 1.5 * second[0] + 1:
         found.append("the last quarter's median latency is more than that of the second")
+    if figures["memory_last_quarter_mib"] > 1.1 * figures["memory_second_quarter_mib"]:
+        found.append("the last quarter's memory is more than that of the second")
+    late = starts[len(starts) // 2 :]
+    if late and max(late) > 2 * max(starts[: len(starts) // 2], default=0) + 5:
+        found.append("a start of the second half took far longer than those of the first")
     return figures, found
 
 

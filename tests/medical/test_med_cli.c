@@ -128,9 +128,10 @@ static void test_med_cli_bad_records(void)
     free(text);
     bad_record("empty.txt", "", 0, "empty");
     bad_record("blank.txt", " \n\t\n", 4, "empty");
-    bad_record("image.txt", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16, "not UTF-8");
-    bad_record("latin1.txt", "Caf\xe9 au lait spots", 18, "not UTF-8");
-    bad_record("utf16.txt", "\xff\xfes\0e\0i\0", 8, "not UTF-8");
+    bad_record("image.txt", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16, "OCR");
+    bad_record("binary.txt", "a\0\1\2\3\0\0b", 8, "NUL byte at 1");
+    bad_record("utf16.txt", "\xff\xfes\0e\0i", 7, "is not UTF-16LE");
+    bad_record("marked.txt", "\xef\xbb\xbf\xe9 seizures", 13, "not UTF-8");
 }
 
 static void bad_xml(const char *name, const char *data, size_t len, const char *why)

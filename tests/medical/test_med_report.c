@@ -19,6 +19,18 @@
 
 static r1_err err;
 
+static r1_status report_of_text(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
+                                const char *title, const char *text, size_t len, med_report **out)
+{
+    static const char *const reading[] = {"<converted>"};
+    med_notes notes;
+    R1_TRY(med_notes_read(&notes, lex, kb, title, text, len, &err));
+    const med_report_record record = {title, &notes, {reading, 1}};
+    r1_status st = med_report_make(kb, judge, &record, out, &err);
+    med_notes_free(&notes);
+    return st;
+}
+
 /* At most a quarter of the ring is pinned, each with what would change without it; steps add up
  * to a candidate's logit. */
 static void check_anchors(const json_t *rep, bool with_r1)
@@ -104,8 +116,7 @@ static void med_report_sample(bool with_r1)
     R1_ASSERT_OK(r1_model_open(&model, r1_test_source("models/medical-b.gguf"), &err), &err);
     R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     med_judge judge = {r, with_r1 ? x : NULL, "medical-b", true};
-    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "<sample>", text, len, &report, NULL, &err),
-                 &err);
+    R1_ASSERT_OK(report_of_text(kb, lex, &judge, "<sample>", text, len, &report), &err);
     R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);
     check_anchors(rep, with_r1);
     CU_ASSERT(check_denials(rep, with_r1) >= 3);
@@ -119,6 +130,11 @@ static void med_report_sample(bool with_r1)
     R1_ASSERT_OK(med_report_text(report, &plain, &err), &err);
     CU_ASSERT_PTR_NOT_NULL(strstr(html, "&lt;sample&gt;"));
     CU_ASSERT_PTR_NULL(strstr(html, "<sample>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(html, "&lt;converted&gt;"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, "<converted>\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, ", age "));
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(rep, "reading"), 0)),
+                           "<converted>");
     CU_ASSERT_PTR_NOT_NULL(strstr(html, MED_WORDS_BANNER));
     CU_ASSERT_PTR_NOT_NULL(strstr(plain, MED_WORDS_DENIED));
     json_array_foreach(json_object_get(rep, "observed"), i, o)
@@ -267,7 +283,7 @@ static void test_long_sentence(void)
               f);
     fclose(f);
     med_judge judge = {r, NULL, NULL, true};
-    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "long", text, len, &report, NULL, &err), &err);
+    R1_ASSERT_OK(report_of_text(kb, lex, &judge, "long", text, len, &report), &err);
     CU_ASSERT_EQUAL_FATAL(report->observed.n, 1);
     const med_report_quote *q = &report->observed.row[0].quote;
     CU_ASSERT(q->sentence.len <= MED_SENTENCE_BYTES + 8);
@@ -496,7 +512,7 @@ static void test_unranked(void)
         fprintf(f, "The patient has %s.\n", med_str(kb, kb->term[i].name));
     fclose(f);
     med_judge judge = {r, NULL, NULL, true};
-    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "many", text, len, &report, NULL, &err), &err);
+    R1_ASSERT_OK(report_of_text(kb, lex, &judge, "many", text, len, &report), &err);
     CU_ASSERT(report->unranked > 0 && report->unranked <= report->observed.n - MED_QUERY_MAX);
     snprintf(line, sizeof line, MED_WORDS_UNRANKED_F, report->unranked, MED_QUERY_MAX);
     R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);

@@ -54,8 +54,7 @@ static const r1_option calibrate_own_rows[] = {
 const r1_option *fraud_calibrate_rows(size_t *n)
 {
     static r1_option rows[FRAUD_JOINED_ROWS_MAX];
-    *n =
-        fraud_join_rows(rows, R1_COUNT(rows), calibrate_own_rows, R1_COUNT(calibrate_own_rows));
+    *n = fraud_join_rows(rows, R1_COUNT(rows), calibrate_own_rows, R1_COUNT(calibrate_own_rows));
     return rows;
 }
 

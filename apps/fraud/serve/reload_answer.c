@@ -26,9 +26,9 @@ r1_status fraud_reload_tell(const char *pid_file, const fraud_reload_answer *a, 
     if (!pid_file) return R1_OK;
     answer_path(pid_file, path);
     r1_utf8_clean(text_of, sizeof text_of, a->text);
-    json_t *o = json_pack("{s:b, s:I, s:I, s:s, s:s}", "taken", (int)a->taken, "pid",
-                          (json_int_t)a->pid, "began_us", (json_int_t)a->began_us, "version",
-                          a->version, "text", text_of);
+    json_t *o =
+        json_pack("{s:b, s:I, s:I, s:s, s:s}", "taken", (int)a->taken, "pid", (json_int_t)a->pid,
+                  "began_us", (json_int_t)a->began_us, "version", a->version, "text", text_of);
     char *text = json_dumps(o, JSON_INDENT(1));
     json_decref(o);
     if (!text) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for the answer", path);
@@ -55,8 +55,8 @@ static bool answer_read(const char *path, int64_t pid, int64_t asked_us, fraud_r
     json_int_t by = 0, began = 0;
     int taken = 0;
     const char *version = "", *said = "";
-    bool good = json_unpack(o, "{s:b, s:I, s:I, s:s, s:s}", "taken", &taken, "pid", &by,
-                            "began_us", &began, "version", &version, "text", &said) == 0;
+    bool good = json_unpack(o, "{s:b, s:I, s:I, s:s, s:s}", "taken", &taken, "pid", &by, "began_us",
+                            &began, "version", &version, "text", &said) == 0;
     *out = (fraud_reload_answer){.taken = taken, .pid = by, .began_us = began};
     snprintf(out->version, sizeof out->version, "%s", version);
     snprintf(out->text, sizeof out->text, "%s", said);

@@ -56,6 +56,8 @@ static void html_head(med_sink *base)
     if (r->unranked)
         med_put(f, MED_HTML, "<p class=banner>" MED_WORDS_UNRANKED_F "</p>", r->unranked,
                 MED_QUERY_MAX);
+    for (uint32_t i = 0; i < r->reading.n; i++)
+        med_put(f, MED_HTML, "<p class=banner>%s</p>", r->reading.s[i]);
 }
 
 /* note: under the heading, NULL: none. */

@@ -133,6 +133,7 @@ static const key_row report_keys[] = {
     {"sex",               KEY_STRING, SHOWN, KEY_AT(med_report, sex)},
     {"words",             KEY_COUNT,  SHOWN, KEY_AT(med_report, words)},
     {"sentences",         KEY_COUNT,  SHOWN, KEY_AT(med_report, sentences)},
+    {"reading",           KEY_NAMES,  WORDS, KEY_AT(med_report, reading)},
     {"unranked",          KEY_SOME,   SHOWN, KEY_AT(med_report, unranked)},
     {"confident",         KEY_BOOL,   SHOWN, KEY_AT(med_report, confident)},
     {"none_of_these",     KEY_REAL,   SHOWN, KEY_AT(med_report, none_of_these)},

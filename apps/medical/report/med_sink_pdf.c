@@ -12,6 +12,7 @@
 #include "r1_assert.h"
 
 #include <cairo-pdf.h>
+#include <math.h>
 #include <pango/pangocairo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,14 +278,20 @@ static void pdf_head(med_sink *base)
     const med_report *r = base->report;
     med_put(s->line, MED_TEXT_LINE, "%s", r->title);
     pdf_show(s, LOOK_TITLE);
-    med_put(s->line, MED_TEXT_LINE, MED_WORDS_PDF_INPUT MED_WORDS_SEX_F MED_WORDS_INPUT_F, r->sex,
-            r->words, r->knowledge_base, r->ranked_by);
+    med_put(s->line, MED_TEXT_LINE, MED_WORDS_PDF_INPUT MED_WORDS_SEX_F, r->sex);
+    if (!isnan(r->age_years)) med_put(s->line, MED_TEXT_LINE, MED_WORDS_AGE_F, r->age_years);
+    med_put(s->line, MED_TEXT_LINE, MED_WORDS_INPUT_F, r->words, r->knowledge_base, r->ranked_by);
     pdf_show(s, LOOK_INPUT);
     fputs(MED_WORDS_BANNER, s->line);
     pdf_show(s, LOOK_BANNER);
-    if (!r->unranked) return;
-    med_put(s->line, MED_TEXT_LINE, MED_WORDS_UNRANKED_F, r->unranked, MED_QUERY_MAX);
-    pdf_show(s, LOOK_BANNER);
+    if (r->unranked) {
+        med_put(s->line, MED_TEXT_LINE, MED_WORDS_UNRANKED_F, r->unranked, MED_QUERY_MAX);
+        pdf_show(s, LOOK_BANNER);
+    }
+    for (uint32_t i = 0; i < r->reading.n; i++) {
+        med_put(s->line, MED_TEXT_LINE, "%s", r->reading.s[i]);
+        pdf_show(s, LOOK_BANNER);
+    }
 }
 
 static void pdf_open(med_sink *base, med_list list, size_t n)

@@ -10,7 +10,7 @@
 #define MED_WORDS_HTML_TITLE "R1 medical report"
 #define MED_WORDS_LIKELIHOOD "likelihood" /* what ranked, without R1 */
 
-/* What was read: sex, words, knowledge base, ranked by. HTML puts the age after the sex. */
+/* What was read: sex, words, knowledge base, ranked by. The age follows where it is known. */
 #define MED_WORDS_SEX_F   "Sex %s"
 #define MED_WORDS_AGE_F   ", age %.1f years"
 #define MED_WORDS_INPUT_F ", %u words read, knowledge base %s, ranked by %s"
