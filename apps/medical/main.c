@@ -123,6 +123,12 @@ int main(int argc, char **argv)
          .config = true,
          .options = cli_eval_rank_rows, .n_options = cli_eval_rank_n_row,
          .run = cli_eval_rank_command},
+        {.name = "eval probes",
+         .summary = "whether a denied finding can raise a disease, asked of generated patients "
+                    "(exit code 3: it can)",
+         .examples = "r1-medical eval probes --kb run/hpo --probes 10000", .config = true,
+         .options = cli_eval_probes_rows, .n_options = cli_eval_probes_n_row,
+         .run = cli_eval_probes_command},
         {.name = "train",
          .summary = "fit R1 as a re-ranker of diseases on published cases, with five models out of "
                     "fold by disease",

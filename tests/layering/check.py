@@ -103,9 +103,10 @@ ROOMS_INSIDE = {
         "report": ["anchors", "notes", "ontology", "print", "rank"],
         "eval": ["notes", "ontology", "print", "rank"],
         "train": ["eval", "ontology", "rank"],
+        "probes": ["ontology", "rank", "train"],
         "write": ["report"],
-        ".": ["documents", "eval", "notes", "ontology", "print", "rank", "report", "train",
-              "write"],
+        ".": ["documents", "eval", "notes", "ontology", "print", "probes", "rank", "report",
+              "train", "write"],
     },
 }
 BANNED = {

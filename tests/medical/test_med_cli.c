@@ -218,7 +218,20 @@ static void test_bad_models(void)
     free(data);
 }
 
-/* A finding named again counts once and is told; a contradiction and too many are refused. */
+/* The probes of denials through R1 and through the likelihood. */
+static void test_eval_probes(void)
+{
+    const char *probes[] = {med_cli_medical(), "eval", "probes", "--probes", "20",
+                            "--json",          NULL,   NULL};
+    CU_ASSERT_EQUAL(med_cli_run(probes), 0);
+    probes[6] = "--no-r1";
+    CU_ASSERT_EQUAL(med_cli_run(probes), 0);
+    probes[4] = "0";
+    med_cli_refused(probes, 2, "probes", "0");
+}
+
+/* A finding named again counts once and is told, and so is a denial above an observed finding; a
+ * contradiction and too many are refused. */
 static void test_rank_findings(void)
 {
     enum { MORE = 65 }; /* one more than a query takes */
@@ -235,6 +248,11 @@ static void test_rank_findings(void)
     med_cli_refused(rank, 2, "HP:0001083", "--excluded");
     R1_ASSERT_OK(med_sources_open(&kb, own, &err), &err);
     CU_ASSERT_FATAL(kb->n_term > MORE);
+    const med_term *seen = &kb->term[med_kb_term(kb, "HP:0001166", 10)];
+    rank[6] = "HP:0001166";
+    rank[8] = med_str(kb, kb->term[kb->parent[seen->parent_at]].id);
+    med_cli_refused(rank, 0, rank[8], "does not count");
+    rank[8] = "HP:0001083";
     for (uint32_t i = 0; i < MORE; i++)
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? "," : "",
                               med_str(kb, kb->term[i].id));
@@ -358,4 +376,5 @@ R1_TEST_MAIN("medical program", {"report", test_report}, {"record stays", test_r
              {"folder", test_folder}, {"exit codes", test_exit_codes},
              {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
              {"check tells", test_check_tells}, {"bad models", test_bad_models},
-             {"rank's findings", test_rank_findings}, {"fetch", test_fetch})
+             {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},
+             {"fetch", test_fetch})

@@ -47,7 +47,7 @@ typedef struct {
     float *against;                /* [n_absent] */
     med_case query;
     med_candidate list[LIST];
-    double trace[LIST][MED_N_ITEM + 1];
+    double trace[LIST][MED_N_TRACE];
     uint32_t n_list;
     float none;
 } work;
@@ -75,8 +75,7 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
                             r1_err *err)
 {
     if (j->x) return med_rerank(j->x, j->ranker, anchor, c->n_observed, list, n, none, trace, err);
-    for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
-    *none = med_posterior(list, *n, med_posterior_scale, med_posterior_none);
+    *none = med_posterior_likelihood(list, *n);
     return R1_OK;
 }
 
@@ -215,7 +214,7 @@ static r1_status report_anchors(work *w, const med_report_anchor **out, r1_err *
 
 /* ---- candidates ------------------------------------------------------------------------------ */
 
-/* What a disease usually shows and the record does not mention. */
+/* What a disease usually shows and the record neither reports nor denies. */
 static r1_status candidate_typical(work *w, const med_disease *d, med_report_candidate *c,
                                    r1_err *err)
 {
@@ -228,6 +227,8 @@ static r1_status candidate_typical(work *w, const med_disease *d, med_report_can
         bool found = !(p->term & MED_PROFILE_DIRECT) || p->freq < typical_freq_min;
         for (uint32_t q = 0; q < w->n_present && !found; q++)
             found = med_kb_is_a(w->kb, w->observed[q], t) || med_kb_is_a(w->kb, t, w->observed[q]);
+        for (uint32_t q = 0; q < w->n_absent && !found; q++)
+            found = med_kb_is_a(w->kb, t, w->excluded[q]);
         if (!found) row[n++] = (med_report_typical){id_of(w, t), name_of(w, t), (double)p->freq};
     }
     c->typical = row;
@@ -235,16 +236,23 @@ static r1_status candidate_typical(work *w, const med_disease *d, med_report_can
     return R1_OK;
 }
 
-/* What each evidence step added to the candidate's calibrated logit; the numbers add up to it. */
+static const char *report_step_name(int k)
+{
+    if (k == MED_TRACE_PRIOR) return "prior";
+    return k == MED_TRACE_DENIED ? "denied" : MED_ITEM_NAME[k - MED_TRACE_ITEM];
+}
+
+/* What each evidence step added to the candidate's calibrated logit, and what the denials took; the
+ * numbers add up to it. */
 static r1_status candidate_steps(work *w, uint32_t place, med_report_candidate *c, r1_err *err)
 {
     med_report_step *row;
     if (!w->judge->x) return R1_OK;
-    REPORT_LIST(w->report->arena, row, MED_N_ITEM + 1, err);
-    for (int k = 0; k <= MED_N_ITEM; k++)
-        row[k] = (med_report_step){k ? MED_ITEM_NAME[k - 1] : "prior", w->trace[place - 1][k]};
+    REPORT_LIST(w->report->arena, row, MED_N_TRACE, err);
+    for (int k = 0; k < MED_N_TRACE; k++)
+        row[k] = (med_report_step){report_step_name(k), w->trace[place - 1][k]};
     c->step = row;
-    c->n_step = MED_N_ITEM + 1;
+    c->n_step = MED_N_TRACE;
     return R1_OK;
 }
 
@@ -428,7 +436,7 @@ static r1_status report_assemble(work *w, const med_report_record *record, r1_er
     r->sex = report_sex[w->notes->sex];
     r->words = w->notes->n_word;
     r->sentences = w->notes->n_sentence;
-    r->confident = w->n_list && first > w->none && first >= MED_CONFIDENT_MIN;
+    r->confident = w->n_list && w->list[0].logit > 0 && first >= MED_CONFIDENT_MIN;
     r->none_of_these = (double)w->none;
     r->age_years = (double)w->notes->age_years;
     r->ranked_by = w->judge->x ? w->judge->model : MED_WORDS_LIKELIHOOD;

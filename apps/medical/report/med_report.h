@@ -18,8 +18,9 @@
 
 #include <jansson.h>
 
-/* The first candidate is called confident from this probability on, if it is also more probable
- * than "none of these". */
+/* The first candidate is called confident from this probability on, if its own logit, denials
+ * included, is also above that of "none of these". What denials took from other candidates does not
+ * count there, though "none of these" is printed with it. */
 #define MED_CONFIDENT_MIN 0.3f
 
 enum {

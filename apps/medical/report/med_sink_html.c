@@ -60,12 +60,14 @@ static void html_head(med_sink *base)
         med_put(f, MED_HTML, "<p class=banner>%s</p>", r->reading.s[i]);
 }
 
-static void html_open_findings(FILE *f, const char *heading)
+/* note: under the heading, NULL: none. */
+static void html_open_findings(FILE *f, const char *heading, const char *note)
 {
+    med_put(f, MED_HTML, "<h2>%s</h2>", heading);
+    if (note) med_put(f, MED_HTML, "<p class=meta>%s</p>", note);
     med_put(f, MED_HTML,
-            "<h2>%s</h2><table><tr><th>" MED_WORDS_COLUMN_FINDING "</th><th>" MED_WORDS_COLUMN_QUOTE
-            "</th><th>" MED_WORDS_COLUMN_STATUS "</th><th>" MED_WORDS_COLUMN_WITHOUT "</th></tr>",
-            heading);
+            "<table><tr><th>" MED_WORDS_COLUMN_FINDING "</th><th>" MED_WORDS_COLUMN_QUOTE
+            "</th><th>" MED_WORDS_COLUMN_STATUS "</th><th>" MED_WORDS_COLUMN_WITHOUT "</th></tr>");
 }
 
 static void html_open(med_sink *base, med_list list, size_t n)
@@ -81,9 +83,11 @@ static void html_open(med_sink *base, med_list list, size_t n)
     case MED_LIST_TYPICAL:
         if (n) fputs("<p class=meta>" MED_WORDS_TYPICAL, s->f);
         break;
-    case MED_LIST_OBSERVED: html_open_findings(s->f, MED_WORDS_OBSERVED); break;
-    case MED_LIST_EXCLUDED: html_open_findings(s->f, MED_WORDS_EXCLUDED); break;
-    case MED_LIST_OTHERS: html_open_findings(s->f, MED_WORDS_OTHERS); break;
+    case MED_LIST_OBSERVED: html_open_findings(s->f, MED_WORDS_OBSERVED, NULL); break;
+    case MED_LIST_EXCLUDED:
+        html_open_findings(s->f, MED_WORDS_EXCLUDED, n ? MED_WORDS_DENIED : NULL);
+        break;
+    case MED_LIST_OTHERS: html_open_findings(s->f, MED_WORDS_OTHERS, NULL); break;
     case MED_LIST_SOURCES: fputs("<h2>" MED_WORDS_SOURCES "</h2><ul>", s->f); break;
     default: break;
     }

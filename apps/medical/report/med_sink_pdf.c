@@ -297,13 +297,17 @@ static void pdf_head(med_sink *base)
 static void pdf_open(med_sink *base, med_list list, size_t n)
 {
     pdf_sink *s = (pdf_sink *)base;
-    (void)n;
     switch (list) {
     case MED_LIST_CANDIDATES:
         pdf_heading(s, base->report->confident ? MED_WORDS_CANDIDATES : MED_WORDS_NOT_CONFIDENT);
         break;
     case MED_LIST_OBSERVED: pdf_heading(s, MED_WORDS_OBSERVED); break;
-    case MED_LIST_EXCLUDED: pdf_heading(s, MED_WORDS_EXCLUDED); break;
+    case MED_LIST_EXCLUDED:
+        pdf_heading(s, MED_WORDS_EXCLUDED);
+        if (!n) break;
+        fputs(MED_WORDS_DENIED, s->line);
+        pdf_show(s, LOOK_SOURCE);
+        break;
     case MED_LIST_OTHERS: pdf_heading(s, MED_WORDS_OTHERS); break;
     case MED_LIST_SOURCES: pdf_heading(s, MED_WORDS_SOURCES); break;
     default: break;

@@ -39,6 +39,7 @@ static void text_open(med_sink *base, med_list list, size_t n)
         break;
     case MED_LIST_EXCLUDED:
         med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_CAPS_EXCLUDED_F "\n", n);
+        if (n) med_put(f, MED_TEXT_LINE, "  %s\n", MED_WORDS_DENIED);
         break;
     case MED_LIST_OTHERS: med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_CAPS_OTHERS_F "\n", n); break;
     case MED_LIST_SOURCES: med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_CAPS_SOURCES "\n"); break;

@@ -45,6 +45,11 @@
 #define MED_WORDS_TYPICAL     "Typical, not reported (ask next): "
 #define MED_WORDS_FREQUENCY_F " (%.0f %%)"
 
+/* Under the excluded findings. */
+#define MED_WORDS_DENIED                                                                           \
+    "A denied finding only lowers the candidates that usually show it. What they lose goes to "    \
+    "\"none of these\", and no candidate rises."
+
 /* Anchors: weight, change in points of a hundred. */
 #define MED_WORDS_HTML_ANCHOR_F "anchor, weight %.1f"
 #define MED_WORDS_WITHOUT_F     "%+.1f points"
