@@ -418,6 +418,8 @@ static r1_status report_assemble(work *w, const char *title, r1_err *err)
     r->sex = report_sex[w->notes.sex];
     r->words = w->notes.n_word;
     r->sentences = w->notes.n_sentence;
+    r->not_read = w->notes.n_unread;
+    r->cut = w->notes.n_cut;
     r->confident = w->n_list && first > w->none && first >= MED_CONFIDENT_MIN;
     r->none_of_these = (double)w->none;
     r->age_years = (double)w->notes.age_years;

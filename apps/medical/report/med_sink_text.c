@@ -20,6 +20,8 @@ static void text_head(med_sink *base)
     med_put(f, MED_TEXT_LINE, MED_WORDS_TEXT_TITLE_F MED_WORDS_BANNER "\n", r->title);
     med_put(f, MED_TEXT_LINE, MED_WORDS_SEX_F MED_WORDS_INPUT_F "\n", r->sex, r->words,
             r->knowledge_base, r->ranked_by);
+    if (r->not_read || r->cut)
+        med_put(f, MED_TEXT_LINE, MED_WORDS_NOT_READ_F "\n", r->not_read, r->cut);
     if (r->unranked)
         med_put(f, MED_TEXT_LINE, MED_WORDS_UNRANKED_F "\n", r->unranked, MED_QUERY_MAX);
 }
