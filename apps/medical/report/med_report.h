@@ -113,6 +113,8 @@ typedef struct med_report {
     med_report_names reading; /* what was converted or left out when the record was read */
     char knowledge_base[20];  /* its checksum in hexadecimal */
     uint32_t words, sentences;
+    uint32_t not_read; /* possible findings that the bounds of reading left out, med_notes.h */
+    uint32_t cut;      /* sentences that were read in parts */
     uint32_t unranked; /* observed findings that the ranking had no room for, MED_QUERY_MAX */
     bool confident;
     double none_of_these, age_years; /* age NaN: not said */

@@ -284,6 +284,10 @@ static void pdf_head(med_sink *base)
     pdf_show(s, LOOK_INPUT);
     fputs(MED_WORDS_BANNER, s->line);
     pdf_show(s, LOOK_BANNER);
+    if (r->not_read || r->cut) {
+        med_put(s->line, MED_TEXT_LINE, MED_WORDS_NOT_READ_F, r->not_read, r->cut);
+        pdf_show(s, LOOK_BANNER);
+    }
     if (r->unranked) {
         med_put(s->line, MED_TEXT_LINE, MED_WORDS_UNRANKED_F, r->unranked, MED_QUERY_MAX);
         pdf_show(s, LOOK_BANNER);
