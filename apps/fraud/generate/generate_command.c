@@ -45,25 +45,27 @@ const size_t fraud_generate_n_row = R1_COUNT(fraud_generate_rows);
 typedef struct {
     FILE *f;
     char path[1024], tmp[1100];
+    bool stream; /* a device or a pipe: written in place */
 } sink;
 
 static r1_status sink_open(sink *s, const char *path, r1_err *err)
 {
     snprintf(s->path, sizeof s->path, "%s", path);
-    snprintf(s->tmp, sizeof s->tmp, "%s.tmp", path);
-    s->f = fopen(s->tmp, "w");
+    s->stream = r1_file_is_stream(path);
+    snprintf(s->tmp, sizeof s->tmp, "%s%s", path, s->stream ? "" : ".tmp");
+    s->f = fopen(s->tmp, s->stream ? "a" : "w");
     return s->f ? R1_OK : r1_file_refuse(s->tmp, R1_E_IO, errno, err);
 }
 
-/* The whole file appears under its name, or nothing does. */
+/* The whole file appears under its name, or nothing does; a device gets what it takes. */
 static r1_status sink_close(sink *s, r1_status st, r1_err *err)
 {
     bool bad = ferror(s->f) != 0;
     bad = fclose(s->f) != 0 || bad;
-    if (st == R1_OK && (bad || rename(s->tmp, s->path)))
+    if (st == R1_OK && (bad || (!s->stream && rename(s->tmp, s->path))))
         st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing %s: %s", s->path,
                         strerror(errno));
-    if (st != R1_OK) remove(s->tmp);
+    if (st != R1_OK && !s->stream) remove(s->tmp);
     return st;
 }
 
