@@ -7,21 +7,34 @@
 
 import json
 import os
+import stat
 import struct
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import programs  # noqa: E402
 from payments import payment  # noqa: E402
-from programs import run  # noqa: E402
 
 PROGRAM, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
 PARTIAL = 4
 
 
+def renew(args):
+    """A proposal that a test has answered is not replaced: it goes before the next one."""
+    if "--propose" in args and os.path.exists(path := args[args.index("--propose") + 1]):
+        os.remove(path)
+
+
+def run(program, *args, **how):
+    renew(args)
+    return programs.run(program, *args, **how)
+
+
 def output(program, *args):
     """What a run says that finds something to say: its exit code is PARTIAL."""
+    renew(args)
     p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
     assert p.returncode == PARTIAL, f"{args}: exit {p.returncode}\n{p.stderr}"
     return p.stdout
@@ -803,6 +816,106 @@ def check_currencies(folder):
     run(PROGRAM, "replay", "--in", path, "--out", out, "--rates", rates, code=2)
 
 
+STATEMENT = {
+    "NtryRef": "n0", "CdtDbtInd": "DBIT", "RvslInd": False, "Sts": {"Cd": "BOOK"},
+    "Amt": {"Ccy": "EUR", "value": "12.50"}, "BookgDt": {"Dt": "2026-03-02"},
+    "TxDtls": {"transactionTimestamp": "2026-03-02T07:15:00+01:00",
+               "RltdPties": {"DbtrAcct": {"Id": {"IBAN": "DE1"}},
+                             "CdtrAcct": {"Id": {"IBAN": "FR2"}}}},
+}  # fmt: skip
+
+
+def statement(i, **changes):
+    entry = json.loads(json.dumps(dict(STATEMENT, NtryRef=f"n{i}", **changes)))
+    entry["TxDtls"]["transactionTimestamp"] = f"2026-03-02T07:{15 + i}:00+01:00"
+    entry["TxDtls"]["RltdPties"]["DbtrAcct"]["Id"]["IBAN"] = f"DE{i}"
+    return entry
+
+
+def check_statement(folder):
+    """Of debtor and creditor the names say who pays, whatever the sign of the booking is. True and
+    false are values too. A date alone gives way to a time."""
+    path, proposal = os.path.join(folder, "camt.jsonl"), os.path.join(folder, "camt.ini")
+    entries = [statement(0), statement(1, CdtDbtInd="CRDT"), statement(2, RvslInd=True),
+               statement(3, Sts={"Cd": "PDNG"})]  # fmt: skip
+    write_lines(path, entries)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "CdtDbtInd looks like the sign of a booking, and is not read: 3 x DBIT" in said, said
+    assert "By their names from and to say\nwho pays, also in a credit." in said, said
+    for words in "RvslInd is not read, and holds 3 x false, 1 x true", "Sts.Cd is not read, and":
+        assert words in said, said
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read().replace("tx_id = ?", "tx_id = NtryRef")
+    assert "\nts = TxDtls.transactionTimestamp\n" in text and "\nbooking = " not in text, text
+    assert "; leave_out = RvslInd is WORD, WORD or Sts.Cd is WORD\n" in text, text
+    rows = "leave_out = RvslInd is true or Sts.Cd is PDNG\n[booking]\ndebit = DBIT\ncredit = CRDT\n"
+    with open(proposal, "w", encoding="utf-8") as f:
+        f.write(text.replace("[fields]", "[fields]\nbooking = CdtDbtInd") + "[rows]\n" + rows)
+    said = programs.run(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "2 can be scored" in said and "2 more are left out" in said, said
+    assert "and is read: 3 x DBIT, 1 x CRDT" in said and "Take the row booking away" in said, said
+    for entry in entries:  # the account of the statement in each row: then the sign tells
+        entry["TxDtls"]["RltdPties"]["DbtrAcct"]["Id"]["IBAN"] = "DE1"
+    write_lines(path, entries)
+    said = output(PROGRAM, "check", "--in", path)
+    assert "payer and payee change places there" in said, said
+
+
+def check_answers_stay(folder):
+    """A mapping file that somebody has answered is never replaced, an unanswered one is."""
+    path, proposal = os.path.join(folder, "own.csv"), os.path.join(folder, "own.ini")
+    write_lines(path, ["Id;Datum;Auftraggeber;Empfaenger;Betrag;Art",
+                       *[f"{i};3{i}.10.2026 10:00;A;B;1,50;{w}"
+                         for i, w in enumerate(("Kauf", "Refund"))]])  # fmt: skip
+    propose = ["check", "--in", path, "--propose", proposal]
+    said = output(PROGRAM, *propose)
+    assert "Art is not read, and holds 1 x Kauf, 1 x Refund" in said, said
+    programs.run(PROGRAM, *propose, code=PARTIAL)
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read().replace("zone = ?", "zone = Europe/Berlin")
+    with open(proposal, "w", encoding="utf-8") as f:
+        f.write(text)
+    said = programs.run(PROGRAM, *propose, code=2)
+    assert "expected a new file or a proposal that nobody has answered" in said, said
+    with open(proposal, encoding="utf-8") as f:
+        assert f.read() == text
+    write_lines(proposal, [
+        "[fields]", "tx_id = Id", "ts = Datum", "from = Auftraggeber", "to = Auftraggeber",
+        'kind = "card"', 'currency = "EUR"', "amount = Betrag", "[time]",
+        "format = %d.%m.%Y %H:%M", "zone = Z", "[money]", "amounts = 1234,50"])  # fmt: skip
+    said = programs.run(PROGRAM, "check", "--in", path, "--map", proposal, code=2)
+    assert 'own.ini:5: to: expected another field than from, found "Auftraggeber"' in said, said
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read().replace("to = Auftraggeber", "to = Empfaenger")
+    with open(proposal, "w", encoding="utf-8") as f:
+        f.write(text + "[rows]\nleave_out = Art is not X\n")
+    said = output(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "2 more are left out by the mapping file: nothing is left to be decided" in said, said
+    assert "Send them with" not in said, said
+
+
+def check_full_disk(folder):
+    """A report that cannot be written is no success, and a device stays one."""
+    if not os.path.exists("/dev/full"):
+        return
+    path = os.path.join(folder, "disk.jsonl")
+    write_lines(path, [payment(0)])
+    for args in ["check", "--in", path], ["config", "sample"], ["check", "--help"]:
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            p = subprocess.run([PROGRAM, *args], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert p.returncode == 1 and b"writing standard output" in p.stderr, (args, p.stderr)
+    p = subprocess.run(f"{PROGRAM} manual | head -1", shell=True, capture_output=True, check=True)
+    assert b".TH" in p.stdout and not p.stderr, p
+    pipe = os.path.join(folder, "pipe")
+    os.mkfifo(pipe)
+    for args in ["check", "--in", path], ["generate", "--accounts", "50", "--days", "7"]:
+        with subprocess.Popen(f"cat {pipe} > {path}.read", shell=True) as reader:
+            run(PROGRAM, *args, "--out", pipe)
+            assert stat.S_ISFIFO(os.lstat(pipe).st_mode), args
+            reader.wait(20)
+        assert scores(path + ".read")[0]["tx_id"], args
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         check_replay(folder)
@@ -833,6 +946,9 @@ def main():
         check_booking(folder)
         check_more_names(folder)
         check_currency_setting(folder)
+        check_statement(folder)
+        check_answers_stay(folder)
+        check_full_disk(folder)
     print("intake: good")
 
 

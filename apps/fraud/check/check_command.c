@@ -3,6 +3,7 @@
  * be, what was found, and how to map it. */
 #include "check/check_command.h"
 
+#include "check/check_ends.h"
 #include "check/check_propose.h"
 #include "check/check_stream.h"
 #include "files/outputs.h"
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* clang-format off */
 const r1_option fraud_check_rows[] = {
@@ -183,12 +185,15 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
 /* All words, where there is more than one. */
 static void print_words(const check_why *w)
 {
-    bool kind = w->n_word && (strstr(w->text, "kind: expected") || strstr(w->text, "(kind): exp"));
-    if (kind) {
-        size_t len = strlen(w->word[0].text), quoted = len > 2 && w->word[0].text[0] == '"';
+    bool kind = strstr(w->text, "kind: expected") || strstr(w->text, "(kind): exp");
+    size_t named = 0; /* the first that is a word: not "", not nothing */
+    while (named < w->n_word && (w->word[named].text[0] != '"' || strlen(w->word[named].text) < 3))
+        named++;
+    if (kind && named < w->n_word) {
+        const char *word = w->word[named].text;
         printf("    say which kind a word is: in [kinds] of a mapping file, as card = ");
         char bare[WORD_BYTES];
-        snprintf(bare, sizeof bare, "%.*s", (int)(len - 2 * quoted), w->word[0].text + quoted);
+        snprintf(bare, sizeof bare, "%.*s", (int)strlen(word) - 2, word + 1);
         r1_utf8_print(stdout, bare);
         putchar('\n');
     }
@@ -323,18 +328,31 @@ static bool check_has_condition(const check *c, const char *path)
     return fraud_map_condition(c->map, i);
 }
 
-/* A state that is not read: what was declined is then decided as all others are. */
-static void print_state(const check *c)
+/* Whether a row of the mapping file, or our own name, reads the path. */
+static bool check_reads(const check *c, const char *path)
 {
-    const check_path *x = c->proposal.state;
-    if (!x || check_has_condition(c, x->path)) return;
-    printf("\n");
-    r1_utf8_print(stdout, x->path);
-    printf(" is not read, and holds ");
-    r1_utf8_print(stdout, c->proposal.states);
-    printf(". Rows that are no payments, such as declined ones, are left\nout by leave_out = ");
-    r1_utf8_print(stdout, x->path);
-    printf(" is WORD, WORD in [rows] of a mapping file.\n");
+    for (int f = 0; f < FRAUD_N_F; f++) {
+        const char *read = c->map ? fraud_map_path(c->map, (fraud_field)f) : fraud_fields[f].name;
+        if (read && !strcmp(read, path)) return true;
+    }
+    return false;
+}
+
+/* States that are not read: what was declined is then decided as all others are. */
+static void print_states(const check *c)
+{
+    const check_proposal *p = &c->proposal;
+    for (size_t i = 0; i < p->n_state; i++) {
+        const check_path *x = p->state[i].path;
+        if (check_has_condition(c, x->path) || check_reads(c, x->path)) continue;
+        printf("\n");
+        r1_utf8_print(stdout, x->path);
+        printf(" is not read, and holds ");
+        r1_utf8_print(stdout, p->state[i].words);
+        printf(". Rows that are no payments, such as declined ones, are left\nout by leave_out = ");
+        r1_utf8_print(stdout, x->path);
+        printf(" is WORD, WORD in [rows] of a mapping file.\n");
+    }
 }
 
 /* A sign of bookings that is not read: then who is paid is taken for who pays, in each credit. */
@@ -353,6 +371,25 @@ static void print_booking(const check *c)
            "does.\n");
 }
 
+/* A sign beside ends whose names say who pays. Where a mapping file reads it all the same, payer
+ * and payee change places in each credit. */
+static void print_sign(const check *c)
+{
+    const check_path *x = c->proposal.sign;
+    const char *from = fraud_map_path(c->map, FRAUD_F_FROM),
+               *to = fraud_map_path(c->map, FRAUD_F_TO);
+    bool read = fraud_map_path(c->map, FRAUD_F_BOOKING);
+    if (!x || (c->map && !check_ends_tell(from, to))) return;
+    printf("\n");
+    r1_utf8_print(stdout, x->path);
+    printf(" looks like the sign of a booking, and %s: ", read ? "is read" : "is not read");
+    r1_utf8_print(stdout, c->proposal.booking.found);
+    printf(". By their names from and to say\nwho pays, also in a credit. %s\n",
+           read ? "Take the row booking away, unless from is the account of the statement in each "
+                  "row."
+                : "Where from is the account of the statement in each row, read it as booking.");
+}
+
 /* A list of payments in one message. */
 static void print_many(const check *c)
 {
@@ -365,8 +402,10 @@ static void print_many(const check *c)
            c->proposal.many, check_split_command(&c->proposal, split, sizeof split));
 }
 
+/* Nothing to be decided is no good end: a condition leaves out all rows. */
 static bool check_good(const check *c)
 {
+    if (c->n[FRAUD_READ_LEFT_OUT] == c->in.n) return false;
     return c->n[FRAUD_READ_PAYMENT] + c->n[FRAUD_READ_LEFT_OUT] + c->n_repeated == c->in.n &&
            !c->in.counts.n_fault;
 }
@@ -481,7 +520,8 @@ static void check_print(check *c, const r1_options *o)
            c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
            c->n[FRAUD_READ_NOTHING]);
     if (c->n[FRAUD_READ_LEFT_OUT])
-        printf("%zu more are left out by the mapping file\n", c->n[FRAUD_READ_LEFT_OUT]);
+        printf("%zu more are left out by the mapping file%s\n", c->n[FRAUD_READ_LEFT_OUT],
+               c->n[FRAUD_READ_LEFT_OUT] == c->in.n ? ": nothing is left to be decided" : "");
     print_repeated(c);
     print_rows(c);
     print_rounded(c);
@@ -495,7 +535,8 @@ static void check_print(check *c, const r1_options *o)
     bool good = check_good(c);
     if (!good && !c->map) print_fields(c);
     print_booking(c);
-    print_state(c);
+    print_sign(c);
+    print_states(c);
     print_many(c);
     if (proposed)
         printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",
@@ -534,13 +575,50 @@ static r1_status check_write_lines(const check *c, const char *path, r1_err *err
     return st;
 }
 
+/* The last line of a proposal. Answers change what stands above it. */
+static const char sum_words[] = "; Nobody has answered yet while the sum of the lines above is ";
+
+static void proposal_sum(const char *text, size_t len, char line[128])
+{
+    snprintf(line, 128, "%s%016llx\n", sum_words, (unsigned long long)r1_hash64(text, len, 0));
+}
+
+/* A mapping file holds somebody's answers: nothing but an unanswered proposal is replaced. */
+static r1_status check_spare_answers(const char *path, r1_err *err)
+{
+    char *text = NULL, line[128] = "";
+    size_t len = 0;
+    if (!path || access(path, F_OK) != 0 || r1_file_is_stream(path)) return R1_OK;
+    R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
+    const char *end = strstr(text, sum_words);
+    if (end) proposal_sum(text, (size_t)(end - text), line);
+    bool bare = !len || (end && !strcmp(end, line));
+    free(text);
+    if (bare) return R1_OK;
+    R1_FAIL(
+        err, R1_E_INVAL,
+        "--propose %s: expected a new file or a proposal that nobody has answered, found a file "
+        "that would be lost: name another one, or remove it",
+        path);
+}
+
 static r1_status check_write_map(const check *c, const char *path, r1_err *err)
 {
     if (!path) return R1_OK;
-    char *text = check_propose_text(&c->proposal);
-    if (!text) R1_FAIL(err, R1_E_NOMEM, "%s: no memory", path);
-    r1_status st = r1_file_write(path, text, strlen(text), err);
+    char *rows = check_propose_text(&c->proposal), *text = NULL, line[128];
+    size_t len = rows ? strlen(rows) : 0;
+    if (rows) {
+        proposal_sum(rows, len, line);
+        text = malloc(len + sizeof line);
+    }
+    r1_status st = R1_OK;
+    if (text)
+        st = r1_file_write(path, text,
+                           (size_t)snprintf(text, len + sizeof line, "%s%s", rows, line), err);
+    else
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "%s: no memory", path);
     free(text);
+    free(rows);
     return st;
 }
 
@@ -553,6 +631,7 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
                                   {"--map", map, 0},
                                   {"--rates", r1_options_str(o, "rates"), 0}};
     R1_TRY(r1_outputs_check(out, R1_COUNT(out), from, R1_COUNT(from), err));
+    R1_TRY(check_spare_answers(r1_options_str(o, "propose"), err));
     R1_TRY(fraud_currency_setting(r1_options_str(o, "currency"), r1_options_origin(o, "currency"),
                                   err));
     R1_TRY(fraud_map_load(&c->map, map, stderr, err));
