@@ -814,6 +814,10 @@ def check_currencies(folder):
     run(PROGRAM, "replay", "--in", path, "--out", out, *money)
     assert all("logit" in x for x in scores(out))
     run(PROGRAM, "replay", "--in", path, "--out", out, "--rates", rates, code=2)
+    old = "A rate of JPY is 365 days older than a payment that it converts"
+    assert old in run(PROGRAM, "check", "--in", path, *money)
+    write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-12-15", "EUR,1,2025-01-01"])
+    assert "days older" not in run(PROGRAM, "check", "--in", path, *money)
 
 
 STATEMENT = {
@@ -894,6 +898,57 @@ def check_answers_stay(folder):
     assert "Send them with" not in said, said
 
 
+def check_recordings(folder):
+    """replay and calibrate take of a recording what check says and serve takes: no duplicate, no
+    used id, no wild date, no foreign currency. They read what check reads."""
+    path, out = os.path.join(folder, "rec.csv"), os.path.join(folder, "rec.out")
+    mapping, labels = os.path.join(folder, "rec.ini"), os.path.join(folder, "rec.labels")
+    start, hour = 1767225600, 3600
+    rows = [f"p{i};{start + i * hour};A{i % 3};B{i % 4};{i + 1},50;EUR" for i in range(60)]
+    rows[20:20] = [rows[3], "p4;1767225600;A;B;9,00;EUR", "q1;3786912000;A;B;1,00;EUR",
+                   "q2;1767225600;A;B;1,00;JPY", "q3;x;A;B;1,00;EUR"]  # fmt: skip
+    write_lines(path, ["Nr;Zeit;Von;Nach;Betrag;Waehrung", *rows])
+    write_lines(mapping, [
+        "[fields]", "tx_id = Nr", "ts = Zeit", "from = Von", "to = Nach", 'kind = "transfer"',
+        "currency = Waehrung", "amount = Betrag", "[time]", "format = s", "[money]",
+        "amounts = 1234,50"])  # fmt: skip
+    write_lines(labels, ['{"tx_id": "p5", "is_fraud": true, "ts": 1767225600000}', "no label"])
+    said = output(PROGRAM, "check", "--in", path, "--map", mapping)
+    assert "60 can be scored, 4 cannot" in said and "1 more are the same as" in said, said
+    args = ["--in", path, "--map", mapping, "--out", out, "--labels", labels]
+    said = output(PROGRAM, "replay", *args)
+    for words in ("60 payments scored", "4 payments cannot be scored",
+                  "1 messages are the same as an earlier one: dropped as duplicates",
+                  "1 lines of labels refused, the first is line 2: message: exp"):  # fmt: skip
+        assert words in said, (words, said)
+    found = scores(out)
+    assert len(found) == 64 and sum("logit" in x for x in found) == 60
+    for i, words in (20, "has"), (21, "ts "), (22, "no rate"), (23, "ts"):
+        assert words in found[i]["unscorable"], (i, found[i])
+    said = output(PROGRAM, "calibrate", *args, "--model", MODEL)
+    assert "60 payments of 2.5 days, 1 labelled, 1 fraud" in said, said
+    assert "note: 1 of 65 messages are the same as an earlier one: dropped as dupli" in said, said
+    assert "note: 4 of 65 messages of payments refused, the first is line 23: tx_id" in said, said
+
+
+def check_worlds(folder):
+    """A world that does not fit into memory is refused before it begins."""
+    args = ["generate", "--accounts", "1000000", "--out", os.path.join(folder, "world.jsonl")]
+    said = run(PROGRAM, *args, "--days", "3650", code=2)
+    assert "expected at most 20000000 payments, found a world of about" in said, said
+
+
+def check_ibans(folder):
+    """An account that is written in two ways is two accounts, and that is said."""
+    path = os.path.join(folder, "iban.jsonl")
+    plain, odd = "DE02120300000000202051", "DE02 1203 0000 0000 2020 51"
+    write_lines(path, [payment(0, to=plain), payment(1, to=odd), payment(2, to=odd.lower())])
+    said = run(PROGRAM, "check", "--in", path)
+    assert f"2 payers and payees are an IBAN with blanks or small letters, as {odd}. " in said, said
+    write_lines(path, [payment(0, to=plain), payment(1, to="AB12 3456"), payment(2)])
+    assert "IBAN" not in run(PROGRAM, "check", "--in", path)
+
+
 def check_full_disk(folder):
     """A report that cannot be written is no success, and a device stays one."""
     if not os.path.exists("/dev/full"):
@@ -948,6 +1003,9 @@ def main():
         check_currency_setting(folder)
         check_statement(folder)
         check_answers_stay(folder)
+        check_recordings(folder)
+        check_worlds(folder)
+        check_ibans(folder)
         check_full_disk(folder)
     print("intake: good")
 

@@ -8,6 +8,7 @@
 #include "check/check_stream.h"
 #include "files/outputs.h"
 #include "payment/currency.h"
+#include "payment/iban.h"
 #include "payment/message_path.h"
 #include "payment/notes.h"
 #include "text/nearest.h"
@@ -41,7 +42,8 @@ enum {
     WORDS_MAX = 20,
     WORD_BYTES = 64,
     PAIRS_MAX = 5,
-    SHARES_SHOWN = 12
+    SHARES_SHOWN = 12,
+    RATE_DAYS_MAX = 31 /* an older rate is told */
 };
 
 typedef struct {
@@ -70,6 +72,8 @@ typedef struct {
     } repeated[PAIRS_MAX]; /* the first ones */
     check_why why[WHYS_MAX];
     size_t n_why;
+    size_t n_iban; /* ends of payments that are IBANs with blanks or small letters */
+    char iban[64]; /* the first of them */
 } check;
 
 /* ---- counting ---- */
@@ -157,6 +161,12 @@ static r1_status check_beside(check *c, const check_next *next, fraud_reading *w
     return R1_OK;
 }
 
+static void check_end(check *c, const char *account)
+{
+    if (!fraud_iban_is_odd(account)) return;
+    if (!c->n_iban++) snprintf(c->iban, sizeof c->iban, "%.63s", account);
+}
+
 static r1_status check_message(check *c, size_t i, r1_err *err)
 {
     fraud_payment p;
@@ -171,6 +181,10 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
     if (own) R1_TRY(check_beside(c, &next, &what, &counted, &why, err));
     if (counted) return R1_OK;
     c->n[what]++;
+    if (what == FRAUD_READ_PAYMENT) {
+        check_end(c, p.from);
+        check_end(c, p.to);
+    }
     if (what != FRAUD_READ_PAYMENT) check_count(c, i, what, why.msg);
     json_t *list = *notes ? json_loads(notes, 0, NULL) : NULL, *note;
     size_t k;
@@ -449,17 +463,23 @@ static void print_currencies(check *c, const r1_options *o)
     char place[64];
     check_stream_rank(s);
     if (s->n_share > 1) print_shares(s);
+    if (s->rate_age_ms > RATE_DAYS_MAX * FRAUD_DAY_MS)
+        printf(
+            "A rate of %s is %lld days older than a payment that it converts: it holds until the "
+            "next row of the table.\n",
+            s->rate_code, (long long)(s->rate_age_ms / FRAUD_DAY_MS));
     if (!s->n_foreign) return;
     if (s->told)
         printf("%zu of them are in another currency than %s%s and go to a person.", s->n_foreign,
-               s->currency, r1_options_str(o, "rates") ? " and have no rate," : "");
+               s->gate.currency, r1_options_str(o, "rates") ? " and have no rate," : "");
     else
         printf("No setting names the stream's currency, so the first payment tells it: %s, in %s. "
                "%zu payments are in another one and go to a person.",
-               s->currency, check_input_place(&c->in, s->first, place, sizeof place), s->n_foreign);
+               s->gate.currency, check_input_place(&c->in, s->first, place, sizeof place),
+               s->n_foreign);
     printf(" Name the stream's currency and rates of the others, here and for serve:\n  "
            "--currency %s --rates rates.csv, a table of currency,rate,date.\n",
-           s->told ? s->currency : s->share[0].code);
+           s->told ? s->gate.currency : s->share[0].code);
 }
 
 /* What of the file is no message; with the messages it adds up to all of the file. */
@@ -499,6 +519,16 @@ static void print_rounded(const check *c)
     }
 }
 
+static void print_ibans(const check *c)
+{
+    if (!c->n_iban) return;
+    printf("\n%zu payers and payees are an IBAN with blanks or small letters, as ", c->n_iban);
+    r1_utf8_print(stdout, c->iban);
+    printf(
+        ". Accounts are compared as they are\nwritten: one that is written in two ways counts as "
+        "two, and lists must write it as the payments do.\n");
+}
+
 static void print_repeated(const check *c)
 {
     char a[64], b[64];
@@ -525,6 +555,7 @@ static void check_print(check *c, const r1_options *o)
     print_repeated(c);
     print_rows(c);
     print_rounded(c);
+    print_ibans(c);
     print_unmatched(c);
     print_whys(c, FRAUD_READ_LEFT_OUT,
                "Left out by the mapping file (counted, nothing is decided):");
