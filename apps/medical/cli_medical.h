@@ -42,6 +42,22 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err);
 /* What --precision says, R1_PRECISION_F32 or R1_PRECISION_INT8. */
 r1_precision cli_precision(const r1_cli_call *call);
 void cli_close_r1(cli_r1 *r1);
+/* The records of a call. A folder stands for its files in the order of their names, without hidden
+ * ones, folders and reports of an earlier call. Free it after a failure too. */
+enum { CLI_INPUTS_MAX = 100000 };
+#define CLI_REPORT_MARK  ".report."
+#define CLI_SUMMARY_NAME "summary.tsv"
+typedef struct {
+    char *path; /* "-": standard input */
+    char *stem; /* its name without what follows the last dot; each stands once */
+} cli_input;
+typedef struct {
+    cli_input *input;
+    uint32_t n, cap, n_skipped; /* skipped: no files */
+    bool many;                  /* a folder, or several files */
+} cli_inputs;
+r1_status cli_inputs_read(cli_inputs *in, const char *const *path, size_t n, r1_err *err);
+void cli_inputs_free(cli_inputs *in);
 /* A record from a file, or from standard input ("-"). Free it. */
 r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
 

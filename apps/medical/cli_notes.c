@@ -61,24 +61,45 @@ static mention_row mention_of(const med_kb *kb, const med_notes *n, uint32_t i)
 
 static void print_mentions(const med_kb *kb, const med_notes *n)
 {
-    printf("start\tend\tid\tname\tstatus\tsection\ttext\n");
+    printf("start\tend\tid\tname\tstatus\tsection\ttext\tcue_start\tcue_end\tcue\n");
     for (uint32_t i = 0; i < n->n_mention; i++) {
         mention_row r = mention_of(kb, n, i);
-        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", r.m->start, r.m->end, r.id,
-                r.name, r.status, r.section, (int)(r.m->end - r.m->start), n->text + r.m->start);
+        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\t%u\t%u\t%.*s\n", r.m->start,
+                r.m->end, r.id, r.name, r.status, r.section, (int)(r.m->end - r.m->start),
+                n->text + r.m->start, r.m->cue_start, r.m->cue_end,
+                (int)(r.m->cue_end - r.m->cue_start), n->text + r.m->cue_start);
     }
+    if (n->n_unread)
+        printf("# not read: %u possible findings beyond the first %d of their sentence\n",
+               n->n_unread, MED_HITS_MAX);
+    if (n->n_cut)
+        printf("# read in parts: %u cuts of sentences longer than %d bytes\n", n->n_cut,
+               MED_SENTENCE_BYTES);
+}
+
+static json_t *mention_json(const med_notes *n, const mention_row *r)
+{
+    json_t *o = json_pack("{s:i,s:i,s:o,s:o,s:s,s:s}", "start", (int)r->m->start, "end",
+                          (int)r->m->end, "id", med_json_string(r->id), "name",
+                          med_json_string(r->name), "status", r->status, "section", r->section);
+    if (!o || r->m->cue_end == r->m->cue_start) return o;
+    json_t *cue =
+        json_pack("{s:i,s:i,s:o}", "start", (int)r->m->cue_start, "end", (int)r->m->cue_end, "text",
+                  json_stringn(n->text + r->m->cue_start, r->m->cue_end - r->m->cue_start));
+    if (cue && json_object_set_new(o, "cue", cue) == 0) return o;
+    json_decref(o);
+    return NULL;
 }
 
 static r1_status print_mentions_json(const med_kb *kb, const med_notes *n, r1_err *err)
 {
-    json_t *all = json_array();
-    bool good = all != NULL;
+    json_t *list = json_array(), *all = json_pack("{s:o,s:i,s:i}", "findings", list, "not_read",
+                                                  (int)n->n_unread, "cut", (int)n->n_cut);
+    bool good = list && all;
     for (uint32_t i = 0; i < n->n_mention && good; i++) {
         mention_row r = mention_of(kb, n, i);
-        json_t *o = json_pack("{s:i,s:i,s:o,s:o,s:s,s:s}", "start", (int)r.m->start, "end",
-                              (int)r.m->end, "id", med_json_string(r.id), "name",
-                              med_json_string(r.name), "status", r.status, "section", r.section);
-        good = json_array_append_new(all, o) == 0;
+        json_t *o = mention_json(n, &r);
+        good = o && json_array_append_new(list, o) == 0;
     }
     if (good) good = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
     json_decref(all);

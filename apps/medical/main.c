@@ -105,11 +105,12 @@ int main(int argc, char **argv)
          .options = cli_eval_annotate_rows, .n_options = cli_eval_annotate_n_row,
          .run = cli_eval_annotate_command},
         {.name = "report",
-         .summary = "read a record and write the report with its evidence",
+         .summary = "read records and write for each the report with its evidence",
          .examples = "r1-medical report apps/medical/samples/record.txt --out run/report\n"
-                     "r1-medical report - --kb run/hpo --format html < record.txt",
+                     "r1-medical report - --kb run/hpo --format html < record.txt\n"
+                     "r1-medical report letters --kb run/hpo --out run/reports --resume",
          .config = true,
-         .operands = "[FILE]", .operands_max = 1,
+         .operands = "[FILE|FOLDER]...", .operands_max = R1_OPERANDS_ANY,
          .options = cli_report_rows, .n_options = cli_report_n_row, .run = cli_report_command},
         {.name = "rank",
          .summary = "diseases for a list of findings",

@@ -133,7 +133,6 @@ static r1_status system_write_all(int fd, const char *path, const char *p, size_
         p += n;
         len -= (size_t)n;
     }
-    if (fsync(fd)) R1_FAIL(err, R1_E_IO, "syncing %s: %s", path, strerror(errno));
     return R1_OK;
 }
 
@@ -162,21 +161,57 @@ r1_status r1_file_settle(r1_status st, const char *tmp, const char *path, r1_err
     return R1_OK;
 }
 
+bool r1_file_is_stream(const char *path)
+{
+    struct stat s;
+    if (stat(path, &s) != 0) return false;
+    if (!S_ISREG(s.st_mode)) return !S_ISDIR(s.st_mode);
+    return !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6); /* as /dev/stdout > FILE */
+}
+
+static r1_status system_create(const char *path, const char *tmp, int *fd, r1_err *err)
+{
+    *fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (*fd >= 0) return R1_OK;
+    r1_status st = r1_file_refuse(path, R1_E_IO, errno, err);
+    r1_err_prefix(err, "creating ");
+    return st;
+}
+
+static r1_status system_close(int fd, const char *path, r1_status st, r1_err *err)
+{
+    if (close(fd) == 0 || st != R1_OK) return st;
+    R1_FAIL(err, R1_E_IO, "closing %s: %s", path, strerror(errno));
+}
+
+static r1_status system_write_stream(const char *path, const void *data, size_t len, r1_err *err)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0) return r1_file_refuse(path, R1_E_IO, errno, err);
+    return system_close(fd, path, system_write_all(fd, path, data, len, err), err);
+}
+
 r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *err)
 {
-    char tmp[4096];
-    if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= (int)sizeof tmp)
+    char tmp[4096], *named = NULL;
+    int fd;
+    if (r1_file_is_stream(path)) return system_write_stream(path, data, len, err);
+    named = realpath(path, NULL); /* the file that a link names; NULL: there is none yet */
+    const char *target = named ? named : path;
+    if (snprintf(tmp, sizeof tmp, "%s.tmp.%ld", target, (long)getpid()) >= (int)sizeof tmp) {
+        free(named);
         R1_FAIL(err, R1_E_INVAL, "path longer than %zu bytes: %.80s...", sizeof tmp, path);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        r1_status st = r1_file_refuse(path, R1_E_IO, errno, err);
-        r1_err_prefix(err, "creating ");
-        return st;
     }
-    r1_status st = system_write_all(fd, tmp, data, len, err);
-    if (close(fd) && st == R1_OK)
-        st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "closing %s: %s", tmp, strerror(errno));
-    return r1_file_settle(st, tmp, path, err);
+    r1_status st = system_create(path, tmp, &fd, err);
+    if (st == R1_OK) {
+        st = system_write_all(fd, tmp, data, len, err);
+        if (st == R1_OK && fsync(fd))
+            st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "syncing %s: %s", tmp,
+                            strerror(errno));
+        st = r1_file_settle(system_close(fd, tmp, st, err), tmp, target, err);
+    }
+    free(named);
+    return st;
 }
 
 r1_status r1_mkdirs(const char *path, r1_err *err)

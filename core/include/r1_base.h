@@ -127,8 +127,12 @@ R1_API r1_status r1_file_refuse(const char *path, r1_status code, int why, r1_er
 /* Reads a whole file of at most bytes_max; *data is malloc'ed and has a NUL after its last byte. */
 R1_API r1_status r1_file_read(const char *path, size_t bytes_max, char **data, size_t *len,
                               r1_err *err);
+/* Whether what lies at path is written in place: a device, a pipe, a socket. A rename would put a
+ * file in its place. */
+R1_API bool r1_file_is_stream(const char *path);
 /* Writes to a temporary beside path, fsyncs, renames, fsyncs the folder: the old or the new
- * file, never half of one. */
+ * file, never half of one. A symbolic link stays, and the file that it names is replaced. A device
+ * or a pipe gets the bytes and stays what it is. */
 R1_API r1_status r1_file_write(const char *path, const void *data, size_t len, r1_err *err);
 /* mkdir -p, mode 0700 for what it makes. */
 R1_API r1_status r1_mkdirs(const char *path, r1_err *err);

@@ -163,6 +163,28 @@ static void test_sample_round_trip(void)
 }
 
 /* What dump prints is a file again: values come back, but a secret and what INI cannot hold. */
+/* What stands behind a zero byte would not be read. */
+static void test_load_zero_byte(void)
+{
+    static const char text[] = "[writer]\nbatch_rows = 5\0\nbytes = -1\n";
+    char path[300], *said = NULL;
+    size_t len, n_mistake;
+    r1_err err = {0};
+    r1_options *o;
+    snprintf(path, sizeof path, "%s/zero.ini", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_file_write(path, text, sizeof text - 1, &err), &err);
+    R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+    CU_ASSERT_EQUAL(r1_config_load(o, others, R1_COUNT(others), path, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "zero.ini:2: expected text, found a zero byte"));
+    FILE *all = open_memstream(&said, &len);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(all);
+    CU_ASSERT_EQUAL(r1_config_load_all(o, others, R1_COUNT(others), path, all, &n_mistake, &err),
+                    R1_E_INVAL);
+    fclose(all);
+    free(said);
+    r1_options_free(o);
+}
+
 static void test_dump_round_trip(void)
 {
     static const char *const brokers[] = {"a:1,b:2", "a b#c;d", "x #y", "x ;y",
@@ -373,5 +395,5 @@ static void test_help(void)
 
 R1_TEST_MAIN("cli", {"operands", test_operands}, {"help", test_help},
              {"log lines as JSON", test_log_json}, {"load", test_load},
-             {"dump", test_dump_round_trip}, {"sample file", test_sample_round_trip},
-             {"commit of a checkout", test_commit})
+             {"load of a zero byte", test_load_zero_byte}, {"dump", test_dump_round_trip},
+             {"sample file", test_sample_round_trip}, {"commit of a checkout", test_commit})

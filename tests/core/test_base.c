@@ -9,8 +9,11 @@
 #include "r1_memory.h"
 #include "support/r1_test.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void test_crc32c(void)
 {
@@ -62,6 +65,31 @@ static void test_arena(void)
     }
     CU_ASSERT_PTR_NULL(r1_arena_alloc(a, SIZE_MAX / 2, 3));
     r1_arena_free(a);
+}
+
+/* What is no file is written in place; a link stays one. */
+static void test_base_streams(void)
+{
+    r1_err err = {0};
+    char pipe_path[300], link_path[300], file_path[300], buf[8] = "";
+    struct stat s;
+    snprintf(pipe_path, sizeof pipe_path, "%s/pipe", r1_test_tmpdir());
+    snprintf(link_path, sizeof link_path, "%s/link", r1_test_tmpdir());
+    snprintf(file_path, sizeof file_path, "%s/named", r1_test_tmpdir());
+    CU_ASSERT_EQUAL_FATAL(mkfifo(pipe_path, 0600), 0);
+    int reader = open(pipe_path, O_RDONLY | O_NONBLOCK);
+    CU_ASSERT_TRUE_FATAL(reader >= 0);
+    R1_ASSERT_OK(r1_file_write(pipe_path, "abc", 3, &err), &err);
+    CU_ASSERT_EQUAL(read(reader, buf, sizeof buf), 3);
+    close(reader);
+    CU_ASSERT_TRUE_FATAL(lstat(pipe_path, &s) == 0 && S_ISFIFO(s.st_mode));
+    R1_ASSERT_OK(r1_file_write(file_path, "old", 3, &err), &err);
+    CU_ASSERT_EQUAL_FATAL(symlink(file_path, link_path), 0);
+    R1_ASSERT_OK(r1_file_write(link_path, "newer", 5, &err), &err);
+    CU_ASSERT_TRUE(lstat(link_path, &s) == 0 && S_ISLNK(s.st_mode));
+    CU_ASSERT_TRUE(stat(file_path, &s) == 0 && s.st_size == 5);
+    if (r1_file_is_stream("/dev/full")) /* where the machine has it */
+        CU_ASSERT_EQUAL(r1_file_write("/dev/full", "abc", 3, &err), R1_E_IO);
 }
 
 static void test_base_file(void)
@@ -177,5 +205,6 @@ static void test_arena_breaks(void)
 }
 
 R1_TEST_MAIN("base", {"crc32c", test_crc32c}, {"random numbers", test_rng}, {"arena", test_arena},
-             {"files", test_base_file}, {"instruction sets", test_isa},
-             {"broken invariants", test_base_assert}, {"broken arenas", test_arena_breaks})
+             {"files", test_base_file}, {"streams and links", test_base_streams},
+             {"instruction sets", test_isa}, {"broken invariants", test_base_assert},
+             {"broken arenas", test_arena_breaks})

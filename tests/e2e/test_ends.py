@@ -11,6 +11,7 @@ Environment: R1_BIN (folder with the programs).
 """
 
 import copy
+import json
 import os
 import re
 import signal
@@ -274,6 +275,31 @@ class Commands(unittest.TestCase):
             s.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                   "WHERE query LIKE 'SELECT pg_sleep%'")  # fmt: skip
             locker.wait()
+
+    def test_stopped_sender(self):
+        """A sender that is stopped says so and where it goes on; all is sent once then."""
+        folder = tempfile.mkdtemp(prefix="r1-ends-")
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, "all.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            for i in range(400):
+                f.write(f'{{"tx_id": "s{i}", "from": "A{i % 7}"}}\n')
+        with Services(os.path.join(folder, "s"), partitions=1) as s:
+            program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+            args = [program, "produce", "--in", path, "--brokers", s.brokers, "--json"]
+            p = subprocess.Popen([*args, "--rate", "100"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE, text=True)  # fmt: skip
+            time.sleep(1.5)
+            p.send_signal(signal.SIGINT)
+            out, said = p.communicate(timeout=30)
+            self.assertEqual(p.returncode, 4, said)
+            sent = json.loads(out)["sent"]
+            self.assertLess(sent, 400)
+            self.assertIn(f"behind message {sent} of the file", said)
+            self.assertIn(f"--skip {sent} goes on", said)
+            p = subprocess.run([*args, "--skip", str(sent)], capture_output=True, text=True,
+                               check=True)  # fmt: skip
+            self.assertEqual(json.loads(p.stdout)["sent"], 400 - sent)
 
 
 if __name__ == "__main__":

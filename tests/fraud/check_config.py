@@ -319,6 +319,20 @@ def calibrations(folder):
     assert "found 0, of them fraud 0, 2 lines of labels refused, 1 of no payment here" in said, said
 
 
+def currencies(folder):
+    """A currency that is none is refused by each command that reads the settings of serve."""
+    for name, code in ("good.ini", "EUR"), ("euro.ini", "EURO"):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
+            f.write(f"[payments]\ncurrency = {code}\n[decision]\npid-file = no.pid\n")
+    for command in (["config", "check", "--config", "euro.ini"],
+                    ["config", "diff", "euro.ini", "--config", "good.ini"],
+                    ["config", "try", "euro.ini", "--config", "good.ini", *AWAY[:2]],
+                    ["reload", "--config", "euro.ini"],
+                    ["calibrate", "--config", "euro.ini", "--out", "x", *AWAY[:2]]):  # fmt: skip
+        said = run(PROGRAM, *command, code=2)
+        assert "euro.ini:2: currency: expected a code of ISO 4217" in said, (command, said)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="r1-config-") as folder:
         files(folder)
@@ -397,6 +411,7 @@ def main():
         sections = re.findall(r"^#? ?(\[\w+\])$", sample, re.MULTILINE)
         assert "[model]" in sections and len(sections) == len(set(sections)), sections
         calibrations(folder)
+        currencies(folder)
         said = run(PROGRAM, "config", "check", "--config", ini)
         assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)

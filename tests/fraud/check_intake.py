@@ -7,21 +7,34 @@
 
 import json
 import os
+import stat
 import struct
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import programs  # noqa: E402
 from payments import payment  # noqa: E402
-from programs import run  # noqa: E402
 
 PROGRAM, MODEL = (os.path.abspath(path) for path in sys.argv[1:3])
 PARTIAL = 4
 
 
+def renew(args):
+    """A proposal that a test has answered is not replaced: it goes before the next one."""
+    if "--propose" in args and os.path.exists(path := args[args.index("--propose") + 1]):
+        os.remove(path)
+
+
+def run(program, *args, **how):
+    renew(args)
+    return programs.run(program, *args, **how)
+
+
 def output(program, *args):
     """What a run says that finds something to say: its exit code is PARTIAL."""
+    renew(args)
     p = subprocess.run([program, *args], capture_output=True, text=True, check=False)
     assert p.returncode == PARTIAL, f"{args}: exit {p.returncode}\n{p.stderr}"
     return p.stdout
@@ -453,7 +466,7 @@ def check_stream(folder):
     assert "7 can be scored, 3 cannot and go to a person, 0 are no payments" in said, said
     assert "1 more are the same as an earlier message" in said, said
     for part in ("line 8: tx_id: expected an id that no", "found t2, which line 3 has", "line 9: "
-                 "currency", "line 10: ts lies ahead", "line 7 is the same as line 2"):
+                 "currency", "line 10: ts: lies ahead", "line 7 is the same as line 2"):
         assert part in said, (part, said)
     for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
                  "rates), found JPY", "--currency EUR --rates rates.csv",
@@ -801,6 +814,161 @@ def check_currencies(folder):
     run(PROGRAM, "replay", "--in", path, "--out", out, *money)
     assert all("logit" in x for x in scores(out))
     run(PROGRAM, "replay", "--in", path, "--out", out, "--rates", rates, code=2)
+    old = "A rate of JPY is 365 days older than a payment that it converts"
+    assert old in run(PROGRAM, "check", "--in", path, *money)
+    write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-12-15", "EUR,1,2025-01-01"])
+    assert "days older" not in run(PROGRAM, "check", "--in", path, *money)
+
+
+STATEMENT = {
+    "NtryRef": "n0", "CdtDbtInd": "DBIT", "RvslInd": False, "Sts": {"Cd": "BOOK"},
+    "Amt": {"Ccy": "EUR", "value": "12.50"}, "BookgDt": {"Dt": "2026-03-02"},
+    "TxDtls": {"transactionTimestamp": "2026-03-02T07:15:00+01:00",
+               "RltdPties": {"DbtrAcct": {"Id": {"IBAN": "DE1"}},
+                             "CdtrAcct": {"Id": {"IBAN": "FR2"}}}},
+}  # fmt: skip
+
+
+def statement(i, **changes):
+    entry = json.loads(json.dumps(dict(STATEMENT, NtryRef=f"n{i}", **changes)))
+    entry["TxDtls"]["transactionTimestamp"] = f"2026-03-02T07:{15 + i}:00+01:00"
+    entry["TxDtls"]["RltdPties"]["DbtrAcct"]["Id"]["IBAN"] = f"DE{i}"
+    return entry
+
+
+def check_statement(folder):
+    """Of debtor and creditor the names say who pays, whatever the sign of the booking is. True and
+    false are values too. A date alone gives way to a time."""
+    path, proposal = os.path.join(folder, "camt.jsonl"), os.path.join(folder, "camt.ini")
+    entries = [statement(0), statement(1, CdtDbtInd="CRDT"), statement(2, RvslInd=True),
+               statement(3, Sts={"Cd": "PDNG"})]  # fmt: skip
+    write_lines(path, entries)
+    said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+    assert "CdtDbtInd looks like the sign of a booking, and is not read: 3 x DBIT" in said, said
+    assert "By their names from and to say\nwho pays, also in a credit." in said, said
+    for words in "RvslInd is not read, and holds 3 x false, 1 x true", "Sts.Cd is not read, and":
+        assert words in said, said
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read().replace("tx_id = ?", "tx_id = NtryRef")
+    assert "\nts = TxDtls.transactionTimestamp\n" in text and "\nbooking = " not in text, text
+    assert "; leave_out = RvslInd is WORD, WORD or Sts.Cd is WORD\n" in text, text
+    rows = "leave_out = RvslInd is true or Sts.Cd is PDNG\n[booking]\ndebit = DBIT\ncredit = CRDT\n"
+    with open(proposal, "w", encoding="utf-8") as f:
+        f.write(text.replace("[fields]", "[fields]\nbooking = CdtDbtInd") + "[rows]\n" + rows)
+    said = programs.run(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "2 can be scored" in said and "2 more are left out" in said, said
+    assert "and is read: 3 x DBIT, 1 x CRDT" in said and "Take the row booking away" in said, said
+    for entry in entries:  # the account of the statement in each row: then the sign tells
+        entry["TxDtls"]["RltdPties"]["DbtrAcct"]["Id"]["IBAN"] = "DE1"
+    write_lines(path, entries)
+    said = output(PROGRAM, "check", "--in", path)
+    assert "payer and payee change places there" in said, said
+
+
+def check_answers_stay(folder):
+    """A mapping file that somebody has answered is never replaced, an unanswered one is."""
+    path, proposal = os.path.join(folder, "own.csv"), os.path.join(folder, "own.ini")
+    write_lines(path, ["Id;Datum;Auftraggeber;Empfaenger;Betrag;Art",
+                       *[f"{i};3{i}.10.2026 10:00;A;B;1,50;{w}"
+                         for i, w in enumerate(("Kauf", "Refund"))]])  # fmt: skip
+    propose = ["check", "--in", path, "--propose", proposal]
+    said = output(PROGRAM, *propose)
+    assert "Art is not read, and holds 1 x Kauf, 1 x Refund" in said, said
+    programs.run(PROGRAM, *propose, code=PARTIAL)
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read().replace("zone = ?", "zone = Europe/Berlin")
+    with open(proposal, "w", encoding="utf-8") as f:
+        f.write(text)
+    said = programs.run(PROGRAM, *propose, code=2)
+    assert "expected a new file or a proposal that nobody has answered" in said, said
+    with open(proposal, encoding="utf-8") as f:
+        assert f.read() == text
+    write_lines(proposal, [
+        "[fields]", "tx_id = Id", "ts = Datum", "from = Auftraggeber", "to = Auftraggeber",
+        'kind = "card"', 'currency = "EUR"', "amount = Betrag", "[time]",
+        "format = %d.%m.%Y %H:%M", "zone = Z", "[money]", "amounts = 1234,50"])  # fmt: skip
+    said = programs.run(PROGRAM, "check", "--in", path, "--map", proposal, code=2)
+    assert 'own.ini:5: to: expected another field than from, found "Auftraggeber"' in said, said
+    with open(proposal, encoding="utf-8") as f:
+        text = f.read().replace("to = Auftraggeber", "to = Empfaenger")
+    with open(proposal, "w", encoding="utf-8") as f:
+        f.write(text + "[rows]\nleave_out = Art is not X\n")
+    said = output(PROGRAM, "check", "--in", path, "--map", proposal)
+    assert "2 more are left out by the mapping file: nothing is left to be decided" in said, said
+    assert "Send them with" not in said, said
+
+
+def check_recordings(folder):
+    """replay and calibrate take of a recording what check says and serve takes: no duplicate, no
+    used id, no wild date, no foreign currency. They read what check reads."""
+    path, out = os.path.join(folder, "rec.csv"), os.path.join(folder, "rec.out")
+    mapping, labels = os.path.join(folder, "rec.ini"), os.path.join(folder, "rec.labels")
+    start, hour = 1767225600, 3600
+    rows = [f"p{i};{start + i * hour};A{i % 3};B{i % 4};{i + 1},50;EUR" for i in range(60)]
+    rows[20:20] = [rows[3], "p4;1767225600;A;B;9,00;EUR", "q1;3786912000;A;B;1,00;EUR",
+                   "q2;1767225600;A;B;1,00;JPY", "q3;x;A;B;1,00;EUR"]  # fmt: skip
+    write_lines(path, ["Nr;Zeit;Von;Nach;Betrag;Waehrung", *rows])
+    write_lines(mapping, [
+        "[fields]", "tx_id = Nr", "ts = Zeit", "from = Von", "to = Nach", 'kind = "transfer"',
+        "currency = Waehrung", "amount = Betrag", "[time]", "format = s", "[money]",
+        "amounts = 1234,50"])  # fmt: skip
+    write_lines(labels, ['{"tx_id": "p5", "is_fraud": true, "ts": 1767225600000}', "no label"])
+    said = output(PROGRAM, "check", "--in", path, "--map", mapping)
+    assert "60 can be scored, 4 cannot" in said and "1 more are the same as" in said, said
+    args = ["--in", path, "--map", mapping, "--out", out, "--labels", labels]
+    said = output(PROGRAM, "replay", *args)
+    for words in ("60 payments scored", "4 payments cannot be scored",
+                  "1 messages are the same as an earlier one: dropped as duplicates",
+                  "1 lines of labels refused, the first is line 2: message: exp"):  # fmt: skip
+        assert words in said, (words, said)
+    found = scores(out)
+    assert len(found) == 64 and sum("logit" in x for x in found) == 60
+    for i, words in (20, "has"), (21, "ts "), (22, "no rate"), (23, "ts"):
+        assert words in found[i]["unscorable"], (i, found[i])
+    said = output(PROGRAM, "calibrate", *args, "--model", MODEL)
+    assert "60 payments of 2.5 days, 1 labelled, 1 fraud" in said, said
+    assert "note: 1 of 65 messages are the same as an earlier one: dropped as dupli" in said, said
+    assert "note: 4 of 65 messages of payments refused, the first is line 23: tx_id" in said, said
+
+
+def check_worlds(folder):
+    """A world that does not fit into memory is refused before it begins."""
+    args = ["generate", "--accounts", "1000000", "--out", os.path.join(folder, "world.jsonl")]
+    said = run(PROGRAM, *args, "--days", "3650", code=2)
+    assert "expected at most 20000000 payments, found a world of about" in said, said
+
+
+def check_ibans(folder):
+    """An account that is written in two ways is two accounts, and that is said."""
+    path = os.path.join(folder, "iban.jsonl")
+    plain, odd = "DE02120300000000202051", "DE02 1203 0000 0000 2020 51"
+    write_lines(path, [payment(0, to=plain), payment(1, to=odd), payment(2, to=odd.lower())])
+    said = run(PROGRAM, "check", "--in", path)
+    assert f"2 payers and payees are an IBAN with blanks or small letters, as {odd}. " in said, said
+    write_lines(path, [payment(0, to=plain), payment(1, to="AB12 3456"), payment(2)])
+    assert "IBAN" not in run(PROGRAM, "check", "--in", path)
+
+
+def check_full_disk(folder):
+    """A report that cannot be written is no success, and a device stays one."""
+    if not os.path.exists("/dev/full"):
+        return
+    path = os.path.join(folder, "disk.jsonl")
+    write_lines(path, [payment(0)])
+    for args in ["check", "--in", path], ["config", "sample"], ["check", "--help"]:
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            p = subprocess.run([PROGRAM, *args], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert p.returncode == 1 and b"writing standard output" in p.stderr, (args, p.stderr)
+    p = subprocess.run(f"{PROGRAM} manual | head -1", shell=True, capture_output=True, check=True)
+    assert b".TH" in p.stdout and not p.stderr, p
+    pipe = os.path.join(folder, "pipe")
+    os.mkfifo(pipe)
+    for args in ["check", "--in", path], ["generate", "--accounts", "50", "--days", "7"]:
+        with subprocess.Popen(f"cat {pipe} > {path}.read", shell=True) as reader:
+            run(PROGRAM, *args, "--out", pipe)
+            assert stat.S_ISFIFO(os.lstat(pipe).st_mode), args
+            reader.wait(20)
+        assert scores(path + ".read")[0]["tx_id"], args
 
 
 def main():
@@ -833,6 +1001,12 @@ def main():
         check_booking(folder)
         check_more_names(folder)
         check_currency_setting(folder)
+        check_statement(folder)
+        check_answers_stay(folder)
+        check_recordings(folder)
+        check_worlds(folder)
+        check_ibans(folder)
+        check_full_disk(folder)
     print("intake: good")
 
 

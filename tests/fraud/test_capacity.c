@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_capacity.c - the settings of the state's size: what they cost is what is reserved, memory
  * alone gives the largest state that fits, and what is full is counted by its cause. */
+#include "files/memory_limit.h"
 #include "graph/state.h"
 #include "serve/capacity.h"
 #include "serve/price.h"
@@ -174,22 +175,22 @@ static void the_least_limit_holds(void)
     const char *what;
     snprintf(root, sizeof root, "%s", r1_test_in_tmp("machine"));
     (void)mkdir(root, 0755);
-    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 0);
+    CU_ASSERT_EQUAL(r1_memory_limit(root, &what), 0);
     put_file(root, "/proc/self", "cgroup", "3:cpu,cpuacct:/x\n0::/a/b\n");
     put_file(root, "/proc", "meminfo", "MemTotal: 9 kB\nMemAvailable:    8000 kB\n");
-    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 8000 * 1024);
+    CU_ASSERT_EQUAL(r1_memory_limit(root, &what), 8000 * 1024);
     CU_ASSERT_STRING_EQUAL(what, "MemAvailable");
     put_file(root, "/sys/fs/cgroup/a/b", "memory.max", "max\n");
-    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 8000 * 1024);
+    CU_ASSERT_EQUAL(r1_memory_limit(root, &what), 8000 * 1024);
     put_file(root, "/sys/fs/cgroup/a", "memory.max", "5000000\n");
-    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 5000000);
+    CU_ASSERT_EQUAL(r1_memory_limit(root, &what), 5000000);
     CU_ASSERT_STRING_EQUAL(what, "the control group's limit");
     put_file(root, "/sys/fs/cgroup/memory/x", "memory.limit_in_bytes", "4000000\n");
-    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 5000000); /* of another group */
+    CU_ASSERT_EQUAL(r1_memory_limit(root, &what), 5000000); /* of another group */
     put_file(root, "/proc/self", "cgroup", "4:memory:/x\n0::/\n");
-    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 4000000);
+    CU_ASSERT_EQUAL(r1_memory_limit(root, &what), 4000000);
     put_file(root, "/proc/self", "cgroup", "rubbish\n:::\n0::\n4:memory\n");
-    CU_ASSERT_EQUAL(fraud_memory_limit(root, &what), 8000 * 1024);
+    CU_ASSERT_EQUAL(r1_memory_limit(root, &what), 8000 * 1024);
 }
 
 int main(void)

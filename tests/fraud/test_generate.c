@@ -189,5 +189,32 @@ static void test_well_formed(void)
     CU_ASSERT_EQUAL(fraud_generate(&o, &g, &n, &err), R1_E_INVAL);
 }
 
+/* The need of memory is told before it is taken, and not too low. */
+static void test_estimate(void)
+{
+    static const struct {
+        int accounts, days, rings;
+        double activity;
+    } worlds[] = {
+        {60, 7, 0, 1}, {300, 30, 12, 1}, {2000, 20, 1, 1}, {500, 60, 0, 0.1}, {500, 60, 4, 3}};
+    for (size_t i = 0; i < R1_COUNT(worlds); i++) {
+        r1_err err = {0};
+        fraud_generated *g;
+        size_t n;
+        fraud_generate_opts o = generate_small(r1_test_seed());
+        o.accounts = worlds[i].accounts;
+        o.days = worlds[i].days;
+        o.rings = worlds[i].rings;
+        o.activity = worlds[i].activity;
+        R1_ASSERT_OK(fraud_generate(&o, &g, &n, &err), &err);
+        double about = (double)fraud_generate_estimate(&o);
+        if (about < 0.85 * (double)n || about > 2 * (double)n)
+            fprintf(stderr, "world %zu: about %.0f, found %zu\n", i, about, n);
+        CU_ASSERT_TRUE(about > 0.85 * (double)n && about < 2 * (double)n);
+        free(g);
+    }
+}
+
 R1_TEST_MAIN("generate", {"position, id and text give nothing away", test_no_leak},
-             {"same seed, same payments", test_same_seed}, {"well formed", test_well_formed})
+             {"same seed, same payments", test_same_seed}, {"well formed", test_well_formed},
+             {"estimate", test_estimate})

@@ -354,6 +354,10 @@ static void test_odd_lists_are_noted(void)
         {"DE01\nDE01\n", ":2: an account that stands above already: the later expiry counts"},
         {"\n# nobody\n", ": no account stands in this list"},
         {"account,reason\n", ": no account stands in this list"},
+        {"AB12 34\nde02120300000000202051\nDE02 1203 0000 0000 2020 51\n",
+         ":2: an IBAN with blanks or small letters: it holds for payments that write it so, and "
+         "for no others (2 lines in all)"},
+        {"DE02120300000000202051\nDE03 1203 0000 0000 2020 51\n", NULL},
         {"ACME GmbH\nDE02,told; by phone,2999-12-31\nSmith\nBar\n", NULL},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {

@@ -100,6 +100,8 @@ static void test_bad_files(void)
         {"currency,rate,date\nUSD,0.0000000001,2026-01-01\n", ":2: rate: expected"},
         {"currency,rate,date\nUSD,0.9,2026-02-30\n", ":2: date: expected"},
         {"currency,rate,date\nUSD,0.9,2026-01-01\nUSD,0.8,2026-01-01\n", "found two"},
+        {"currency,rate,date\n\n", "expected a rate in a row, found none"},
+        {"currency,rate,date\nEUR,1.1,2026-01-01\n", "found a rate of EUR itself that is not 1"},
     };
     for (size_t i = 0; i < R1_COUNT(cases); i++) {
         r1_err err = {0};

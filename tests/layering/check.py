@@ -82,7 +82,7 @@ ROOMS_INSIDE = {
         "walk": ["dataset", "generate", "score"],
         "train": ["dataset", "generate", "walk"],
         "eval": ["dataset", "decide", "train", "walk"],
-        "replay": ["payment", "score"],
+        "replay": ["payment", "score", "serve"],
         "check": ["payment", "serve"],
         "decide": ["graph", "payment", "score", "typology"],
         "write": ["decide", "payment", "score"],

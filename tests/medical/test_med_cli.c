@@ -51,7 +51,7 @@ static void test_report(void)
         med_cli_medical(), "report",         r1_test_source("apps/medical/samples/record.txt"),
         "--out",           r1_test_tmpdir(), NULL};
     CU_ASSERT_EQUAL(med_cli_run(report), 0);
-    snprintf(pdf, sizeof pdf, "%s/report.pdf", report[4]);
+    snprintf(pdf, sizeof pdf, "%s/record.report.pdf", report[4]);
     snprintf(txt, sizeof txt, "%s/out.txt", report[4]);
     const char *extract[] = {"pdftotext", pdf, txt, NULL};
     int rc = med_cli_run(extract);
@@ -305,14 +305,17 @@ static void test_fetch(void)
 /* A record that has a report's name in the report's folder stays as it is. */
 static void test_record_stays(void)
 {
-    char record[4200], *text;
+    char record[4200], other[4200], *text;
     size_t len;
     r1_err err;
-    snprintf(record, sizeof record, "%s/report.json", r1_test_tmpdir());
+    snprintf(record, sizeof record, "%s/a.report.json", r1_test_tmpdir());
+    snprintf(other, sizeof other, "%s/a.txt", r1_test_tmpdir());
     R1_ASSERT_OK(r1_file_write(record, "No fever.\n", 10, &err), &err);
-    const char *all[] = {med_cli_medical(), "report", record, "--out", r1_test_tmpdir(), NULL};
+    R1_ASSERT_OK(r1_file_write(other, "No fever.\n", 10, &err), &err);
+    const char *all[] = {med_cli_medical(), "report",         other, record,
+                         "--out",           r1_test_tmpdir(), NULL};
     CU_ASSERT_EQUAL(med_cli_run(all), 2);
-    const char *html[] = {med_cli_medical(), "report",   record, "--out",
+    const char *html[] = {med_cli_medical(), "report",   other,  record, "--out",
                           r1_test_tmpdir(),  "--format", "html", NULL};
     CU_ASSERT_EQUAL(med_cli_run(html), 0);
     R1_ASSERT_OK(r1_file_read(record, 100, &text, &len, &err), &err);
@@ -320,8 +323,58 @@ static void test_record_stays(void)
     free(text);
 }
 
+static bool in_file(const char *folder, const char *name, const char *words)
+{
+    char path[4200], *text = NULL;
+    size_t len;
+    r1_err err;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (r1_file_read(path, 1u << 20, &text, &len, &err) != R1_OK) return false;
+    bool found = strstr(text, words) != NULL;
+    free(text);
+    return found;
+}
+
+/* A folder of three records, one of which is none: two reports, each with its own patient, and a
+ * table. Another run with --resume makes what lacks. */
+static void test_folder(void)
+{
+    char in[4200], out[4200], path[4300];
+    r1_err err;
+    snprintf(in, sizeof in, "%s/letters", r1_test_tmpdir());
+    snprintf(out, sizeof out, "%s/reports", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_mkdirs(in, &err), &err);
+    static const struct {
+        const char *name, *text;
+    } letters[] = {{"one.txt", "A girl with ectopia lentis.\n"},
+                   {"two.hpo", "HP:0001250\n-HP:0001083\n"},
+                   {"three.png", "\x89PNG\r\n\x1a\n"}};
+    for (size_t i = 0; i < R1_COUNT(letters); i++) {
+        snprintf(path, sizeof path, "%s/%s", in, letters[i].name);
+        R1_ASSERT_OK(r1_file_write(path, letters[i].text, strlen(letters[i].text), &err), &err);
+    }
+    const char *run[] = {med_cli_medical(), "report", in,   "--out", out,
+                         "--format",        "text",   NULL, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(run), 4);
+    CU_ASSERT(in_file(out, "one.report.txt", "Ectopia lentis"));
+    CU_ASSERT(in_file(out, "two.report.txt", "Seizure"));
+    CU_ASSERT_FALSE(in_file(out, "one.report.txt", "Seizure"));
+    CU_ASSERT(in_file(out, "summary.tsv", "three.png\trefused"));
+    CU_ASSERT(in_file(out, "summary.tsv", "OCR"));
+    CU_ASSERT(in_file(out, "summary.tsv", "confident\tfemale\t"));
+    snprintf(path, sizeof path, "%s/two.report.txt", out);
+    CU_ASSERT_EQUAL(remove(path), 0);
+    run[7] = "--resume";
+    CU_ASSERT_EQUAL(med_cli_run(run), 4);
+    CU_ASSERT(in_file(out, "summary.tsv", "one.txt\tkept"));
+    CU_ASSERT(in_file(out, "two.report.txt", "Seizure"));
+    const char *twice[] = {med_cli_medical(), "report", in, in, "--out", out, NULL};
+    med_cli_refused(twice, 2, "same report", "one.txt");
+}
+
 R1_TEST_MAIN("medical program", {"report", test_report}, {"record stays", test_record_stays},
-             {"exit codes", test_exit_codes}, {"bad records", test_med_cli_bad_records},
-             {"bad ontologies", test_bad_ontologies}, {"check tells", test_check_tells},
-             {"bad models", test_bad_models}, {"rank's findings", test_rank_findings},
-             {"eval probes", test_eval_probes}, {"fetch", test_fetch})
+             {"folder", test_folder}, {"exit codes", test_exit_codes},
+             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
+             {"check tells", test_check_tells}, {"bad models", test_bad_models},
+             {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},
+             {"fetch", test_fetch})

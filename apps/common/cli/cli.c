@@ -8,7 +8,9 @@
 #include "text/nearest.h"
 #include "text/r1_utf8.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -422,7 +424,21 @@ int r1_cli_exit(r1_status st)
 
 const char *r1_cli_version(void) { return R1_VERSION; }
 
-int r1_cli_main(const r1_program *p, int argc, char **argv)
+/* Standard output may be a file on a full disk. A reader that went away, as head does, has what it
+ * wanted. */
+static int cli_output_end(const r1_program *p, int code)
+{
+    bool bad = ferror(stdout) != 0;
+    errno = 0;
+    bad = fflush(stdout) != 0 || bad;
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    if (!bad || (poll(&out, 1, 0) == 1 && out.revents & POLLERR)) return code;
+    fprintf(stderr, "%s: writing standard output, which is cut off: %s\n", p->name,
+            strerror(errno ? errno : EIO));
+    return code == R1_EXIT_USAGE ? code : R1_EXIT_FAILED;
+}
+
+static int cli_main(const r1_program *p, int argc, char **argv)
 {
     if (argc < 2 || !strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") ||
         !strcmp(argv[1], "help")) {
@@ -442,4 +458,9 @@ int r1_cli_main(const r1_program *p, int argc, char **argv)
     for (int i = 1 + words; i < argc; i++)
         if (!strcmp(argv[i], "-h")) return command_help(p, cmd, stdout), R1_EXIT_OK;
     return run_command(p, cmd, argc - 1 - words, argv + 1 + words);
+}
+
+int r1_cli_main(const r1_program *p, int argc, char **argv)
+{
+    return cli_output_end(p, cli_main(p, argc, argv));
 }

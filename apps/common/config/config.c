@@ -9,6 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A file of settings. inih would end at a zero byte, and what stands behind it would be lost. */
+static r1_status config_text(const char *path, char **text, size_t *len, r1_err *err)
+{
+    R1_TRY(r1_file_read(path, 1 << 20, text, len, err));
+    if (strlen(*text) == *len) return R1_OK;
+    int line = 1;
+    for (const char *c = *text; *c; c++) line += *c == '\n';
+    free(*text);
+    R1_FAIL(err, R1_E_INVAL, "%s:%d: expected text, found a zero byte: save the file as UTF-8",
+            path, line);
+}
+
 typedef struct {
     r1_options *opts;
     const r1_config_table *others;
@@ -189,7 +201,7 @@ r1_status r1_config_load_all(r1_options *o, const r1_config_table *others, size_
     size_t len;
     r1_err why = {0};
     *n_mistake = 0;
-    R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
+    R1_TRY(config_text(path, &text, &len, err));
     load l = {.opts = o,
               .others = others,
               .n_other = n,
@@ -229,7 +241,7 @@ r1_status r1_config_load(r1_options *o, const r1_config_table *others, size_t n,
 {
     char *text;
     size_t len;
-    R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
+    R1_TRY(config_text(path, &text, &len, err));
     load l = {.opts = o, .others = others, .n_other = n, .path = path, .err = err, .at = text};
     int line = ini_parse_stream(read_line, &l, on_key, &l);
     free(text);

@@ -259,7 +259,8 @@ static const char *refusal_text(int status)
     switch (status) {
     case MHD_HTTP_NOT_FOUND: return "no such path\n";
     case MHD_HTTP_METHOD_NOT_ALLOWED: return "no such method of this path\n";
-    case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE: return "expected Content-Type: application/json\n";
+    case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
+        return "expected Content-Type: application/json, and no Content-Encoding\n";
     case MHD_HTTP_SERVICE_UNAVAILABLE: return "too many requests of this path at a time\n";
     default: return "the body is too large\n";
     }
@@ -323,6 +324,8 @@ static int refused_by_header(struct MHD_Connection *c, const r1_http_route *r)
                *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type");
     if (length && strtoull(length, NULL, 10) > r->body_max) return MHD_HTTP_CONTENT_TOO_LARGE;
     if (strcmp(r->method, "POST") != 0) return 0;
+    const char *packed = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Encoding");
+    if (packed && strcasecmp(packed, "identity") != 0) return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
     size_t n = type ? strcspn(type, "; \t") : 0;
     bool json = n == strlen("application/json") && !strncasecmp(type, "application/json", n);
     return json ? 0 : MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SIGNS_MAX = 6, SIGN_BYTES = 24, UNKNOWN_SIGNS_MAX = 3 };
+enum { SIGNS_MAX = 12, SIGN_BYTES = 24, UNKNOWN_SIGNS_MAX = 3 };
 
 /* Words that stand beside each other in one column. alone: where both of them stand in a column,
  * they mean nothing else, whatever its name is. */
@@ -75,20 +75,36 @@ static bool signs_of(const check_values *v, column_signs *s)
     return s->n > 0;
 }
 
-static void signs_tell(const column_signs *s, char found[CHECK_BOOKING_BYTES * 2])
+static void signs_tell(const column_signs *s, char found[CHECK_WORDS_BYTES])
 {
-    size_t n = 0, size = CHECK_BOOKING_BYTES * 2;
+    size_t n = 0, size = CHECK_WORDS_BYTES;
     for (size_t i = 0; i < s->n && n < size; i++)
         n += (size_t)snprintf(found + n, size - n, "%s%zu x %s", i ? ", " : "", s->sign[i].n,
                               s->sign[i].text);
 }
 
-bool check_few_words(const check_values *v, char found[CHECK_BOOKING_BYTES * 2])
+bool check_few_words(const check_values *v, char found[CHECK_WORDS_BYTES])
 {
     column_signs s;
     if (!signs_of(v, &s) || s.n < 2) return false;
     signs_tell(&s, found);
     return true;
+}
+
+/* Beginnings of words for rows that move no money from a payer to a payee, in any case. */
+static const char *const odd_words[] = {
+    "refund", "chargeback", "revers",  "storno", "fee",    "payout", "declin",    "reject",  "fail",
+    "void",   "cancel",     "pending", "pdng",   "expire", "denied", "abgelehnt", "gebuehr", NULL};
+
+bool check_odd_words(const check_values *v, char found[CHECK_WORDS_BYTES])
+{
+    column_signs s;
+    if (!signs_of(v, &s) || s.n < 2) return false;
+    signs_tell(&s, found);
+    for (size_t i = 0; i < s.n; i++)
+        for (const char *const *word = odd_words; *word; word++)
+            if (!strncasecmp(s.sign[i].text, *word, strlen(*word))) return true;
+    return false;
 }
 
 /* Whether all signs are words of the pair; *out counts them. */

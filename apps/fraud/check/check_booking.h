@@ -8,7 +8,7 @@
 
 #include "check/check_forms.h"
 
-enum { CHECK_BOOKING_BYTES = 64 };
+enum { CHECK_BOOKING_BYTES = 64, CHECK_WORDS_BYTES = 400 };
 
 /* What the field's name says. */
 typedef enum {
@@ -20,12 +20,14 @@ typedef enum {
 typedef struct {
     /* For the mapping file; "" where the values are no known words, and a person must say. */
     char debit[CHECK_BOOKING_BYTES], credit[CHECK_BOOKING_BYTES];
-    size_t n_debit, n_credit;            /* values of each */
-    char found[CHECK_BOOKING_BYTES * 2]; /* "12 x S, 3 x H" */
+    size_t n_debit, n_credit;      /* values of each */
+    char found[CHECK_WORDS_BYTES]; /* "12 x S, 3 x H" */
 } check_booking;
 
 /* Whether the values are a few words, more than one; *found tells them. */
-bool check_few_words(const check_values *v, char found[CHECK_BOOKING_BYTES * 2]);
+bool check_few_words(const check_values *v, char found[CHECK_WORDS_BYTES]);
+/* Whether they are, and one of them tells that a row is no payment: refund, fee, declined. */
+bool check_odd_words(const check_values *v, char found[CHECK_WORDS_BYTES]);
 bool check_booking_of(const check_values *v, check_booking_name name, check_booking *out);
 
 #endif

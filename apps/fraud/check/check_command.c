@@ -3,10 +3,12 @@
  * be, what was found, and how to map it. */
 #include "check/check_command.h"
 
+#include "check/check_ends.h"
 #include "check/check_propose.h"
 #include "check/check_stream.h"
 #include "files/outputs.h"
 #include "payment/currency.h"
+#include "payment/iban.h"
 #include "payment/message_path.h"
 #include "payment/notes.h"
 #include "text/nearest.h"
@@ -15,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* clang-format off */
 const r1_option fraud_check_rows[] = {
@@ -39,7 +42,8 @@ enum {
     WORDS_MAX = 20,
     WORD_BYTES = 64,
     PAIRS_MAX = 5,
-    SHARES_SHOWN = 12
+    SHARES_SHOWN = 12,
+    RATE_DAYS_MAX = 31 /* an older rate is told */
 };
 
 typedef struct {
@@ -68,6 +72,8 @@ typedef struct {
     } repeated[PAIRS_MAX]; /* the first ones */
     check_why why[WHYS_MAX];
     size_t n_why;
+    size_t n_iban; /* ends of payments that are IBANs with blanks or small letters */
+    char iban[64]; /* the first of them */
 } check;
 
 /* ---- counting ---- */
@@ -155,6 +161,12 @@ static r1_status check_beside(check *c, const check_next *next, fraud_reading *w
     return R1_OK;
 }
 
+static void check_end(check *c, const char *account)
+{
+    if (!fraud_iban_is_odd(account)) return;
+    if (!c->n_iban++) snprintf(c->iban, sizeof c->iban, "%.63s", account);
+}
+
 static r1_status check_message(check *c, size_t i, r1_err *err)
 {
     fraud_payment p;
@@ -169,6 +181,10 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
     if (own) R1_TRY(check_beside(c, &next, &what, &counted, &why, err));
     if (counted) return R1_OK;
     c->n[what]++;
+    if (what == FRAUD_READ_PAYMENT) {
+        check_end(c, p.from);
+        check_end(c, p.to);
+    }
     if (what != FRAUD_READ_PAYMENT) check_count(c, i, what, why.msg);
     json_t *list = *notes ? json_loads(notes, 0, NULL) : NULL, *note;
     size_t k;
@@ -183,12 +199,15 @@ static r1_status check_message(check *c, size_t i, r1_err *err)
 /* All words, where there is more than one. */
 static void print_words(const check_why *w)
 {
-    bool kind = w->n_word && (strstr(w->text, "kind: expected") || strstr(w->text, "(kind): exp"));
-    if (kind) {
-        size_t len = strlen(w->word[0].text), quoted = len > 2 && w->word[0].text[0] == '"';
+    bool kind = strstr(w->text, "kind: expected") || strstr(w->text, "(kind): exp");
+    size_t named = 0; /* the first that is a word: not "", not nothing */
+    while (named < w->n_word && (w->word[named].text[0] != '"' || strlen(w->word[named].text) < 3))
+        named++;
+    if (kind && named < w->n_word) {
+        const char *word = w->word[named].text;
         printf("    say which kind a word is: in [kinds] of a mapping file, as card = ");
         char bare[WORD_BYTES];
-        snprintf(bare, sizeof bare, "%.*s", (int)(len - 2 * quoted), w->word[0].text + quoted);
+        snprintf(bare, sizeof bare, "%.*s", (int)strlen(word) - 2, word + 1);
         r1_utf8_print(stdout, bare);
         putchar('\n');
     }
@@ -323,18 +342,31 @@ static bool check_has_condition(const check *c, const char *path)
     return fraud_map_condition(c->map, i);
 }
 
-/* A state that is not read: what was declined is then decided as all others are. */
-static void print_state(const check *c)
+/* Whether a row of the mapping file, or our own name, reads the path. */
+static bool check_reads(const check *c, const char *path)
 {
-    const check_path *x = c->proposal.state;
-    if (!x || check_has_condition(c, x->path)) return;
-    printf("\n");
-    r1_utf8_print(stdout, x->path);
-    printf(" is not read, and holds ");
-    r1_utf8_print(stdout, c->proposal.states);
-    printf(". Rows that are no payments, such as declined ones, are left\nout by leave_out = ");
-    r1_utf8_print(stdout, x->path);
-    printf(" is WORD, WORD in [rows] of a mapping file.\n");
+    for (int f = 0; f < FRAUD_N_F; f++) {
+        const char *read = c->map ? fraud_map_path(c->map, (fraud_field)f) : fraud_fields[f].name;
+        if (read && !strcmp(read, path)) return true;
+    }
+    return false;
+}
+
+/* States that are not read: what was declined is then decided as all others are. */
+static void print_states(const check *c)
+{
+    const check_proposal *p = &c->proposal;
+    for (size_t i = 0; i < p->n_state; i++) {
+        const check_path *x = p->state[i].path;
+        if (check_has_condition(c, x->path) || check_reads(c, x->path)) continue;
+        printf("\n");
+        r1_utf8_print(stdout, x->path);
+        printf(" is not read, and holds ");
+        r1_utf8_print(stdout, p->state[i].words);
+        printf(". Rows that are no payments, such as declined ones, are left\nout by leave_out = ");
+        r1_utf8_print(stdout, x->path);
+        printf(" is WORD, WORD in [rows] of a mapping file.\n");
+    }
 }
 
 /* A sign of bookings that is not read: then who is paid is taken for who pays, in each credit. */
@@ -353,6 +385,25 @@ static void print_booking(const check *c)
            "does.\n");
 }
 
+/* A sign beside ends whose names say who pays. Where a mapping file reads it all the same, payer
+ * and payee change places in each credit. */
+static void print_sign(const check *c)
+{
+    const check_path *x = c->proposal.sign;
+    const char *from = fraud_map_path(c->map, FRAUD_F_FROM),
+               *to = fraud_map_path(c->map, FRAUD_F_TO);
+    bool read = fraud_map_path(c->map, FRAUD_F_BOOKING);
+    if (!x || (c->map && !check_ends_tell(from, to))) return;
+    printf("\n");
+    r1_utf8_print(stdout, x->path);
+    printf(" looks like the sign of a booking, and %s: ", read ? "is read" : "is not read");
+    r1_utf8_print(stdout, c->proposal.booking.found);
+    printf(". By their names from and to say\nwho pays, also in a credit. %s\n",
+           read ? "Take the row booking away, unless from is the account of the statement in each "
+                  "row."
+                : "Where from is the account of the statement in each row, read it as booking.");
+}
+
 /* A list of payments in one message. */
 static void print_many(const check *c)
 {
@@ -365,8 +416,10 @@ static void print_many(const check *c)
            c->proposal.many, check_split_command(&c->proposal, split, sizeof split));
 }
 
+/* Nothing to be decided is no good end: a condition leaves out all rows. */
 static bool check_good(const check *c)
 {
+    if (c->n[FRAUD_READ_LEFT_OUT] == c->in.n) return false;
     return c->n[FRAUD_READ_PAYMENT] + c->n[FRAUD_READ_LEFT_OUT] + c->n_repeated == c->in.n &&
            !c->in.counts.n_fault;
 }
@@ -410,17 +463,23 @@ static void print_currencies(check *c, const r1_options *o)
     char place[64];
     check_stream_rank(s);
     if (s->n_share > 1) print_shares(s);
+    if (s->rate_age_ms > RATE_DAYS_MAX * FRAUD_DAY_MS)
+        printf(
+            "A rate of %s is %lld days older than a payment that it converts: it holds until the "
+            "next row of the table.\n",
+            s->rate_code, (long long)(s->rate_age_ms / FRAUD_DAY_MS));
     if (!s->n_foreign) return;
     if (s->told)
         printf("%zu of them are in another currency than %s%s and go to a person.", s->n_foreign,
-               s->currency, r1_options_str(o, "rates") ? " and have no rate," : "");
+               s->gate.currency, r1_options_str(o, "rates") ? " and have no rate," : "");
     else
         printf("No setting names the stream's currency, so the first payment tells it: %s, in %s. "
                "%zu payments are in another one and go to a person.",
-               s->currency, check_input_place(&c->in, s->first, place, sizeof place), s->n_foreign);
+               s->gate.currency, check_input_place(&c->in, s->first, place, sizeof place),
+               s->n_foreign);
     printf(" Name the stream's currency and rates of the others, here and for serve:\n  "
            "--currency %s --rates rates.csv, a table of currency,rate,date.\n",
-           s->told ? s->currency : s->share[0].code);
+           s->told ? s->gate.currency : s->share[0].code);
 }
 
 /* What of the file is no message; with the messages it adds up to all of the file. */
@@ -460,6 +519,16 @@ static void print_rounded(const check *c)
     }
 }
 
+static void print_ibans(const check *c)
+{
+    if (!c->n_iban) return;
+    printf("\n%zu payers and payees are an IBAN with blanks or small letters, as ", c->n_iban);
+    r1_utf8_print(stdout, c->iban);
+    printf(
+        ". Accounts are compared as they are\nwritten: one that is written in two ways counts as "
+        "two, and lists must write it as the payments do.\n");
+}
+
 static void print_repeated(const check *c)
 {
     char a[64], b[64];
@@ -481,10 +550,12 @@ static void check_print(check *c, const r1_options *o)
            c->in.n, c->in.form, c->n[FRAUD_READ_PAYMENT], c->n[FRAUD_READ_UNSCORABLE],
            c->n[FRAUD_READ_NOTHING]);
     if (c->n[FRAUD_READ_LEFT_OUT])
-        printf("%zu more are left out by the mapping file\n", c->n[FRAUD_READ_LEFT_OUT]);
+        printf("%zu more are left out by the mapping file%s\n", c->n[FRAUD_READ_LEFT_OUT],
+               c->n[FRAUD_READ_LEFT_OUT] == c->in.n ? ": nothing is left to be decided" : "");
     print_repeated(c);
     print_rows(c);
     print_rounded(c);
+    print_ibans(c);
     print_unmatched(c);
     print_whys(c, FRAUD_READ_LEFT_OUT,
                "Left out by the mapping file (counted, nothing is decided):");
@@ -495,7 +566,8 @@ static void check_print(check *c, const r1_options *o)
     bool good = check_good(c);
     if (!good && !c->map) print_fields(c);
     print_booking(c);
-    print_state(c);
+    print_sign(c);
+    print_states(c);
     print_many(c);
     if (proposed)
         printf("\nA proposal is in %s. Read it, then: r1-fraud check --map %s --in FILE\n",
@@ -534,13 +606,50 @@ static r1_status check_write_lines(const check *c, const char *path, r1_err *err
     return st;
 }
 
+/* The last line of a proposal. Answers change what stands above it. */
+static const char sum_words[] = "; Nobody has answered yet while the sum of the lines above is ";
+
+static void proposal_sum(const char *text, size_t len, char line[128])
+{
+    snprintf(line, 128, "%s%016llx\n", sum_words, (unsigned long long)r1_hash64(text, len, 0));
+}
+
+/* A mapping file holds somebody's answers: nothing but an unanswered proposal is replaced. */
+static r1_status check_spare_answers(const char *path, r1_err *err)
+{
+    char *text = NULL, line[128] = "";
+    size_t len = 0;
+    if (!path || access(path, F_OK) != 0 || r1_file_is_stream(path)) return R1_OK;
+    R1_TRY(r1_file_read(path, 1 << 20, &text, &len, err));
+    const char *end = strstr(text, sum_words);
+    if (end) proposal_sum(text, (size_t)(end - text), line);
+    bool bare = !len || (end && !strcmp(end, line));
+    free(text);
+    if (bare) return R1_OK;
+    R1_FAIL(
+        err, R1_E_INVAL,
+        "--propose %s: expected a new file or a proposal that nobody has answered, found a file "
+        "that would be lost: name another one, or remove it",
+        path);
+}
+
 static r1_status check_write_map(const check *c, const char *path, r1_err *err)
 {
     if (!path) return R1_OK;
-    char *text = check_propose_text(&c->proposal);
-    if (!text) R1_FAIL(err, R1_E_NOMEM, "%s: no memory", path);
-    r1_status st = r1_file_write(path, text, strlen(text), err);
+    char *rows = check_propose_text(&c->proposal), *text = NULL, line[128];
+    size_t len = rows ? strlen(rows) : 0;
+    if (rows) {
+        proposal_sum(rows, len, line);
+        text = malloc(len + sizeof line);
+    }
+    r1_status st = R1_OK;
+    if (text)
+        st = r1_file_write(path, text,
+                           (size_t)snprintf(text, len + sizeof line, "%s%s", rows, line), err);
+    else
+        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "%s: no memory", path);
     free(text);
+    free(rows);
     return st;
 }
 
@@ -553,6 +662,7 @@ static r1_status check_run(check *c, const r1_options *o, r1_err *err)
                                   {"--map", map, 0},
                                   {"--rates", r1_options_str(o, "rates"), 0}};
     R1_TRY(r1_outputs_check(out, R1_COUNT(out), from, R1_COUNT(from), err));
+    R1_TRY(check_spare_answers(r1_options_str(o, "propose"), err));
     R1_TRY(fraud_currency_setting(r1_options_str(o, "currency"), r1_options_origin(o, "currency"),
                                   err));
     R1_TRY(fraud_map_load(&c->map, map, stderr, err));

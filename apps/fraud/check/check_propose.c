@@ -2,6 +2,7 @@
 /* check_propose.c - see check_propose.h. */
 #include "check/check_propose.h"
 
+#include "check/check_ends.h"
 #include "payment/decimal.h"
 #include "payment/words.h"
 #include "text/r1_utf8.h"
@@ -338,7 +339,8 @@ static void path_see(check_path *x, size_t message, const json_t *v)
     char buf[32];
     const char *number = fraud_json_number(v, buf), *text = json_string_value(v);
     int64_t whole;
-    if (!number && !text) text = "";
+    x->flag = x->flag || json_is_boolean(v);
+    if (!number && !text) text = json_is_true(v) ? "true" : json_is_false(v) ? "false" : "";
     if (number) text = number;
     fraud_decimal st = fraud_decimal_read(text, 0, &whole);
     x->value[message] = v;
@@ -484,7 +486,7 @@ static void walk_value(check_proposal *p, size_t message, const json_t *v, const
         walk_object(p, message, v, path, depth + 1);
     else if (json_is_array(v) && depth < WALK_DEPTH_MAX)
         walk_list(p, message, v, path, depth + 1);
-    else if (json_is_string(v) || json_is_number(v)) {
+    else if (json_is_string(v) || json_is_number(v) || json_is_boolean(v)) {
         check_path *x = path_of(p, path);
         if (x)
             path_see(x, message, v);
@@ -555,7 +557,7 @@ static check_path *find_alike(check_proposal *p, const char *const *names, path_
 {
     for (; *names; names++)
         for (size_t i = 0; i < p->n; i++)
-            if (!p->path[i].taken && name_fits(&p->path[i], *names) &&
+            if (!p->path[i].taken && !p->path[i].flag && name_fits(&p->path[i], *names) &&
                 (!fits || fits(p, &p->path[i])))
                 return &p->path[i];
     return NULL;
@@ -595,11 +597,60 @@ static void propose_booking(check_proposal *p)
         }
 }
 
+/* Whether the values are dates with a time of day that is not one for all messages, as that of a
+ * file's creation is. */
+static bool path_is_instant(const check_proposal *p, const check_path *x)
+{
+    check_values v = values_of(p, x, NULL);
+    check_form form;
+    const json_t *first = NULL;
+    bool differ = p->n_message < 2;
+    if (x->flag) return false;
+    for (size_t i = 0; i < p->n_message; i++) {
+        if (!first) first = x->value[i];
+        differ = differ || (x->value[i] && !json_equal((json_t *)(uintptr_t)x->value[i],
+                                                       (json_t *)(uintptr_t)first));
+    }
+    check_time_form(&v, &form);
+    return differ && *form.form && !form.dates;
+}
+
+/* A field that is called a time, in the middle of its name maybe. */
+static check_path *find_instant(check_proposal *p)
+{
+    static const char *const parts[] = {"timestamp", "datetime", "dttm", "zeitstempel",
+                                        "zeitpunkt"};
+    char plain[CHECK_PATH_BYTES];
+    for (size_t k = 0; k < R1_COUNT(parts); k++)
+        for (size_t i = 0; i < p->n; i++) {
+            plain_name(p->path[i].path, plain, sizeof plain);
+            if (!p->path[i].taken && strstr(plain, parts[k]) && path_is_instant(p, &p->path[i]))
+                return &p->path[i];
+        }
+    return NULL;
+}
+
+/* The time by its name, a date at least. A date alone gives way to a date with its time of day,
+ * unless that stands in a field of its own. */
+static check_path *find_time(check_proposal *p, const char *const *names)
+{
+    check_path *x = find_alike(p, names, path_is_date), *better = NULL;
+    check_form form = {.dates = true};
+    if (x) {
+        check_values v = values_of(p, x, NULL);
+        check_time_form(&v, &form);
+    }
+    if (x && !form.dates) return x;
+    better = find_alike(p, names, path_is_instant);
+    if (!better) better = find_instant(p);
+    return better ? better : x;
+}
+
 /* A date goes before what is called time and is a time of day. */
 static check_path *find_field(check_proposal *p, fraud_field f, const char *const *names)
 {
     check_path *x;
-    if (f == FRAUD_F_TS && (x = find_alike(p, names, path_is_date))) return x;
+    if (f == FRAUD_F_TS && (x = find_time(p, names))) return x;
     if (f == FRAUD_F_TS_TIME) return p->of[FRAUD_F_TS] ? find_alike(p, names, path_is_clock) : NULL;
     return find_alike(p, names, NULL);
 }
@@ -619,8 +670,9 @@ static void propose_time(check_proposal *p)
     p->of[FRAUD_F_TS_TIME] = clock;
 }
 
-/* A field that tells which rows are payments that happened: booked, declined. */
-static void propose_state(check_proposal *p)
+/* Fields that tell which rows are payments that happened, by their names or by their words: booked,
+ * declined, reversed. */
+static void propose_states(check_proposal *p)
 {
     static const char *const names[] = {"status",
                                         "state",
@@ -634,16 +686,58 @@ static void propose_state(check_proposal *p)
                                         "txnstatus",
                                         "txstatus",
                                         "sts",
+                                        "stscd",
+                                        "txsts",
                                         "estado",
                                         "stato",
                                         "statut",
                                         "buchungsstatus",
+                                        "rvslind",
+                                        "reversal",
+                                        "reversed",
+                                        "isreversal",
+                                        "reversalindicator",
+                                        "storno",
+                                        "stornokennzeichen",
+                                        "cancelled",
+                                        "canceled",
+                                        "iscancelled",
+                                        "isrefund",
+                                        "refund",
+                                        "refunded",
+                                        "declined",
+                                        "voided",
+                                        "isvoid",
+                                        "istest",
+                                        "test",
+                                        "testmode",
                                         NULL};
-    for (size_t i = 0; i < p->n && !p->state; i++) {
+    for (size_t i = 0; i < p->n && p->n_state < CHECK_STATES_MAX; i++) {
         const check_path *x = &p->path[i];
         const check_values v = values_of(p, x, NULL);
-        if (!x->taken && name_is_one_of(x, names) && check_few_words(&v, p->states)) p->state = x;
+        char *words = p->state[p->n_state].words;
+        if (x->taken || x == p->sign) continue;
+        if (name_is_one_of(x, names) ? check_few_words(&v, words) : check_odd_words(&v, words))
+            p->state[p->n_state++].path = x;
     }
+}
+
+/* Signs of bookings beside names that say who pays: not one account in from for all of them. */
+static void propose_no_sign(check_proposal *p)
+{
+    const check_path *from = p->of[FRAUD_F_FROM], *to = p->of[FRAUD_F_TO];
+    const json_t *first = NULL;
+    bool differ = false;
+    if (!p->of[FRAUD_F_BOOKING] || !from || !to || !check_ends_tell(from->path, to->path)) return;
+    for (size_t i = 0; i < p->n_message; i++) {
+        if (!first) first = from->value[i];
+        differ = differ || (from->value[i] && !json_equal((json_t *)(uintptr_t)from->value[i],
+                                                          (json_t *)(uintptr_t)first));
+    }
+    if (!differ && p->n_message > 1) return;
+    p->sign = p->of[FRAUD_F_BOOKING];
+    p->of[FRAUD_F_BOOKING] = NULL;
+    p->path[p->sign - p->path].taken = false;
 }
 
 /* A field of countries: its name says so, and all values are some. */
@@ -715,7 +809,12 @@ void check_propose(check_proposal *p, const check_input *in)
     propose_booking(p);
     propose_fields(p);
     propose_country(p);
-    propose_state(p);
+    propose_no_sign(p);
+    propose_states(p);
+    if (p->of[FRAUD_F_KIND]) {
+        check_values v = values_of(p, p->of[FRAUD_F_KIND], NULL);
+        if (!check_few_words(&v, p->kinds)) *p->kinds = 0;
+    }
     propose_time(p);
     if (p->of[FRAUD_F_AMOUNT]) {
         check_values v = values_of(p, p->of[FRAUD_F_AMOUNT], NULL);
@@ -944,6 +1043,13 @@ static void put_money(const check_proposal *p, FILE *f)
 
 static void put_booking(const check_proposal *p, FILE *f)
 {
+    if (p->sign)
+        fprintf(
+            f,
+            "\n; %s holds %s, and is not read: by their names from and to say who pays, also in "
+            "a credit.\n; Where from is the account of the statement in each row, write booking "
+            "= %s above and\n; debit, credit and credits in [booking].\n",
+            p->sign->path, p->booking.found, p->sign->path);
     if (!p->of[FRAUD_F_BOOKING]) return;
     fprintf(f,
             "\n; Words that say that the account in from pays, and that it is paid.\n[booking]\n");
@@ -957,11 +1063,21 @@ static void put_rows(const check_proposal *p, FILE *f)
     fprintf(
         f, "\n; Rows that are no payments, such as declined ones, are left out by what stands in a "
            "field.\n[rows]\n");
-    if (p->state)
-        fprintf(f, "; %s holds %s.\n; leave_out = %s is WORD, WORD\n", p->state->path, p->states,
-                p->state->path);
-    else
-        fprintf(f, "; leave_out = status is DECLINED, VOID or response.code is not 00\n");
+    for (size_t i = 0; i < p->n_state; i++)
+        fprintf(f, "; %s holds %s.\n", p->state[i].path->path, p->state[i].words);
+    if (p->n_state) fprintf(f, "; leave_out = %s is WORD, WORD", p->state[0].path->path);
+    for (size_t i = 1; i < p->n_state; i++) fprintf(f, " or %s is WORD", p->state[i].path->path);
+    fprintf(f, "%s\n",
+            p->n_state ? ""
+                       : "; leave_out = status is DECLINED, VOID or response.code is not "
+                         "00");
+}
+
+static void put_kinds(const check_proposal *p, FILE *f)
+{
+    fprintf(f, "\n; Your words for our kinds, with commas; common ones are known.\n[kinds]\n");
+    if (*p->kinds) fprintf(f, "; %s holds %s.\n", p->of[FRAUD_F_KIND]->path, p->kinds);
+    fprintf(f, "; transfer = SCT, internal\n; card = POS\n; cash = ATM\n");
 }
 
 char *check_propose_text(const check_proposal *p)
@@ -985,8 +1101,7 @@ char *check_propose_text(const check_proposal *p)
     put_money(p, f);
     put_booking(p, f);
     put_rows(p, f);
-    fprintf(f, "\n; Your words for our kinds, with commas; common ones are known.\n[kinds]\n"
-               "; transfer = SCT, internal\n; card = POS\n; cash = ATM\n");
+    put_kinds(p, f);
     fclose(f);
     return text;
 }

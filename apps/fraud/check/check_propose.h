@@ -18,6 +18,7 @@ enum {
     CHECK_PATH_BYTES = 128,
     CHECK_PATHS_MAX = 512,
     CHECK_SAMPLE = 200,
+    CHECK_STATES_MAX = 4,
     CHECK_QUESTION_BYTES = 480
 };
 
@@ -32,6 +33,7 @@ typedef struct {
     bool fractions;                    /* a number with a point */
     bool negative;                     /* a number below 0 */
     bool positive;                     /* a number above 0 */
+    bool flag;                         /* true and false, no texts and numbers */
 } check_path;
 
 typedef struct {
@@ -41,9 +43,14 @@ typedef struct {
     size_t n;
     const check_path *of[FRAUD_N_F]; /* NULL: nothing looks like it */
     check_form time, number;         /* of ts, of the amount */
-    check_booking booking;           /* of that field, where there is one */
-    const check_path *state;         /* whether a payment happened, maybe; NULL: no field tells */
-    char states[CHECK_BOOKING_BYTES * 2]; /* its words */
+    check_booking booking;           /* of that field or of sign, where there is one */
+    const check_path *sign; /* of bookings, beside ends whose names say who pays; else NULL */
+    struct {
+        const check_path *path; /* whether a row is a payment that happened, maybe */
+        char words[CHECK_WORDS_BYTES];
+    } state[CHECK_STATES_MAX];
+    size_t n_state;
+    char kinds[CHECK_WORDS_BYTES];    /* the words of kind, where they are few, or "" */
     size_t n_unnamed;                 /* fields that a mapping file cannot name, in all messages */
     char unnamed[CHECK_PATH_BYTES];   /* the first of them */
     char countries[CHECK_PATH_BYTES]; /* paths of several countries, or "" */

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* check_stream.h - what the service would say of a message that can be read, because of those
- * before it: an id that comes again, a date that cannot be believed, another currency.
+ * before it (serve/stream_gate.h), with what a person is told about it: which message came first,
+ * which currencies there are.
  *
- * It asks the functions of the service, with the default settings of dates, in the order of the
- * file. The clock of the machine stands for the time stamps of messages, which do not exist yet.
- *
- * Owns:    the ids and the rates. Threads: one. Errors: R1_E_NOMEM; R1_E_INVAL of rates. */
+ * Owns:    the gate. Threads: one. Errors: those of the gate. */
 #ifndef FRAUD_CHECK_STREAM_H
 #define FRAUD_CHECK_STREAM_H
 
-#include "payment/rates.h"
-#include "serve/time_guard.h"
-#include "serve/txset.h"
+#include "serve/stream_gate.h"
 
 typedef enum {
     CHECK_FITS = 0,
@@ -35,18 +31,16 @@ typedef struct {
 } check_id;
 
 typedef struct {
-    fraud_txset *seen;
+    fraud_gate gate;
     check_id *ids; /* [n_ids], a power of two: open addressing */
     size_t n_ids;
-    fraud_rates *rates;
-    size_t n_foreign; /* payments in another currency without a rate */
-    char currency[4]; /* "": that of the first payment, which is not read yet */
-    bool told;        /* by a setting */
-    size_t first;     /* the message that told the currency, where no setting did */
+    int64_t rate_age_ms; /* of the oldest rate that converted a payment */
+    char rate_code[4];   /* its currency, or "" */
+    size_t n_foreign;    /* payments in another currency without a rate */
+    bool told;           /* the currency, by a setting */
+    size_t first;        /* the message that told the currency, where no setting did */
     check_share share[CHECK_CURRENCIES_MAX];
     size_t n_share;
-    fraud_time_guard guard;
-    int64_t clock_ms, machine_ms;
 } check_stream;
 
 /* currency and rates as of serve, NULL: none. */

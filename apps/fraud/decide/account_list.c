@@ -2,6 +2,7 @@
 /* account_list.c - lines to entries, entries into a table by hash. */
 #include "decide/account_list.h"
 
+#include "payment/iban.h"
 #include "payment/payment.h"
 #include "payment/zone.h"
 
@@ -184,6 +185,8 @@ const char *const fraud_list_odd_text[FRAUD_N_LIST_ODD] = {
                           "account, reason, expiry and owner",
     [FRAUD_LIST_EXPIRED] = "an expiry in the past: the account is on the list no more",
     [FRAUD_LIST_DATED] = "a date as the reason: the expiry is the third field, so none is named",
+    [FRAUD_LIST_IBAN] = "an IBAN with blanks or small letters: it holds for payments that write it "
+                        "so, and for no others",
 };
 
 static void list_note_odd(fraud_account_list *l, fraud_list_odd kind, int line)
@@ -210,6 +213,7 @@ static void list_look_at(fraud_account_list *l, const fraud_list_entry *e)
     int64_t ms;
     if (strchr(e->account, ';')) list_note_odd(l, FRAUD_LIST_SEMICOLON, e->line);
     if (e->until_ms <= l->read_ms) list_note_odd(l, FRAUD_LIST_EXPIRED, e->line);
+    if (fraud_iban_is_odd(e->account)) list_note_odd(l, FRAUD_LIST_IBAN, e->line);
     if (list_until(e->reason, &ms)) list_note_odd(l, FRAUD_LIST_DATED, e->line);
     l->n_plain += !list_has_digit(e->account);
 }

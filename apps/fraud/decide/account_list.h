@@ -58,6 +58,7 @@ typedef enum {
     FRAUD_LIST_HEADER,    /* a first line that looks like names of columns, and is an account */
     FRAUD_LIST_EXPIRED,   /* an expiry before the day on which the list was read */
     FRAUD_LIST_DATED,     /* a reason that is a date: the expiry is the third field */
+    FRAUD_LIST_IBAN,      /* an IBAN with blanks or small letters */
     FRAUD_N_LIST_ODD
 } fraud_list_odd;
 /* How many lines are of this kind, and the number of the first of them. */

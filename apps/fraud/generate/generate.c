@@ -132,8 +132,8 @@ static fraud_generated *generate_add(world *w, int64_t ts, fraud_kind kind, cons
         return NULL; /* outside of the period */
     if (w->n == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 1 << 14;
-        fraud_generated *grown =
-            cap <= FRAUD_WORLD_PAYMENTS_MAX ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
+        if (cap > FRAUD_WORLD_PAYMENTS_MAX) cap = FRAUD_WORLD_PAYMENTS_MAX;
+        fraud_generated *grown = cap > w->cap ? r1_realloc_array(w->out, cap, sizeof *grown) : NULL;
         if (!grown) {
             w->full = true;
             return NULL;
@@ -616,6 +616,14 @@ static r1_status make_world(world *w, r1_err *err)
         R1_FAIL(err, R1_E_NOMEM, "more than %d payments, or no memory for them",
                 (int)FRAUD_WORLD_PAYMENTS_MAX);
     return settle_all(w, err);
+}
+
+/* Salaries and rents do not follow the activity, all else does. */
+size_t fraud_generate_estimate(const fraud_generate_opts *o)
+{
+    double of_person = 0.2 + 1.05 * o->activity,
+           of_ring = 0.9 * (o->ring_min + o->ring_max) * (FRAUD_N_TYPOLOGY - 1);
+    return (size_t)((double)o->accounts * o->days * of_person + o->rings * of_ring);
 }
 
 r1_status fraud_generate(const fraud_generate_opts *o, fraud_generated **out, size_t *n,

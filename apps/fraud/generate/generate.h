@@ -46,6 +46,9 @@ typedef struct {
     uint8_t typology; /* fraud_typology; NONE: honest */
 } fraud_generated;
 
+/* About how many payments a world of these options has. Each takes sizeof(fraud_generated) bytes,
+ * all of them at once. */
+size_t fraud_generate_estimate(const fraud_generate_opts *opts);
 /* *out is malloc'ed and sorted by time; at most FRAUD_WORLD_PAYMENTS_MAX payments. */
 r1_status fraud_generate(const fraud_generate_opts *opts, fraud_generated **out, size_t *n,
                          r1_err *err);

@@ -3,6 +3,7 @@
  * per line. */
 #include "generate/generate.h"
 
+#include "files/memory_limit.h"
 #include "files/outputs.h"
 
 #include <errno.h>
@@ -45,25 +46,27 @@ const size_t fraud_generate_n_row = R1_COUNT(fraud_generate_rows);
 typedef struct {
     FILE *f;
     char path[1024], tmp[1100];
+    bool stream; /* a device or a pipe: written in place */
 } sink;
 
 static r1_status sink_open(sink *s, const char *path, r1_err *err)
 {
     snprintf(s->path, sizeof s->path, "%s", path);
-    snprintf(s->tmp, sizeof s->tmp, "%s.tmp", path);
-    s->f = fopen(s->tmp, "w");
+    s->stream = r1_file_is_stream(path);
+    snprintf(s->tmp, sizeof s->tmp, "%s%s", path, s->stream ? "" : ".tmp");
+    s->f = fopen(s->tmp, s->stream ? "a" : "w");
     return s->f ? R1_OK : r1_file_refuse(s->tmp, R1_E_IO, errno, err);
 }
 
-/* The whole file appears under its name, or nothing does. */
+/* The whole file appears under its name, or nothing does; a device gets what it takes. */
 static r1_status sink_close(sink *s, r1_status st, r1_err *err)
 {
     bool bad = ferror(s->f) != 0;
     bad = fclose(s->f) != 0 || bad;
-    if (st == R1_OK && (bad || rename(s->tmp, s->path)))
+    if (st == R1_OK && (bad || (!s->stream && rename(s->tmp, s->path))))
         st = r1_err_set(err, R1_E_IO, __FILE__, __LINE__, "writing %s: %s", s->path,
                         strerror(errno));
-    if (st != R1_OK) remove(s->tmp);
+    if (st != R1_OK && !s->stream) remove(s->tmp);
     return st;
 }
 
@@ -136,6 +139,26 @@ static r1_status write_all(const r1_options *o, const fraud_generated *g, size_t
     return R1_OK;
 }
 
+/* All payments are in memory at once: without room for them the kernel would end the program, and
+ * maybe others. */
+static r1_status generate_check_memory(const fraud_generate_opts *opts, r1_err *err)
+{
+    const char *what;
+    double n = (double)fraud_generate_estimate(opts), gib = 1024.0 * 1024 * 1024,
+           need = n * sizeof(fraud_generated) / gib,
+           limit = (double)r1_memory_limit("", &what) / gib;
+    if (need >= 1) fprintf(stderr, "about %.0f payments take %.1f GiB of memory\n", n, need);
+    if (n > FRAUD_WORLD_PAYMENTS_MAX)
+        R1_FAIL(err, R1_E_INVAL,
+                "expected at most %d payments, found a world of about %.0f: fewer accounts or days",
+                (int)FRAUD_WORLD_PAYMENTS_MAX, n);
+    if (limit == 0 || need < limit) return R1_OK;
+    R1_FAIL(err, R1_E_NOMEM,
+            "expected %.1f GiB of memory for about %.0f payments, found %.1f GiB by %s: fewer "
+            "accounts or days, or several worlds with seeds of their own",
+            need, n, limit, what);
+}
+
 int fraud_command_generate(r1_cli_call *call)
 {
     const r1_options *o = call->opts;
@@ -150,6 +173,7 @@ int fraud_command_generate(r1_cli_call *call)
     fraud_generated *g = NULL;
     size_t n = 0, n_fraud = 0;
     r1_status st = generate_check_files(o, &call->err);
+    if (st == R1_OK) st = generate_check_memory(&opts, &call->err);
     if (st == R1_OK) st = fraud_generate(&opts, &g, &n, &call->err);
     if (st == R1_OK) st = write_all(o, g, n, &call->err);
     for (size_t i = 0; i < n; i++) n_fraud += g[i].typology != FRAUD_TYPOLOGY_NONE;

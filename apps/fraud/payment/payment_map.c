@@ -283,6 +283,14 @@ static r1_status load_kind_constant(const fraud_map *m, r1_err *err)
     return map_expected_of(m, "kind", "transfer, card or cash in quotes, or a path", words, err);
 }
 
+/* One field for both ends is a slip in copying: each payment would be to its own payer. */
+static r1_status load_ends(const fraud_map *m, r1_err *err)
+{
+    const char *from = map_row(m, FRAUD_F_FROM), *to = map_row(m, FRAUD_F_TO);
+    if (!from || !to || strcmp(from, to) != 0) return R1_OK;
+    return map_expected(m, "to", "another field than from", err);
+}
+
 static r1_status load_needed(const fraud_map *m, fraud_field f, const char *path, r1_err *err)
 {
     bool other = f == FRAUD_F_AMOUNT_MINOR && map_row(m, FRAUD_F_AMOUNT);
@@ -313,6 +321,7 @@ static r1_status load_map_rows(fraud_map *m, const char *path, map_faults *fault
     if (st != R1_OK && !faults->n) return st;
     for (int f = 0; f < FRAUD_N_F; f++) map_note(faults, load_field(m, (fraud_field)f, why));
     for (int f = 0; f < FRAUD_N_F; f++) map_note(faults, load_needed(m, (fraud_field)f, path, why));
+    map_note(faults, load_ends(m, why));
     map_note(faults, load_all_words(m, why));
     map_note(faults, load_booking(m, path, why));
     map_note(faults, load_filter(m, why));

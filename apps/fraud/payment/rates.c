@@ -92,6 +92,20 @@ static r1_status rates_parse(fraud_rates *r, char *text, const char *path, r1_er
     return R1_OK;
 }
 
+/* A table for another currency than the stream's, or for none, is a slip. */
+static r1_status rates_check(const fraud_rates *r, const char *path, const char *currency,
+                             r1_err *err)
+{
+    if (!r->n) R1_FAIL(err, R1_E_INVAL, "%s: expected a rate in a row, found none", path);
+    for (size_t i = 0; i < r->n; i++)
+        if (!strcmp(r->row[i].currency, currency) && r->row[i].rate != RATE_ONE)
+            R1_FAIL(err, R1_E_INVAL,
+                    "%s: expected what one unit of a currency is worth in %s, found a rate of %s "
+                    "itself that is not 1",
+                    path, currency, currency);
+    return R1_OK;
+}
+
 r1_status fraud_rates_load(fraud_rates **out, const char *path, const char *currency, r1_err *err)
 {
     char *text;
@@ -110,6 +124,7 @@ r1_status fraud_rates_load(fraud_rates **out, const char *path, const char *curr
                                : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
                                             "%s: no memory for the rates", path);
     free(text);
+    if (st == R1_OK) st = rates_check(r, path, currency, err);
     if (st == R1_OK)
         *out = r;
     else
@@ -142,6 +157,12 @@ static const rate *rate_of(const fraud_rates *r, const char *currency, int64_t t
     }
     const rate *row = low ? &r->row[low - 1] : NULL;
     return row && !memcmp(row->currency, currency, sizeof row->currency) ? row : NULL;
+}
+
+int64_t fraud_rates_age_ms(const fraud_rates *r, const char *currency, int64_t ts)
+{
+    const rate *row = rate_of(r, currency, ts);
+    return row ? ts - row->from_ms : -1;
 }
 
 /* amount of `from` digits by the rate, in minor units of `to` digits: rounded half away from 0. */

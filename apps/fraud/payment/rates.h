@@ -27,6 +27,8 @@ r1_status fraud_rates_load(fraud_rates **out, const char *path, const char *curr
 void fraud_rates_free(fraud_rates *r);           /* NULL is fine */
 uint64_t fraud_rates_hash(const fraud_rates *r); /* of the file's bytes; 0: no rates */
 
+/* How long before ts the rate began that converts the currency then; -1: there is none. */
+int64_t fraud_rates_age_ms(const fraud_rates *r, const char *currency, int64_t ts);
 /* Puts a payment into the stream's currency. false: why tells that there is no rate, or that the
  * amount is too large; p is as before. rates may be NULL. */
 bool fraud_rates_convert(const fraud_rates *r, const char *currency, fraud_payment *p, r1_err *why);

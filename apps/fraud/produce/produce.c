@@ -87,6 +87,7 @@ enum { FAULTS_SHOWN = 12, AHEAD_BYTES = 256 << 20, ANSWER_MS = 15000 };
 typedef struct {
     char *text; /* owned, where it was read ahead */
     size_t len;
+    uint64_t number; /* of the message in the file, from 1 */
     char key[FRAUD_ACCOUNT_BYTES];
 } produced;
 
@@ -101,6 +102,8 @@ typedef struct {
     const fraud_map *map;
     bool as_lines;
     uint64_t skip, limit, taken; /* limit 0: all */
+    uint64_t n_message;          /* of the file, up to now */
+    uint64_t n_done;             /* up to the last one that was sent */
     produced *ahead;             /* [n_ahead], owned: read before the clock starts */
     size_t n_ahead, at;
     bool end;
@@ -142,12 +145,14 @@ static r1_status source_read(source *s, produced *l, r1_err *err)
         s->end = item.what == FRAUD_MESSAGES_END;
         if (item.what == FRAUD_MESSAGES_FAULT) source_fault(s, &item);
         if (item.what != FRAUD_MESSAGES_ONE) continue;
+        s->n_message++;
         if (s->skip) {
             s->skip--;
             continue;
         }
         if (!source_takes(s, &item, l)) continue;
         s->taken++;
+        l->number = s->n_message;
         return R1_OK;
     }
     s->end = true;
@@ -219,6 +224,7 @@ static r1_status produce_one(r1_producer *p, const char *topic, source *s, const
     if (behind > c->worst_late_us) c->worst_late_us = behind;
     R1_TRY(r1_producer_send(p, topic, l->key, strlen(l->key), l->text, l->len, due, 30000, err));
     c->sent++;
+    s->n_done = l->number;
     c->keyless += !*l->key;
     return R1_OK;
 }
@@ -292,7 +298,14 @@ static int produce_report(const source *s, bool json)
                 "what they lack\n",
                 (unsigned long long)c->keyless, (unsigned long long)c->sent,
                 s->map ? " --map MAP" : "");
-    return odd || c->failed || c->faults || c->delivered != c->sent ? R1_EXIT_PARTIAL : R1_EXIT_OK;
+    bool stopped = r1_cli_stopped() && !(s->end && s->at == s->n_ahead);
+    if (stopped)
+        fprintf(stderr,
+                "stopped by a signal behind message %llu of the file; the others were not sent: "
+                "--skip %llu goes on\n",
+                (unsigned long long)s->n_done, (unsigned long long)s->n_done);
+    return odd || stopped || c->failed || c->faults || c->delivered != c->sent ? R1_EXIT_PARTIAL
+                                                                               : R1_EXIT_OK;
 }
 
 /* That the topic is there, or is made. */

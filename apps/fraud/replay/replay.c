@@ -2,10 +2,12 @@
 /* replay.c - payments of a file as check and produce read it (message_file.h), and lines of labels
  * merged in by the time at which they became known; one line of scores each.
  *
- * The same files give the same bytes, whatever --batch is. What is no payment is counted, reported
- * and passed over; what the mapping file leaves out is counted. A payment that cannot be scored, or
- * whose score is no number, has a line {"tx_id", "unscorable": why}. Where there is any of these,
- * rows that are left out aside, the exit code is R1_EXIT_PARTIAL. */
+ * The same files give the same bytes, whatever --batch is, once their dates are past. What is no
+ * payment is counted, reported and passed over; what the mapping file leaves out, and what comes
+ * again, is counted. A payment that cannot be scored (serve/stream_gate.h has the reasons beside
+ * its own fields), or whose score is no number, has a line {"tx_id", "unscorable": why}. Where
+ * there is any of these, rows that are left out or come again aside, the exit code is
+ * R1_EXIT_PARTIAL. */
 #include "replay/replay.h"
 
 #include "files/outputs.h"
@@ -13,10 +15,11 @@
 #include "payment/message_file.h"
 #include "payment/notes.h"
 #include "payment/payment_map.h"
-#include "payment/rates.h"
 #include "r1_assert.h"
 #include "score/engine.h"
 #include "score/verdict.h"
+#include "serve/stream_gate.h"
+#include "text/r1_utf8.h"
 #include "vectors/r1_vectors.h"
 
 #include <errno.h>
@@ -39,6 +42,9 @@ const r1_option fraud_replay_rows[] = {
      .help = "in which amounts are compared; none: that of the first payment"},
     {.name = "rates", .section = "payments", .type = R1_OPT_PATH,
      .help = "exchange rates, as of serve"},
+    {.name = "time-behind", .section = "time", .type = R1_OPT_INT, .def = "168", .min = 1,
+     .max = 8760, .unit = "h",
+     .help = "how far from the newest payment one may be dated, as of serve"},
     {.name = "model", .section = "model", .type = R1_OPT_PATH, .def = FRAUD_DEFAULT_MODEL,
      .help = "model file, as of serve; none: the rules alone"},
     {.name = "batch", .type = R1_OPT_INT, .def = "64", .min = 1, .max = FRAUD_SCORE_MAX,
@@ -64,8 +70,7 @@ enum { BATCH_MAX = FRAUD_SCORE_MAX, LINE_MAX_BYTES = FRAUD_PAYMENT_BYTES_MAX + 2
 typedef struct {
     fraud_engine *engine;
     fraud_map *map;
-    fraud_rates *rates;
-    char currency[4]; /* "": that of the first payment */
+    fraud_gate gate;
     fraud_messages *in;
     char model[R1_PATH_BYTES]; /* "none": the rules */
     FILE *labels, *out;
@@ -77,7 +82,9 @@ typedef struct {
     fraud_result result[BATCH_MAX];
     size_t n_slot, batch;
     int64_t seq;
-    uint64_t n, bad, unscorable, not_finite, late_labels, left_out, noted;
+    uint64_t n, bad, unscorable, not_finite, late_labels, left_out, repeated, noted;
+    uint64_t label_line, bad_labels, first_bad_label;
+    char bad_label[200];
 } replay;
 
 /* false: end of file. A line that is too long comes back cut at its limit and fails to decode. */
@@ -98,7 +105,10 @@ static void next_label(replay *r)
     r->have_label = false;
     while (r->labels && !r->have_label && replay_read_line(r->labels, line, &len)) {
         r->have_label = fraud_label_decode(line, len, &r->label, &err) == R1_OK;
-        if (!r->have_label) r->bad++;
+        r->label_line++;
+        if (r->have_label || r->bad_labels++) continue;
+        r->first_bad_label = r->label_line;
+        snprintf(r->bad_label, sizeof r->bad_label, "%.199s", err.msg);
     }
 }
 
@@ -177,12 +187,6 @@ static r1_status replay_flush(replay *r, r1_err *err)
     return st;
 }
 
-static bool replay_convert(replay *r, fraud_payment *p, r1_err *why)
-{
-    if (!*r->currency) memcpy(r->currency, p->currency, sizeof r->currency);
-    return fraud_rates_convert(r->rates, r->currency, p, why);
-}
-
 /* What is no payment, or cannot be scored; err tells why. */
 static r1_status replay_refuse(replay *r, size_t line, fraud_reading what, const fraud_payment *p,
                                r1_err *err)
@@ -218,7 +222,15 @@ static r1_status replay_message(replay *r, const fraud_messages_item *item, r1_e
     fraud_reading what =
         fraud_payment_read(r->map, item->text, item->len, &p, notes, &content, err);
     if (what == FRAUD_READ_LEFT_OUT) return r->left_out++, R1_OK;
-    if (what == FRAUD_READ_PAYMENT && !replay_convert(r, &p, err)) what = FRAUD_READ_UNSCORABLE;
+    if (what != FRAUD_READ_NOTHING) {
+        fraud_gate_verdict v;
+        r1_err fault;
+        r1_status st =
+            fraud_gate_next(&r->gate, &p, what == FRAUD_READ_PAYMENT, content, &v, err, &fault);
+        if (st != R1_OK) return *err = fault, st;
+        if (v == FRAUD_GATE_REPEATED) return r->repeated++, R1_OK;
+        if (v != FRAUD_GATE_TAKES) what = FRAUD_READ_UNSCORABLE;
+    }
     if (what != FRAUD_READ_NOTHING) replay_note(r, item->line, notes);
     if (what != FRAUD_READ_PAYMENT) return replay_refuse(r, item->line, what, &p, err);
     R1_TRY(labels_until(r, p.ts, err));
@@ -283,13 +295,15 @@ static r1_status replay_check_files(const r1_options *o, const char *model, r1_e
     return r1_outputs_check(out, R1_COUNT(out), in, R1_COUNT(in), err);
 }
 
-static r1_status replay_open_money(replay *r, const r1_options *o, r1_err *err)
+static r1_status replay_open_gate(replay *r, const r1_options *o, r1_err *err)
 {
     const char *currency = r1_options_str(o, "currency");
     R1_TRY(fraud_currency_setting(currency, r1_options_origin(o, "currency"), err));
-    snprintf(r->currency, sizeof r->currency, "%s", currency ? currency : "");
     R1_TRY(fraud_map_load(&r->map, r1_options_str(o, "map"), stderr, err));
-    return fraud_rates_load(&r->rates, r1_options_str(o, "rates"), currency, err);
+    const fraud_gate_opts gate = {.currency = currency,
+                                  .rates = r1_options_str(o, "rates"),
+                                  .behind_ms = r1_options_int(o, "time-behind") * 3600000};
+    return fraud_gate_begin(&r->gate, &gate, err);
 }
 
 static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
@@ -301,7 +315,7 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
                               .memory_off = !r1_options_bool(o, "memory"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     R1_TRY(replay_check_files(o, opts.model_path, err));
-    R1_TRY(replay_open_money(r, o, err));
+    R1_TRY(replay_open_gate(r, o, err));
     R1_TRY(fraud_engine_new(&r->engine, &opts, err));
     R1_TRY(fraud_messages_open(&r->in, r1_options_str(o, "in"), false, r1_cli_stopped, err));
     R1_TRY(replay_open_file(&r->labels, r1_options_str(o, "labels"), "r", err));
@@ -333,6 +347,15 @@ static void replay_tell(const replay *r)
     if (r->noted)
         fprintf(stderr, "%llu payments were read otherwise than written\n",
                 (unsigned long long)r->noted);
+    if (r->repeated)
+        printf("%llu messages are the same as an earlier one: dropped as duplicates\n",
+               (unsigned long long)r->repeated);
+    if (r->bad_labels) {
+        printf("%llu lines of labels refused, the first is line %llu: ",
+               (unsigned long long)r->bad_labels, (unsigned long long)r->first_bad_label);
+        r1_utf8_print(stdout, r->bad_label);
+        putchar('\n');
+    }
     if (r->left_out)
         printf("%llu messages were left out by the mapping file\n",
                (unsigned long long)r->left_out);
@@ -382,10 +405,10 @@ int fraud_command_replay(r1_cli_call *call)
     if (r->out) fclose(r->out);
     fraud_messages_close(r->in);
     if (r->labels) fclose(r->labels);
-    bool partial = r->bad + r->unscorable + r->not_finite > 0;
+    bool partial = r->bad + r->bad_labels + r->unscorable + r->not_finite > 0;
     fraud_engine_free(r->engine);
     fraud_map_free(r->map);
-    fraud_rates_free(r->rates);
+    fraud_gate_end(&r->gate);
     free(r);
     return st != R1_OK ? r1_cli_exit(st) : partial ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }

@@ -3,9 +3,12 @@
  * recording that the model scores now, or out of the decisions that are stored. */
 #include "decide/calibration.h"
 #include "files/outputs.h"
+#include "payment/currency.h"
+#include "payment/message_file.h"
 #include "serve/parts.h"
 #include "serve/policy_try.h"
 #include "serve/settings.h"
+#include "serve/stream_gate.h"
 #include "text/r1_utf8.h"
 
 #include <errno.h>
@@ -27,7 +30,9 @@ enum {
 static const r1_option calibrate_own_rows[] = {
     {.name = "in",
      .type = R1_OPT_PATH,
-     .help = "recorded payments, JSON lines; without it the stored decisions are read"},
+     .help =
+         "recorded payments, as of check: JSON lines, one JSON array or CSV, with map and rates "
+         "as of serve; without it the stored decisions are read"},
     {.name = "labels", .type = R1_OPT_PATH, .only = "in", .help = "recorded labels, JSON lines"},
     {.name = "since",
      .type = R1_OPT_STRING,
@@ -65,8 +70,9 @@ typedef struct {
 
 /* Lines of a recording. */
 typedef struct {
-    uint64_t n, bad, left_out; /* left_out: by the mapping file */
-    uint64_t first_bad;        /* its line */
+    uint64_t n, bad;
+    uint64_t left_out, repeated; /* by the mapping file; the same as an earlier one */
+    uint64_t first_bad;          /* its line */
     char why[200];
 } calibration_lines;
 
@@ -128,11 +134,11 @@ static bool calibrate_line(FILE *f, char *line, size_t size, size_t *len)
     return true;
 }
 
-static void lines_refuse(calibration_lines *l, const r1_err *why)
+static void lines_refuse(calibration_lines *l, uint64_t line, const char *why)
 {
     if (l->bad++) return;
-    l->first_bad = l->n;
-    snprintf(l->why, sizeof l->why, "%.199s", why->msg);
+    l->first_bad = line;
+    snprintf(l->why, sizeof l->why, "%.199s", why);
 }
 
 static r1_status open_recording(const r1_options *o, const char *option, FILE **f, r1_err *err)
@@ -157,7 +163,7 @@ static r1_status mark_labels(calibration_run *r, FILE *f)
         r1_err why = {0};
         r->of_labels.n++;
         if (fraud_label_decode(line, len, &l, &why) != R1_OK) {
-            lines_refuse(&r->of_labels, &why);
+            lines_refuse(&r->of_labels, r->of_labels.n, why.msg);
             continue;
         }
         const named_payment key = {.id = id_hash(l.tx_id)};
@@ -169,24 +175,43 @@ static r1_status mark_labels(calibration_run *r, FILE *f)
     return R1_OK;
 }
 
-/* Scores the recording as a stream without labels would be: none of them is known in time. */
-static r1_status score_recording(calibration_run *r, FILE *in)
+/* A payment as the stream has it; false: it counts elsewhere. */
+static r1_status recorded_payment(calibration_run *r, fraud_gate *gate,
+                                  const fraud_messages_item *item, fraud_payment *p, bool *taken)
 {
-    char line[FRAUD_PAYMENT_BYTES_MAX + 2];
-    size_t len;
-    int64_t seq = 0;
+    r1_err why = {0};
     uint64_t content;
+    fraud_gate_verdict v = FRAUD_GATE_UNREAD;
+    *taken = false;
+    fraud_reading what =
+        fraud_payment_read(r->parts.map, item->text, item->len, p, NULL, &content, &why);
+    if (what == FRAUD_READ_LEFT_OUT) return r->of_payments.left_out++, R1_OK;
+    if (what != FRAUD_READ_NOTHING)
+        R1_TRY(fraud_gate_next(gate, p, what == FRAUD_READ_PAYMENT, content, &v, &why, r->err));
+    *taken = v == FRAUD_GATE_TAKES;
+    r->of_payments.repeated += v == FRAUD_GATE_REPEATED;
+    if (!*taken && v != FRAUD_GATE_REPEATED) lines_refuse(&r->of_payments, item->line, why.msg);
+    return R1_OK;
+}
+
+/* Scores the recording as a stream without labels would be: none of them is known in time. */
+static r1_status score_recording(calibration_run *r, fraud_messages *in, fraud_gate *gate)
+{
+    fraud_messages_item item;
     fraud_result result;
-    while (!r1_cli_stopped() && calibrate_line(in, line, sizeof line, &len)) {
-        fraud_payment p;
-        fraud_slot *slot;
-        r1_err why = {0};
+    fraud_payment p;
+    fraud_slot *slot;
+    bool taken;
+    for (int64_t seq = 0; !r1_cli_stopped();) {
+        R1_TRY(fraud_messages_next(in, &item, r->err));
+        if (item.what == FRAUD_MESSAGES_END) break;
         r->of_payments.n++;
-        fraud_reading what = fraud_payment_read(r->parts.map, line, len, &p, NULL, &content, &why);
-        if (what == FRAUD_READ_LEFT_OUT) r->of_payments.left_out++;
-        if (what != FRAUD_READ_PAYMENT && what != FRAUD_READ_LEFT_OUT)
-            lines_refuse(&r->of_payments, &why);
-        if (what != FRAUD_READ_PAYMENT) continue;
+        if (item.what == FRAUD_MESSAGES_FAULT) {
+            lines_refuse(&r->of_payments, item.line, item.why);
+            continue;
+        }
+        R1_TRY(recorded_payment(r, gate, &item, &p, &taken));
+        if (!taken) continue;
         R1_TRY(fraud_engine_apply(r->parts.engine, &p, ++seq, &slot, r->err));
         r1_status st = fraud_engine_score(r->parts.engine, &slot, 1, &result, r->err);
         fraud_slot_release(r->parts.engine, slot);
@@ -199,12 +224,21 @@ static r1_status score_recording(calibration_run *r, FILE *in)
 
 static r1_status read_recording(calibration_run *r)
 {
-    FILE *in = NULL, *labels = NULL;
-    r1_status st = open_recording(r->o, "in", &in, r->err);
+    const fraud_gate_opts opts = {.currency = r1_options_str(r->o, "currency"),
+                                  .rates = r1_options_str(r->o, "rates"),
+                                  .ids_max = (size_t)r1_options_int(r->o, "seen-ids"),
+                                  .behind_ms = r1_options_int(r->o, "time-behind") * 3600000};
+    fraud_messages *in = NULL;
+    FILE *labels = NULL;
+    fraud_gate gate = {0};
+    r1_status st =
+        fraud_messages_open(&in, r1_options_str(r->o, "in"), false, r1_cli_stopped, r->err);
     if (st == R1_OK) st = open_recording(r->o, "labels", &labels, r->err);
-    if (st == R1_OK) st = score_recording(r, in);
+    if (st == R1_OK) st = fraud_gate_begin(&gate, &opts, r->err);
+    if (st == R1_OK) st = score_recording(r, in, &gate);
     if (st == R1_OK && labels) st = mark_labels(r, labels);
-    if (in) fclose(in);
+    fraud_messages_close(in);
+    fraud_gate_end(&gate);
     if (labels) fclose(labels);
     snprintf(r->out.source, sizeof r->out.source, "file %.200s", r1_options_str(r->o, "in"));
     return st;
@@ -344,12 +378,15 @@ static void print_cut(const char *name, const fraud_threshold *c)
 static void print_refused(const char *what, const calibration_lines *l)
 {
     if (l->left_out)
-        printf("note: %llu of %llu lines of %s left out by the mapping file\n",
-               (unsigned long long)l->left_out, (unsigned long long)l->n, what);
+        printf("note: %llu of %llu messages left out by the mapping file\n",
+               (unsigned long long)l->left_out, (unsigned long long)l->n);
+    if (l->repeated)
+        printf(
+            "note: %llu of %llu messages are the same as an earlier one: dropped as duplicates\n",
+            (unsigned long long)l->repeated, (unsigned long long)l->n);
     if (!l->bad) return;
-    printf("note: %llu of %llu lines of %s refused, the first is line %llu: ",
-           (unsigned long long)l->bad, (unsigned long long)l->n, what,
-           (unsigned long long)l->first_bad);
+    printf("note: %llu of %llu %s refused, the first is line %llu: ", (unsigned long long)l->bad,
+           (unsigned long long)l->n, what, (unsigned long long)l->first_bad);
     r1_utf8_print(stdout, l->why);
     putchar('\n');
 }
@@ -375,14 +412,17 @@ static r1_status run_all(calibration_run *r)
     const char *out = r1_options_str(r->o, "out");
     if (!out) R1_FAIL(r->err, R1_E_INVAL, "out: expected a file to write, found none");
     const r1_named_file to = {"--out", out, R1_OUTPUT_REPLACED};
-    const r1_named_file from[] = {{"--in", r1_options_str(r->o, "in"), 0},
+    const char *in = r1_options_str(r->o, "in");
+    const r1_named_file from[] = {{"--in", in && strcmp(in, "-") ? in : NULL, 0},
                                   {"--labels", r1_options_str(r->o, "labels"), 0}};
     R1_TRY(r1_outputs_check(&to, 1, from, R1_COUNT(from), r->err));
+    R1_TRY(fraud_currency_setting(r1_options_str(r->o, "currency"),
+                                  r1_options_origin(r->o, "currency"), r->err));
     R1_TRY(fraud_parts_engine(&r->parts, r->o, r->err));
     R1_TRY(fraud_map_load(&r->parts.map, r1_options_str(r->o, "map"), stderr, r->err));
-    R1_TRY(r1_options_str(r->o, "in") ? read_recording(r) : read_stored(r));
-    print_refused("payments", &r->of_payments);
-    print_refused("labels", &r->of_labels);
+    R1_TRY(in ? read_recording(r) : read_stored(r));
+    print_refused("messages of payments", &r->of_payments);
+    print_refused("lines of labels", &r->of_labels);
     if (!r->n)
         R1_FAIL(r->err, R1_E_INVAL, "expected payments scored by the model %s, found none",
                 r->parts.model);

@@ -3,6 +3,7 @@
 #include "serve/policy_build.h"
 
 #include "decide/calibration.h"
+#include "payment/currency.h"
 #include "payment/payment_map.h"
 #include "text/r1_utf8.h"
 
@@ -52,6 +53,7 @@ r1_status fraud_policy_build(fraud_policy **out, const r1_options *o, const frau
     *out = NULL;
     p.rates = fraud_rates_hash(rates);
     *calibrated_for = 0;
+    R1_TRY(fraud_currency_setting(p.currency, r1_options_origin(o, "currency"), err));
     R1_TRY(build_thresholds(&p, o, &c, err));
     memcpy(calibrated_for, c.model, sizeof c.model);
     fraud_map *map = NULL; /* for notes alone: who reads payments by it says what is wrong in it */

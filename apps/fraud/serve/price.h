@@ -27,11 +27,6 @@ size_t fraud_price_list(const fraud_parts *p, int32_t partitions,
 /* KiB that librdkafka may read ahead of one partition. */
 int fraud_read_ahead_kib(int32_t partitions);
 
-/* What this process may use: the least of the machine's MemAvailable and the limits of its control
- * groups; 0: neither can be read. root: "", or the folder of a copy of /proc and /sys. *what names
- * the one that holds. */
-uint64_t fraud_memory_limit(const char *root, const char **what);
-
 /* In words, a line each with `before` in front: prices, their sum, the machine's memory, disk of
  * snapshots; and a line that begins with "warning:" where one of them does not suffice. */
 void fraud_price_print(const fraud_parts *p, int32_t partitions, const char *before, FILE *out);

@@ -4,6 +4,7 @@
  *
  * A row that is one number is read by the reading thread once a second, so it may look at anything
  * of the service. All other rows are printed from the copy that was taken then (shown.h). */
+#include "files/memory_limit.h"
 #include "metrics/prometheus.h"
 #include "r1_assert.h"
 #include "serve/price.h"
@@ -1128,7 +1129,7 @@ static void metrics_prices(const server *s, fraud_shown *v)
 {
     fraud_price price[FRAUD_PRICES_MAX];
     const char *what;
-    if (!v->n_price) v->memory_limit = fraud_memory_limit("", &what);
+    if (!v->n_price) v->memory_limit = r1_memory_limit("", &what);
     v->n_price = fraud_price_list(&s->parts, fraud_serve_partitions(s), price);
     for (size_t i = 0; i < v->n_price; i++) {
         v->price_part[i] = price[i].part;

@@ -31,7 +31,11 @@ static const char *fhir_hpo(const json_t *concept, char id[MED_HPO_ID_BYTES])
     json_array_foreach(med_member(concept, "coding", NULL), i, c)
     {
         const char *code = med_member_text(c, "code", NULL);
-        if (!code || !med_hpo_id(code, strlen(code), id)) continue;
+        const char *system = med_member_text(c, "system", NULL);
+        bool ours = system && strcmp(system, "http://human-phenotype-ontology.org") == 0 && code &&
+                    strlen(code) < MED_HPO_ID_BYTES;
+        if (!code || (!med_hpo_id(code, strlen(code), id) && !ours)) continue;
+        if (ours) snprintf(id, MED_HPO_ID_BYTES, "%s", code);
         const char *label = med_member_text(c, "display", NULL);
         return label ? label : med_member_text(concept, "text", NULL);
     }

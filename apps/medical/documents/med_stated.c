@@ -53,7 +53,8 @@ static r1_status stated_line(med_prose *p, med_notes *n, const med_kb *kb, uint3
     med_prose_add(p, name, strlen(name));
     med_prose_add(p, rest, (size_t)len);
     if (p->status != R1_OK) R1_FAIL(err, R1_E_NOMEM, "no memory for listed findings");
-    n->sentence[n->n_sentence] = (med_sentence){(uint32_t)start, (uint32_t)p->n, 0};
+    n->sentence[n->n_sentence] =
+        (med_sentence){.start = (uint32_t)start, .end = (uint32_t)p->n, .kind = MED_UNIT_ROW};
     n->mention[n->n_mention++] = (med_mention){.term = term,
                                                .start = (uint32_t)start,
                                                .end = (uint32_t)(start + strlen(name)),
@@ -86,7 +87,7 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
     if (st == R1_OK) st = med_prose_finish(&p, d, what, err);
     n->text = d->text;
     n->len = d->len;
-    n->section[0] = (med_section){0, (uint32_t)d->len, MED_SECTION_OTHER};
+    n->section[0] = (med_section){.end = (uint32_t)d->len, .name = MED_SECTION_OTHER};
     n->sex = d->sex;
     n->age_years = d->age_years;
     return st;

@@ -436,6 +436,8 @@ static r1_status report_assemble(work *w, const med_report_record *record, r1_er
     r->sex = report_sex[w->notes->sex];
     r->words = w->notes->n_word;
     r->sentences = w->notes->n_sentence;
+    r->not_read = w->notes->n_unread;
+    r->cut = w->notes->n_cut;
     r->confident = w->n_list && w->list[0].logit > 0 && first >= MED_CONFIDENT_MIN;
     r->none_of_these = (double)w->none;
     r->age_years = (double)w->notes->age_years;

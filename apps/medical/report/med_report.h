@@ -113,6 +113,8 @@ typedef struct med_report {
     med_report_names reading; /* what was converted or left out when the record was read */
     char knowledge_base[20];  /* its checksum in hexadecimal */
     uint32_t words, sentences;
+    uint32_t not_read; /* possible findings that the bounds of reading left out, med_notes.h */
+    uint32_t cut;      /* sentences that were read in parts */
     uint32_t unranked; /* observed findings that the ranking had no room for, MED_QUERY_MAX */
     bool confident;
     double none_of_these, age_years; /* age NaN: not said */
@@ -147,7 +149,7 @@ r1_status med_report_json(const med_report *r, bool words, json_t **out, r1_err 
 /* Both return malloc'ed UTF-8; the page is self-contained and prints well. */
 r1_status med_report_html(const med_report *r, char **out, r1_err *err);
 r1_status med_report_text(const med_report *r, char **out, r1_err *err);
-/* A4 pages. On failure path may hold half a file. */
+/* A4 pages. On failure what stood at path stays. */
 r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err);
 
 #endif

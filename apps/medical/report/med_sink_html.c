@@ -53,6 +53,8 @@ static void html_head(med_sink *base)
     if (!isnan(r->age_years)) med_put(f, MED_HTML, MED_WORDS_AGE_F, r->age_years);
     med_put(f, MED_HTML, MED_WORDS_INPUT_F "</p><p class=banner>" MED_WORDS_BANNER "</p>", r->words,
             r->knowledge_base, r->ranked_by);
+    if (r->not_read || r->cut)
+        med_put(f, MED_HTML, "<p class=banner>" MED_WORDS_NOT_READ_F "</p>", r->not_read, r->cut);
     if (r->unranked)
         med_put(f, MED_HTML, "<p class=banner>" MED_WORDS_UNRANKED_F "</p>", r->unranked,
                 MED_QUERY_MAX);

@@ -133,6 +133,8 @@ static const key_row report_keys[] = {
     {"sex",               KEY_STRING, SHOWN, KEY_AT(med_report, sex)},
     {"words",             KEY_COUNT,  SHOWN, KEY_AT(med_report, words)},
     {"sentences",         KEY_COUNT,  SHOWN, KEY_AT(med_report, sentences)},
+    {"not_read",          KEY_SOME,   SHOWN, KEY_AT(med_report, not_read)},
+    {"cut",               KEY_SOME,   SHOWN, KEY_AT(med_report, cut)},
     {"reading",           KEY_NAMES,  WORDS, KEY_AT(med_report, reading)},
     {"unranked",          KEY_SOME,   SHOWN, KEY_AT(med_report, unranked)},
     {"confident",         KEY_BOOL,   SHOWN, KEY_AT(med_report, confident)},

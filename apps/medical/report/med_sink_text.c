@@ -22,6 +22,8 @@ static void text_head(med_sink *base)
     med_put(f, MED_TEXT_LINE, MED_WORDS_SEX_F, r->sex);
     if (!isnan(r->age_years)) med_put(f, MED_TEXT_LINE, MED_WORDS_AGE_F, r->age_years);
     med_put(f, MED_TEXT_LINE, MED_WORDS_INPUT_F "\n", r->words, r->knowledge_base, r->ranked_by);
+    if (r->not_read || r->cut)
+        med_put(f, MED_TEXT_LINE, MED_WORDS_NOT_READ_F "\n", r->not_read, r->cut);
     if (r->unranked)
         med_put(f, MED_TEXT_LINE, MED_WORDS_UNRANKED_F "\n", r->unranked, MED_QUERY_MAX);
     for (uint32_t i = 0; i < r->reading.n; i++) med_put(f, MED_TEXT_LINE, "%s\n", r->reading.s[i]);

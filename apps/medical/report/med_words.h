@@ -18,6 +18,9 @@
 /* Where the ranking has no room for all: findings left out, findings ranked. */
 #define MED_WORDS_UNRANKED_F                                                                       \
     "%u observed findings are left out of the ranking, which takes the %d most informative."
+#define MED_WORDS_NOT_READ_F                                                                       \
+    "What was not read: %u possible findings, beyond the bound of a sentence; %u sentences were "  \
+    "read in parts."
 
 /* Headings; those in capitals are of plain text. _F: number of findings. */
 #define MED_WORDS_TEXT_TITLE_F    "R1 MEDICAL REPORT: %s\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_recognise.c - see med_document.h. Owns the decision what a file is. */
+/* med_file_kind.c - see med_document.h. Owns the decision what a file is. */
 #include "documents/med_document.h"
 
 #include "documents/med_parts.h"
