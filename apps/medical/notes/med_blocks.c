@@ -142,18 +142,36 @@ static bool blocks_blank_or_end(const char *s, uint32_t i, uint32_t end)
     return i >= end || s[i] == ' ' || s[i] == '\t';
 }
 
-/* "1.", "1)", "(1)", "a)", "(a)"; not "(x)", which is a box. */
+/* The letters of a Roman number at i. */
+static uint32_t roman_len(const char *s, uint32_t i, uint32_t end)
+{
+    uint32_t k = i;
+    while (k < end && k < i + 4 && strchr("ivxIVX", s[k])) k++;
+    return k - i;
+}
+
+/* "1.", "1)", "(1)", "a)", "(a)", "ii)", "II."; not "(x)", which is a box. */
 static uint32_t number_sign(const char *s, uint32_t i, uint32_t end)
 {
-    uint32_t from = i + (s[i] == '('), k = from;
+    uint32_t from = i + (s[i] == '('), k = from, roman = roman_len(s, from, end);
     while (k < end && k < from + 3 && blocks_digit(s[k])) k++;
-    bool number = k > from;
-    if (!number && k < end && blocks_letter(s[k]) && (s[k] | 32) != 'x') k++;
-    while (!number && k < end && k < from + 4 && strchr("ivIV", s[from]) && strchr("ivxIVX", s[k]))
+    bool number = k > from || roman > 1;
+    if (roman > 1)
+        k += roman;
+    else if (!number && k < end && blocks_letter(s[k]) && (s[k] | 32) != 'x')
         k++;
     if (k == from || k >= end) return 0;
     bool shut = s[k] == ')' || (number && from == i && s[k] == '.');
     return shut && blocks_blank_or_end(s, k + 1, end) ? k + 1 - i : 0;
+}
+
+/* A sign that stands close to a word is a bullet, unless it is emphasis or "-ve". */
+static bool bullet_tight(const char *s, uint32_t i, uint32_t n, uint32_t end)
+{
+    if (i + n >= end || s[i] == '+' || s[i] == '>') return false;
+    if (s[i] == '*' && s[end - 1] == '*') return false;
+    bool ve = i + n + 2 < end && strncasecmp(s + i + n, "ve ", 3) == 0;
+    return (blocks_letter(s[i + n]) && !ve) || s[i + n] == '[';
 }
 
 /* The bytes of what begins an item at i; *sign says what. */
@@ -168,9 +186,7 @@ static uint32_t blocks_bullet(const char *s, uint32_t i, uint32_t end, char *sig
     }
     n = s[i] == '*' || s[i] == '+' || s[i] == '>' ? 1 : dash_sign(s, i, end);
     if (n) {
-        bool word = i + n < end && (blocks_letter(s[i + n]) || s[i + n] == '[');
-        bool tight = s[i] != '+' && s[i] != '>' && word;
-        if (!blocks_blank_or_end(s, i + n, end) && !tight) return 0;
+        if (!blocks_blank_or_end(s, i + n, end) && !bullet_tight(s, i, n, end)) return 0;
         *sign = n > 1 ? '*' : s[i];
         return n;
     }
@@ -227,8 +243,8 @@ static bool blocks_emphasis(const char *s, uint32_t *from, uint32_t *to)
         while (k > a && (s[k - 1] == '*' || s[k - 1] == '_')) k--;
         behind = k < z - 1;
     }
-    bool before =
-        a + 1 < z && ((s[a] == '*' && s[a + 1] == '*') || (s[a] == '_' && s[a + 1] == '_'));
+    bool before = a + 1 < z && (s[a] == '*' || s[a] == '_') &&
+                  (s[a + 1] == s[a] || (behind && blocks_letter(s[a + 1])));
     if (before)
         while (a < z && (s[a] == '*' || s[a] == '_')) a++;
     *from = a;
@@ -345,7 +361,7 @@ static uint32_t blocks_separators(const char *s, const block_line *l, char separ
     if (l->kind != LINE_TEXT || l->bullet) return 0;
     for (uint32_t i = l->start; i < l->end; i++) {
         if (s[i] != separator) continue;
-        if (i + 1 >= l->stop || blocks_blank(s[i + 1])) return 0;
+        if (i + 1 < l->stop && blocks_blank(s[i + 1])) return 0;
         n++;
     }
     return n;
@@ -606,6 +622,7 @@ static bool blocks_answered(const blocks *b, uint32_t at, uint32_t end)
     while (i < end && blocks_blank(s[i])) i++;
     if (i + 1 < end && (s[i] | 32) == 'a' && (s[i + 1] == ':' || s[i + 1] == '.')) i += 2;
     while (i < end && blocks_blank(s[i])) i++;
+    if (i < end && strchr("+-", s[i]) && blocks_blank_or_end(s, i + 1, end)) return true;
     uint32_t stop = end < i + 40 ? end : i + 40;
     while (stop < end && ((unsigned char)s[stop] & 0xc0) == 0x80) stop++;
     return i < end && blocks_begins_with(b, i, stop, "answer");
@@ -812,7 +829,8 @@ static r1_status blocks_paragraph(blocks *b, uint32_t i, uint32_t *last, r1_err 
                                      : MED_UNIT_SENTENCE,
                             err));
     /* a heading within an item holds for that item */
-    if (item && l->bullet != '1' && b->n->n_section - 1 != section && k + 1 < b->n_line) {
+    bool more = k + 1 < b->n_line && b->line[k + 1].bullet;
+    if (item && more && b->n->n_section - 1 != section) {
         med_heading was = {(uint8_t)before.name, (uint8_t)before.status, false};
         R1_TRY(blocks_open(b, b->line[k + 1].start, was, b->line[k + 1].start, err));
         blocks_section(b)->head_start = before.head_start;
