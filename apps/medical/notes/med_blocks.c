@@ -17,6 +17,7 @@ enum {
     WIDE_LINE = 60,  /* bytes from which a line may have been broken for its width */
     SHORT_LINE = 40, /* bytes up to which two lines may be two entries of a list */
     ROW_LABEL_BYTES = 70,
+    COLUMNS_MAX = 12,
     BLOCKS_LINES_MAX = 1 << 22
 };
 
@@ -45,6 +46,7 @@ typedef struct {
     bool numbered;         /* a numbered line was a heading */
     bool in_list, after_blank;
     bool unknown;            /* the section's heading has no meaning of its own */
+    uint32_t table;          /* the first row of this table */
     uint32_t heading_indent; /* of a heading that is an item; MED_NONE */
 } blocks;
 
@@ -104,9 +106,13 @@ static r1_status blocks_unit(blocks *b, const block_line *l, uint32_t start, uin
     if (!blocks_room(&n->sentence, n->n_sentence, &n->cap_sentence, MED_SENTENCES_MAX,
                      sizeof *n->sentence))
         return blocks_too_many(err);
-    n->sentence[n->n_sentence++] = (med_sentence){
-        start,         end,      n->n_section - 1, {l->row, l->separator, b->markup, l->sign},
-        (uint8_t)kind, continues};
+    n->sentence[n->n_sentence++] =
+        (med_sentence){.start = start,
+                       .end = end,
+                       .section = n->n_section - 1,
+                       .rules = {l->row, l->separator, b->markup, l->sign},
+                       .kind = (uint8_t)kind,
+                       .continues = continues};
     return R1_OK;
 }
 
@@ -490,6 +496,72 @@ static bool blocks_is_content(const blocks *b, uint32_t from, uint32_t to)
            blocks_names(b, from, to, NULL);
 }
 
+/* ---- columns --------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t start, end;
+} block_cell;
+
+/* The cells of a row of bars, tabs or CSV; at most max. */
+static uint32_t blocks_row_cells(const blocks *b, const block_line *l, block_cell *cell,
+                                 uint32_t max)
+{
+    const char *s = b->n->text;
+    uint32_t n = 0, at = l->body, end = l->end;
+    bool bars = memchr(s + at, '|', end - at) != NULL;
+    char border = l->separator ? l->separator : bars ? '|' : '\t';
+    if (bars && s[at] == '|') at++;
+    for (uint32_t i = at; i <= end && n < max; i++) {
+        if (i < end && s[i] != border) continue;
+        uint32_t from = at, to = i;
+        while (from < to && blocks_blank(s[from])) from++;
+        while (to > from && blocks_blank(s[to - 1])) to--;
+        cell[n++] = (block_cell){from, to};
+        at = i + 1;
+    }
+    return n;
+}
+
+/* What the head of a column answers; false: it is no answer. */
+static bool blocks_column_says(const blocks *b, block_cell c, med_status *says)
+{
+    if (!blocks_is_answer(b, c.start, c.end)) return false;
+    *says = blocks_begins_with(b, c.start, c.end, "no")    ? MED_ABSENT
+            : blocks_begins_with(b, c.start, c.end, "yes") ? MED_PRESENT
+                                                           : MED_UNCERTAIN;
+    return true;
+}
+
+static bool blocks_ticked(const blocks *b, block_cell c)
+{
+    const char *s = b->n->text;
+    if (c.start == c.end) return false;
+    med_char x = med_char_at(s, c.start, c.end);
+    if (x.len != c.end - c.start) return false;
+    return x.mark == MED_MARK_ON || strchr("xX1+*", s[c.start]) != NULL;
+}
+
+/* A row below a row of answers ("Finding | Yes | No") that is ticked in one column. */
+static void blocks_ticks(blocks *b, uint32_t i, med_sentence *unit)
+{
+    block_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
+    uint32_t top = b->table, ticks = 0, answers = 0;
+    if (top == i) return;
+    uint32_t n_head = blocks_row_cells(b, &b->line[top], head, COLUMNS_MAX);
+    uint32_t n = blocks_row_cells(b, &b->line[i], cell, COLUMNS_MAX);
+    for (uint32_t k = 1; k < n_head; k++) {
+        med_status says;
+        if (!blocks_column_says(b, head[k], &says)) continue;
+        answers++;
+        if (k >= n || !blocks_ticked(b, cell[k])) continue;
+        ticks++;
+        unit->answer = says;
+        unit->answer_start = head[k].start;
+        unit->answer_end = head[k].end;
+    }
+    if (answers < 2 || ticks != 1) unit->answer_start = unit->answer_end = 0;
+}
+
 /* ---- headings -------------------------------------------------------------------------------- */
 
 /* A known heading in s[from, to), which may have a colon, emphasis or a bracket behind it. */
@@ -819,7 +891,7 @@ static r1_status blocks_paragraph(blocks *b, uint32_t i, uint32_t *last, r1_err 
     const block_line *l = &b->line[i];
     bool item = l->bullet != 0;
     R1_TRY(blocks_close(b, l, item || l->row, err));
-    uint32_t k = i, section = b->n->n_section - 1;
+    uint32_t k = i, section = b->n->n_section - 1, units = b->n->n_sentence;
     while (k + 1 < b->n_line && blocks_goes_on(b, l, k)) k++;
     med_section before = b->n->section[section];
     bool unknown = b->unknown;
@@ -828,6 +900,8 @@ static r1_status blocks_paragraph(blocks *b, uint32_t i, uint32_t *last, r1_err 
                             : l->row ? MED_UNIT_ROW
                                      : MED_UNIT_SENTENCE,
                             err));
+    if (l->row && b->n->n_sentence > units)
+        blocks_ticks(b, i, &b->n->sentence[b->n->n_sentence - 1]);
     /* a heading within an item holds for that item */
     bool more = k + 1 < b->n_line && b->line[k + 1].bullet;
     if (item && more && b->n->n_section - 1 != section) {
@@ -849,6 +923,8 @@ static r1_status blocks_walk(blocks *b, r1_err *err)
         const block_line *l = &b->line[i];
         const med_heading *h;
         if (l->kind == LINE_BLANK) b->after_blank = true;
+        if (i == 0 || (l->row && !b->line[i - 1].row && b->line[i - 1].kind != LINE_RULE))
+            b->table = i;
         if (l->kind != LINE_TEXT) continue;
         if (!blocks_label_above(b, i) && blocks_whole(b, l, i, &h))
             R1_TRY(blocks_heading(b, l, h, err));
