@@ -182,10 +182,18 @@ static bool line_is_read(const char *line, size_t len)
 /* Of all lines 92 of 100 are read rightly, and of no file less than 80. */
 static void test_lines(void)
 {
-    static const char *const files[] = {
-        "denial",      "person_and_certainty",      "layout_unicode_language",
-        "more_denial", "more_person_and_certainty", "more_layout",
-        "held_denial", "held_person_and_certainty", "held_layout"};
+    static const char *const files[] = {"denial",
+                                        "person_and_certainty",
+                                        "layout_unicode_language",
+                                        "more_denial",
+                                        "more_person_and_certainty",
+                                        "more_layout",
+                                        "held_denial",
+                                        "held_person_and_certainty",
+                                        "held_layout",
+                                        "third_denial",
+                                        "third_person",
+                                        "third_layout"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         char name[100], *data = NULL;

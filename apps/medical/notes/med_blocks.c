@@ -17,6 +17,7 @@ enum {
     WIDE_LINE = 60,  /* bytes from which a line may have been broken for its width */
     SHORT_LINE = 40, /* bytes up to which two lines may be two entries of a list */
     ROW_LABEL_BYTES = 70,
+    COLUMNS_MAX = 12,
     BLOCKS_LINES_MAX = 1 << 22
 };
 
@@ -45,6 +46,7 @@ typedef struct {
     bool numbered;         /* a numbered line was a heading */
     bool in_list, after_blank;
     bool unknown;            /* the section's heading has no meaning of its own */
+    uint32_t table;          /* the first row of this table */
     uint32_t heading_indent; /* of a heading that is an item; MED_NONE */
 } blocks;
 
@@ -104,9 +106,13 @@ static r1_status blocks_unit(blocks *b, const block_line *l, uint32_t start, uin
     if (!blocks_room(&n->sentence, n->n_sentence, &n->cap_sentence, MED_SENTENCES_MAX,
                      sizeof *n->sentence))
         return blocks_too_many(err);
-    n->sentence[n->n_sentence++] = (med_sentence){
-        start,         end,      n->n_section - 1, {l->row, l->separator, b->markup, l->sign},
-        (uint8_t)kind, continues};
+    n->sentence[n->n_sentence++] =
+        (med_sentence){.start = start,
+                       .end = end,
+                       .section = n->n_section - 1,
+                       .rules = {l->row, l->separator, b->markup, l->sign},
+                       .kind = (uint8_t)kind,
+                       .continues = continues};
     return R1_OK;
 }
 
@@ -142,18 +148,36 @@ static bool blocks_blank_or_end(const char *s, uint32_t i, uint32_t end)
     return i >= end || s[i] == ' ' || s[i] == '\t';
 }
 
-/* "1.", "1)", "(1)", "a)", "(a)"; not "(x)", which is a box. */
+/* The letters of a Roman number at i. */
+static uint32_t roman_len(const char *s, uint32_t i, uint32_t end)
+{
+    uint32_t k = i;
+    while (k < end && k < i + 4 && strchr("ivxIVX", s[k])) k++;
+    return k - i;
+}
+
+/* "1.", "1)", "(1)", "a)", "(a)", "ii)", "II."; not "(x)", which is a box. */
 static uint32_t number_sign(const char *s, uint32_t i, uint32_t end)
 {
-    uint32_t from = i + (s[i] == '('), k = from;
+    uint32_t from = i + (s[i] == '('), k = from, roman = roman_len(s, from, end);
     while (k < end && k < from + 3 && blocks_digit(s[k])) k++;
-    bool number = k > from;
-    if (!number && k < end && blocks_letter(s[k]) && (s[k] | 32) != 'x') k++;
-    while (!number && k < end && k < from + 4 && strchr("ivIV", s[from]) && strchr("ivxIVX", s[k]))
+    bool number = k > from || roman > 1;
+    if (roman > 1)
+        k += roman;
+    else if (!number && k < end && blocks_letter(s[k]) && (s[k] | 32) != 'x')
         k++;
     if (k == from || k >= end) return 0;
     bool shut = s[k] == ')' || (number && from == i && s[k] == '.');
     return shut && blocks_blank_or_end(s, k + 1, end) ? k + 1 - i : 0;
+}
+
+/* A sign that stands close to a word is a bullet, unless it is emphasis or "-ve". */
+static bool bullet_tight(const char *s, uint32_t i, uint32_t n, uint32_t end)
+{
+    if (i + n >= end || s[i] == '+' || s[i] == '>') return false;
+    if (s[i] == '*' && s[end - 1] == '*') return false;
+    bool ve = i + n + 2 < end && strncasecmp(s + i + n, "ve ", 3) == 0;
+    return (blocks_letter(s[i + n]) && !ve) || s[i + n] == '[';
 }
 
 /* The bytes of what begins an item at i; *sign says what. */
@@ -168,9 +192,7 @@ static uint32_t blocks_bullet(const char *s, uint32_t i, uint32_t end, char *sig
     }
     n = s[i] == '*' || s[i] == '+' || s[i] == '>' ? 1 : dash_sign(s, i, end);
     if (n) {
-        bool word = i + n < end && (blocks_letter(s[i + n]) || s[i + n] == '[');
-        bool tight = s[i] != '+' && s[i] != '>' && word;
-        if (!blocks_blank_or_end(s, i + n, end) && !tight) return 0;
+        if (!blocks_blank_or_end(s, i + n, end) && !bullet_tight(s, i, n, end)) return 0;
         *sign = n > 1 ? '*' : s[i];
         return n;
     }
@@ -227,8 +249,8 @@ static bool blocks_emphasis(const char *s, uint32_t *from, uint32_t *to)
         while (k > a && (s[k - 1] == '*' || s[k - 1] == '_')) k--;
         behind = k < z - 1;
     }
-    bool before =
-        a + 1 < z && ((s[a] == '*' && s[a + 1] == '*') || (s[a] == '_' && s[a + 1] == '_'));
+    bool before = a + 1 < z && (s[a] == '*' || s[a] == '_') &&
+                  (s[a + 1] == s[a] || (behind && blocks_letter(s[a + 1])));
     if (before)
         while (a < z && (s[a] == '*' || s[a] == '_')) a++;
     *from = a;
@@ -345,7 +367,7 @@ static uint32_t blocks_separators(const char *s, const block_line *l, char separ
     if (l->kind != LINE_TEXT || l->bullet) return 0;
     for (uint32_t i = l->start; i < l->end; i++) {
         if (s[i] != separator) continue;
-        if (i + 1 >= l->stop || blocks_blank(s[i + 1])) return 0;
+        if (i + 1 < l->stop && blocks_blank(s[i + 1])) return 0;
         n++;
     }
     return n;
@@ -472,6 +494,72 @@ static bool blocks_is_content(const blocks *b, uint32_t from, uint32_t to)
         if (med_cues_is(b->cues, "rel", blocks_word(b, &t[i]))) return true;
     return blocks_begins_with(b, from, to, "no") || blocks_is_answer(b, from, to) ||
            blocks_names(b, from, to, NULL);
+}
+
+/* ---- columns --------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t start, end;
+} block_cell;
+
+/* The cells of a row of bars, tabs or CSV; at most max. */
+static uint32_t blocks_row_cells(const blocks *b, const block_line *l, block_cell *cell,
+                                 uint32_t max)
+{
+    const char *s = b->n->text;
+    uint32_t n = 0, at = l->body, end = l->end;
+    bool bars = memchr(s + at, '|', end - at) != NULL;
+    char border = l->separator ? l->separator : bars ? '|' : '\t';
+    if (bars && s[at] == '|') at++;
+    for (uint32_t i = at; i <= end && n < max; i++) {
+        if (i < end && s[i] != border) continue;
+        uint32_t from = at, to = i;
+        while (from < to && blocks_blank(s[from])) from++;
+        while (to > from && blocks_blank(s[to - 1])) to--;
+        cell[n++] = (block_cell){from, to};
+        at = i + 1;
+    }
+    return n;
+}
+
+/* What the head of a column answers; false: it is no answer. */
+static bool blocks_column_says(const blocks *b, block_cell c, med_status *says)
+{
+    if (!blocks_is_answer(b, c.start, c.end)) return false;
+    *says = blocks_begins_with(b, c.start, c.end, "no")    ? MED_ABSENT
+            : blocks_begins_with(b, c.start, c.end, "yes") ? MED_PRESENT
+                                                           : MED_UNCERTAIN;
+    return true;
+}
+
+static bool blocks_ticked(const blocks *b, block_cell c)
+{
+    const char *s = b->n->text;
+    if (c.start == c.end) return false;
+    med_char x = med_char_at(s, c.start, c.end);
+    if (x.len != c.end - c.start) return false;
+    return x.mark == MED_MARK_ON || strchr("xX1+*", s[c.start]) != NULL;
+}
+
+/* A row below a row of answers ("Finding | Yes | No") that is ticked in one column. */
+static void blocks_ticks(blocks *b, uint32_t i, med_sentence *unit)
+{
+    block_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
+    uint32_t top = b->table, ticks = 0, answers = 0;
+    if (top == i) return;
+    uint32_t n_head = blocks_row_cells(b, &b->line[top], head, COLUMNS_MAX);
+    uint32_t n = blocks_row_cells(b, &b->line[i], cell, COLUMNS_MAX);
+    for (uint32_t k = 1; k < n_head; k++) {
+        med_status says;
+        if (!blocks_column_says(b, head[k], &says)) continue;
+        answers++;
+        if (k >= n || !blocks_ticked(b, cell[k])) continue;
+        ticks++;
+        unit->answer = says;
+        unit->answer_start = head[k].start;
+        unit->answer_end = head[k].end;
+    }
+    if (answers < 2 || ticks != 1) unit->answer_start = unit->answer_end = 0;
 }
 
 /* ---- headings -------------------------------------------------------------------------------- */
@@ -606,6 +694,7 @@ static bool blocks_answered(const blocks *b, uint32_t at, uint32_t end)
     while (i < end && blocks_blank(s[i])) i++;
     if (i + 1 < end && (s[i] | 32) == 'a' && (s[i + 1] == ':' || s[i + 1] == '.')) i += 2;
     while (i < end && blocks_blank(s[i])) i++;
+    if (i < end && strchr("+-", s[i]) && blocks_blank_or_end(s, i + 1, end)) return true;
     uint32_t stop = end < i + 40 ? end : i + 40;
     while (stop < end && ((unsigned char)s[stop] & 0xc0) == 0x80) stop++;
     return i < end && blocks_begins_with(b, i, stop, "answer");
@@ -802,7 +891,7 @@ static r1_status blocks_paragraph(blocks *b, uint32_t i, uint32_t *last, r1_err 
     const block_line *l = &b->line[i];
     bool item = l->bullet != 0;
     R1_TRY(blocks_close(b, l, item || l->row, err));
-    uint32_t k = i, section = b->n->n_section - 1;
+    uint32_t k = i, section = b->n->n_section - 1, units = b->n->n_sentence;
     while (k + 1 < b->n_line && blocks_goes_on(b, l, k)) k++;
     med_section before = b->n->section[section];
     bool unknown = b->unknown;
@@ -811,8 +900,11 @@ static r1_status blocks_paragraph(blocks *b, uint32_t i, uint32_t *last, r1_err 
                             : l->row ? MED_UNIT_ROW
                                      : MED_UNIT_SENTENCE,
                             err));
+    if (l->row && b->n->n_sentence > units)
+        blocks_ticks(b, i, &b->n->sentence[b->n->n_sentence - 1]);
     /* a heading within an item holds for that item */
-    if (item && l->bullet != '1' && b->n->n_section - 1 != section && k + 1 < b->n_line) {
+    bool more = k + 1 < b->n_line && b->line[k + 1].bullet;
+    if (item && more && b->n->n_section - 1 != section) {
         med_heading was = {(uint8_t)before.name, (uint8_t)before.status, false};
         R1_TRY(blocks_open(b, b->line[k + 1].start, was, b->line[k + 1].start, err));
         blocks_section(b)->head_start = before.head_start;
@@ -831,6 +923,8 @@ static r1_status blocks_walk(blocks *b, r1_err *err)
         const block_line *l = &b->line[i];
         const med_heading *h;
         if (l->kind == LINE_BLANK) b->after_blank = true;
+        if (i == 0 || (l->row && !b->line[i - 1].row && b->line[i - 1].kind != LINE_RULE))
+            b->table = i;
         if (l->kind != LINE_TEXT) continue;
         if (!blocks_label_above(b, i) && blocks_whole(b, l, i, &h))
             R1_TRY(blocks_heading(b, l, h, err));

@@ -341,15 +341,18 @@ static uint32_t cue_match_from(const med_cues *c, const med_cue *cue, uint32_t e
 
 uint32_t med_cues_match(const med_cues *c, const med_cue_text *t, uint32_t i, uint32_t *len)
 {
-    uint32_t best = MED_NONE;
+    uint32_t best = MED_NONE, held = 0;
     *len = 0;
     if (!t->word[i] || t->word[i] == MED_CUE_OWN) return MED_NONE;
     for (uint32_t k = c->head[t->word[i]]; k != MED_NONE; k = c->first[k].next) {
         const med_cue *cue = &c->cue[c->first[k].cue];
         if (cue->starts && i && !t->mark[i - 1]) continue;
         uint32_t stop = cue_match_from(c, cue, 1, t, i + 1);
-        if (stop <= i + *len) continue;
+        uint32_t anchors = (uint32_t)cue->starts + cue->stops;
+        bool longer = stop > i + *len, tied = stop == i + *len && best != MED_NONE;
+        if (!longer && !(tied && anchors > held)) continue;
         *len = stop - i;
+        held = anchors;
         best = c->first[k].cue;
     }
     return best;

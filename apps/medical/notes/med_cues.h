@@ -68,8 +68,8 @@ typedef struct {
     const bool *mark;     /* [n] */
     uint32_t n;
 } med_cue_text;
-/* The longest cue at token i, the first line of equal ones. Returns its number and sets *len, or
- * MED_NONE. */
+/* The longest cue at token i; of equal ones one with ^ or $, then the first line. Returns its
+ * number and sets *len, or MED_NONE. */
 uint32_t med_cues_match(const med_cues *c, const med_cue_text *t, uint32_t i, uint32_t *len);
 const med_cue *med_cues_at(const med_cues *c, uint32_t cue);
 

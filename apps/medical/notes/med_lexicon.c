@@ -23,6 +23,7 @@ struct med_lexicon {
     med_cues *cues;
     med_headings *headings;
     med_map *words;
+    med_map *special; /* stop words, light words and families: SPECIAL_* and the family's row */
     int32_t n_word;
     med_pattern *slot;
     size_t n_slot, n_used;
@@ -198,19 +199,44 @@ static size_t strip_ending(const char *s, size_t n, size_t stay)
     return n;
 }
 
+enum { SPECIAL_STOP = 1, SPECIAL_LIGHT = 2, SPECIAL_FAMILY = 2 /* bits before the row + 1 */ };
+
+static r1_status lexicon_special(med_map *m, const char *word, uint32_t value, r1_err *err)
+{
+    uint32_t at = med_map_intern(m, word, strlen(word));
+    if (at == MED_NONE) R1_FAIL(err, R1_E_NOMEM, "no memory for a lexicon");
+    uint32_t old = med_map_get(m, at);
+    med_map_set(m, at, (old == MED_NONE ? 0 : old) | value);
+    return R1_OK;
+}
+
+static r1_status lexicon_specials(med_map **out, r1_err *err)
+{
+    R1_TRY(med_map_new(out, (size_t)1 << 16, err));
+    for (size_t i = 0; i < R1_COUNT(stop_words); i++)
+        R1_TRY(lexicon_special(*out, stop_words[i], SPECIAL_STOP, err));
+    for (size_t i = 0; i < R1_COUNT(light_words); i++)
+        R1_TRY(lexicon_special(*out, light_words[i], SPECIAL_LIGHT, err));
+    for (size_t i = 0; i < R1_COUNT(families); i++)
+        R1_TRY(lexicon_special(*out, families[i].word, (uint32_t)(i + 1) << SPECIAL_FAMILY, err));
+    return R1_OK;
+}
+
 /* The normal form of a word; 0 for stop words. */
-static size_t normal_form(const char *s, size_t len, char *out, bool *stop, bool *light)
+static size_t normal_form(const med_lexicon *x, const char *s, size_t len, char *out, bool *stop,
+                          bool *light)
 {
     size_t n = med_lexicon_fold(s, len, out, WORD_MAX);
-    *stop = n == 0 || in_list(stop_words, R1_COUNT(stop_words), out);
-    *light = in_list(light_words, R1_COUNT(light_words), out);
+    uint32_t at = n ? med_map_find(x->special, out, n) : MED_NONE;
+    uint32_t special = at == MED_NONE ? 0 : med_map_get(x->special, at);
+    *stop = n == 0 || special & SPECIAL_STOP;
+    *light = (special & SPECIAL_LIGHT) != 0;
     if (*stop) return 0;
-    for (size_t i = 0; i < R1_COUNT(families); i++)
-        if (strcmp(out, families[i].word) == 0) {
-            n = strlen(families[i].as);
-            memcpy(out, families[i].as, n + 1);
-            break;
-        }
+    if (special >> SPECIAL_FAMILY) {
+        const char *as = families[(special >> SPECIAL_FAMILY) - 1].as;
+        n = strlen(as);
+        memcpy(out, as, n + 1);
+    }
     if (n > 5 && memcmp(out + n - 4, "itis", 4) == 0)
         return n; /* an inflammation is not its organ */
     struct sb_stemmer *st = lexicon_stemmer();
@@ -236,7 +262,7 @@ int32_t med_lexicon_word(const med_lexicon *x, const char *s, size_t len, bool *
 {
     char w[WORD_MAX + 8];
     bool stop;
-    size_t n = normal_form(s, len, w, &stop, light);
+    size_t n = normal_form(x, s, len, w, &stop, light);
     if (stop) return MED_WORD_STOP;
     uint32_t at = med_map_find(x->words, w, n);
     return at == MED_NONE ? MED_WORD_UNKNOWN : (int32_t)med_map_get(x->words, at);
@@ -304,7 +330,7 @@ static r1_status lexicon_add_text(med_lexicon *x, const char *s, uint32_t offset
         }
         char w[WORD_MAX + 8];
         bool stop, light;
-        size_t len = normal_form(s + i, j - i, w, &stop, &light);
+        size_t len = normal_form(x, s + i, j - i, w, &stop, &light);
         i = j;
         if (stop) continue;
         uint32_t at = med_map_intern(x->words, w, len);
@@ -358,6 +384,7 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     r1_status st = x->slot
                        ? med_map_new(&x->words, (size_t)32 << 20, err)
                        : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a lexicon");
+    if (st == R1_OK) st = lexicon_specials(&x->special, err);
     if (st == R1_OK)
         st = med_cues_new(&x->cues, "notes/data/cues.tsv", (const char *)med_data_cues,
                           sizeof med_data_cues, err);
@@ -391,6 +418,7 @@ void med_lexicon_free(med_lexicon *x)
     med_cues_free(x->cues);
     med_headings_free(x->headings);
     med_map_free(x->words);
+    med_map_free(x->special);
     free(x->slot);
     free(x);
 }

@@ -126,6 +126,11 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, notes_work *w, 
     if (!s->continues) med_scope_begin(&w->scope, x->status, x->head_start, x->head_end);
     med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, own, w->find, n_find);
     if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
+    for (uint32_t i = 0; i < n_find && s->answer_end > s->answer_start; i++) {
+        w->find[i].status = s->answer;
+        w->find[i].cue_start = s->answer_start;
+        w->find[i].cue_end = s->answer_end;
+    }
     for (uint32_t i = 0; i < n_find; i++)
         R1_TRY(add_mention(n, w->t, &found[i], &w->find[i], index, err));
     return R1_OK;

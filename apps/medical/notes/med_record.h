@@ -31,6 +31,10 @@ typedef struct {
     med_token_rules rules;
     uint8_t kind;   /* MED_UNIT_* */
     bool continues; /* the one before was cut for its length */
+    /* Of a row that is ticked below "yes" or "no": what its column says, and the bytes of the
+     * column's head; equal: nothing. */
+    med_status answer;
+    uint32_t answer_start, answer_end;
 } med_sentence;
 
 typedef struct {

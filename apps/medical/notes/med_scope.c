@@ -223,8 +223,7 @@ static scope_gap scope_between(const scope_run *r, uint32_t from, uint32_t to)
 
 static bool scope_singular(const scope_run *r, const scope_hit *h)
 {
-    return h->cue->direction == MED_CUE_BACK || h->cue->direction == MED_CUE_BOTH ||
-           med_cues_is(r->c, "singular", r->word[h->at]);
+    return h->cue->direction == MED_CUE_BACK || med_cues_is(r->c, "singular", r->word[h->at]);
 }
 
 /* The finding before the cue, and those of its list. */

@@ -359,6 +359,12 @@ static char mark_at(const char *text, uint32_t i, uint32_t from, uint32_t end, m
     }
     if (rules.sign && i == from && (mark == '+' || mark == '-'))
         return mark == '+' ? MED_MARK_ON : MED_MARK_OFF;
+    if (mark == '-' && i + 1 < end && (text[i + 1] == '>' || text[i + 1] == '-')) {
+        bool arrow = text[i + 1] == '>' || (i + 2 < end && text[i + 2] == '>');
+        *len = text[i + 1] == '>' ? 2 : 3;
+        if (arrow) return '>';
+        *len = 1;
+    }
     uint32_t leader = mark == '.' && x.len == 1 ? leader_len(text, i, end) : 0;
     if (leader) {
         *len = leader;
