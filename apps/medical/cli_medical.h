@@ -5,6 +5,7 @@
 #define CLI_MEDICAL_H
 
 #include "cli/r1_cli.h"
+#include "documents/med_document.h"
 #include "rank/med_rerank.h"
 
 #include <jansson.h>
@@ -12,10 +13,10 @@
 /* Each command with its rows of options; main.c has the table of all. */
 extern const r1_option cli_fetch_rows[], cli_build_rows[], cli_info_rows[], cli_shards_rows[],
     cli_annotate_rows[], cli_eval_annotate_rows[], cli_report_rows[], cli_rank_rows[],
-    cli_eval_rank_rows[], cli_train_rows[];
+    cli_eval_rank_rows[], cli_eval_probes_rows[], cli_train_rows[];
 extern const size_t cli_fetch_n_row, cli_build_n_row, cli_info_n_row, cli_shards_n_row,
     cli_annotate_n_row, cli_eval_annotate_n_row, cli_report_n_row, cli_rank_n_row,
-    cli_eval_rank_n_row, cli_train_n_row;
+    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_train_n_row;
 int cli_fetch_command(r1_cli_call *call);
 int cli_build_command(r1_cli_call *call);
 int cli_info_command(r1_cli_call *call);
@@ -26,6 +27,7 @@ int cli_eval_annotate_command(r1_cli_call *call);
 int cli_report_command(r1_cli_call *call);
 int cli_rank_command(r1_cli_call *call);
 int cli_eval_rank_command(r1_cli_call *call);
+int cli_eval_probes_command(r1_cli_call *call);
 int cli_train_command(r1_cli_call *call);
 
 /* --kb where given, else our own ontology. Prints the time on request. */
@@ -40,8 +42,24 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err);
 /* What --precision says, R1_PRECISION_F32 or R1_PRECISION_INT8. */
 r1_precision cli_precision(const r1_cli_call *call);
 void cli_close_r1(cli_r1 *r1);
-/* A record from a file, or from standard input ("-"); malloc'ed. */
-r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err);
+/* The records of a call. A folder stands for its files in the order of their names, without hidden
+ * ones, folders and reports of an earlier call. Free it after a failure too. */
+enum { CLI_INPUTS_MAX = 100000 };
+#define CLI_REPORT_MARK  ".report."
+#define CLI_SUMMARY_NAME "summary.tsv"
+typedef struct {
+    char *path; /* "-": standard input */
+    char *stem; /* its name without what follows the last dot; each stands once */
+} cli_input;
+typedef struct {
+    cli_input *input;
+    uint32_t n, cap, n_skipped; /* skipped: no files */
+    bool many;                  /* a folder, or several files */
+} cli_inputs;
+r1_status cli_inputs_read(cli_inputs *in, const char *const *path, size_t n, r1_err *err);
+void cli_inputs_free(cli_inputs *in);
+/* A record from a file, or from standard input ("-"). Free it. */
+r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
 
 /* clang-format off */
 #define CLI_KB_OPTION                                                                              \

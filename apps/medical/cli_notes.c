@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
+static r1_status read_bytes(const char *path, char **text, size_t *len, r1_err *err)
 {
     if (strcmp(path, "-") != 0) return r1_file_read(path, MED_RECORD_BYTES_MAX, text, len, err);
     size_t cap = 1u << 16, n = 0;
@@ -32,6 +32,17 @@ r1_status cli_read_text(const char *path, char **text, size_t *len, r1_err *err)
     return R1_OK;
 }
 
+r1_status cli_read_document(const char *path, med_document *d, r1_err *err)
+{
+    char *bytes = NULL;
+    size_t len = 0;
+    R1_TRY(read_bytes(path, &bytes, &len, err));
+    r1_status st =
+        med_document_read(d, strcmp(path, "-") == 0 ? "standard input" : path, bytes, len, err);
+    free(bytes);
+    return st;
+}
+
 /* What annotate prints of one finding: a row of the table, or an object. */
 typedef struct {
     const med_mention *m;
@@ -50,24 +61,45 @@ static mention_row mention_of(const med_kb *kb, const med_notes *n, uint32_t i)
 
 static void print_mentions(const med_kb *kb, const med_notes *n)
 {
-    printf("start\tend\tid\tname\tstatus\tsection\ttext\n");
+    printf("start\tend\tid\tname\tstatus\tsection\ttext\tcue_start\tcue_end\tcue\n");
     for (uint32_t i = 0; i < n->n_mention; i++) {
         mention_row r = mention_of(kb, n, i);
-        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\n", r.m->start, r.m->end, r.id,
-                r.name, r.status, r.section, (int)(r.m->end - r.m->start), n->text + r.m->start);
+        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\t%u\t%u\t%.*s\n", r.m->start,
+                r.m->end, r.id, r.name, r.status, r.section, (int)(r.m->end - r.m->start),
+                n->text + r.m->start, r.m->cue_start, r.m->cue_end,
+                (int)(r.m->cue_end - r.m->cue_start), n->text + r.m->cue_start);
     }
+    if (n->n_unread)
+        printf("# not read: %u possible findings beyond the first %d of their sentence\n",
+               n->n_unread, MED_HITS_MAX);
+    if (n->n_cut)
+        printf("# read in parts: %u cuts of sentences longer than %d bytes\n", n->n_cut,
+               MED_SENTENCE_BYTES);
+}
+
+static json_t *mention_json(const med_notes *n, const mention_row *r)
+{
+    json_t *o = json_pack("{s:i,s:i,s:o,s:o,s:s,s:s}", "start", (int)r->m->start, "end",
+                          (int)r->m->end, "id", med_json_string(r->id), "name",
+                          med_json_string(r->name), "status", r->status, "section", r->section);
+    if (!o || r->m->cue_end == r->m->cue_start) return o;
+    json_t *cue =
+        json_pack("{s:i,s:i,s:o}", "start", (int)r->m->cue_start, "end", (int)r->m->cue_end, "text",
+                  json_stringn(n->text + r->m->cue_start, r->m->cue_end - r->m->cue_start));
+    if (cue && json_object_set_new(o, "cue", cue) == 0) return o;
+    json_decref(o);
+    return NULL;
 }
 
 static r1_status print_mentions_json(const med_kb *kb, const med_notes *n, r1_err *err)
 {
-    json_t *all = json_array();
-    bool good = all != NULL;
+    json_t *list = json_array(), *all = json_pack("{s:o,s:i,s:i}", "findings", list, "not_read",
+                                                  (int)n->n_unread, "cut", (int)n->n_cut);
+    bool good = list && all;
     for (uint32_t i = 0; i < n->n_mention && good; i++) {
         mention_row r = mention_of(kb, n, i);
-        json_t *o = json_pack("{s:i,s:i,s:o,s:o,s:s,s:s}", "start", (int)r.m->start, "end",
-                              (int)r.m->end, "id", med_json_string(r.id), "name",
-                              med_json_string(r.name), "status", r.status, "section", r.section);
-        good = json_array_append_new(all, o) == 0;
+        json_t *o = mention_json(n, &r);
+        good = o && json_array_append_new(list, o) == 0;
     }
     if (good) good = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) == 0;
     json_decref(all);
@@ -80,8 +112,7 @@ static r1_status print_mentions_json(const med_kb *kb, const med_notes *n, r1_er
 typedef struct {
     med_kb *kb;
     med_lexicon *lex;
-    char *text;
-    size_t len;
+    med_document document;
 } notes_job;
 
 static r1_status notes_open(const r1_cli_call *call, notes_job *j, r1_err *err)
@@ -94,7 +125,7 @@ static int notes_close(notes_job *j, r1_status st)
 {
     med_lexicon_free(j->lex);
     med_kb_free(j->kb);
-    free(j->text);
+    med_document_free(&j->document);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
@@ -103,13 +134,19 @@ static r1_status annotate(r1_cli_call *call, notes_job *j, r1_err *err)
     const char *path = call->n_rest ? call->rest[0] : "-";
     med_notes notes;
     r1_status st = R1_OK;
-    R1_TRY(cli_read_text(path, &j->text, &j->len, err));
+    R1_TRY(cli_read_document(path, &j->document, err));
     R1_TRY(notes_open(call, j, err));
-    R1_TRY(med_notes_read(&notes, j->lex, j->kb, path, j->text, j->len, err));
+    st = med_document_notes(&j->document, j->lex, j->kb, path, &notes, err);
+    if (st != R1_OK) {
+        med_notes_free(&notes);
+        return st;
+    }
     if (r1_options_bool(call->opts, "json"))
         st = print_mentions_json(j->kb, &notes, err);
     else
         print_mentions(j->kb, &notes);
+    for (uint32_t i = 0; i < j->document.n_note; i++)
+        med_put(stderr, MED_TEXT_LINE, "note: %s\n", j->document.note[i]);
     med_notes_free(&notes);
     return st;
 }

@@ -151,7 +151,7 @@ const r1_option cli_eval_rank_rows[] = {
 /* clang-format on */
 const size_t cli_eval_rank_n_row = R1_COUNT(cli_eval_rank_rows);
 
-enum { SHOWN = 20 };
+enum { SHOWN = 20, EXCLUDED_MAX = 128 };
 
 static bool terms_hold(const uint32_t *term, uint32_t n, uint32_t t)
 {
@@ -201,25 +201,15 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
                                     r1_err *err)
 {
     static med_candidate list[MED_RERANK_MAX];
-    static med_anchor anchor[MED_QUERY_MAX];
     med_ranker *r = NULL;
     cli_r1 r1 = {0};
     uint32_t n = 0;
     float none = 1;
     r1_status st = med_ranker_new(&r, kb, err);
     if (st == R1_OK) st = cli_open_r1(call, &r1, err);
-    if (st == R1_OK) {
-        med_case_open(r, c);
-        st = med_rank(r, list, MED_RERANK_MAX, &n, err);
-    }
-    if (st == R1_OK && r1.reranker) {
-        uint32_t n_anchor = med_case_anchors(kb, c, anchor, MED_QUERY_MAX);
-        med_anchors_plan(kb, anchor, n_anchor, r1_options_bool(call->opts, "anchors"));
-        st = med_rerank(r1.reranker, r, anchor, n_anchor, list, &n, &none, NULL, err);
-    } else if (st == R1_OK) {
-        for (uint32_t i = 0; i < n; i++) list[i].logit = list[i].score;
-        none = med_posterior(list, n, med_posterior_scale, med_posterior_none);
-    }
+    if (st == R1_OK)
+        st = med_rerank_case(r1.reranker, r, c, r1_options_bool(call->opts, "anchors"), list, &n,
+                             &none, err);
     for (uint32_t i = 0; i < n && i < SHOWN && st == R1_OK; i++)
         med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior,
                 med_str(kb, kb->disease[list[i].disease].id),
@@ -230,12 +220,24 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
     return st;
 }
 
+/* A denial of what is observed in a special form counts for nothing; that is told. */
+static void tell_contradicted(const med_kb *kb, const med_case *c)
+{
+    for (uint32_t i = 0; i < c->n_excluded; i++)
+        for (uint32_t k = 0; k < c->n_observed; k++)
+            if (med_kb_is_a(kb, c->observed[k], c->excluded[i])) {
+                med_put(stderr, MED_TEXT_LINE, "--excluded %s does not count: %s is a form of it\n",
+                        med_str(kb, kb->term[c->excluded[i]].id),
+                        med_str(kb, kb->term[c->observed[k]].id));
+                break;
+            }
+}
+
 int cli_rank_command(r1_cli_call *call)
 {
-    uint32_t there[MED_QUERY_MAX], absent[MED_EXCLUDED_MAX];
+    uint32_t there[MED_QUERY_MAX], absent[EXCLUDED_MAX];
     named_terms yes = {"observed", r1_options_str(call->opts, "observed"), there, MED_QUERY_MAX, 0};
-    named_terms no = {"excluded", r1_options_str(call->opts, "excluded"), absent, MED_EXCLUDED_MAX,
-                      0};
+    named_terms no = {"excluded", r1_options_str(call->opts, "excluded"), absent, EXCLUDED_MAX, 0};
     med_kb *kb = NULL;
     r1_status st = cli_open_kb(call, &kb, &call->err);
     if (st == R1_OK) st = terms_of(kb, &yes, NULL, &call->err);
@@ -247,6 +249,7 @@ int cli_rank_command(r1_cli_call *call)
                   .excluded = absent,
                   .n_excluded = no.n,
                   .age_years = NAN};
+    if (st == R1_OK) tell_contradicted(kb, &c);
     if (st == R1_OK) st = cli_rank_rank_case(call, kb, &c, &call->err);
     med_kb_free(kb);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);

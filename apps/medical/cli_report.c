@@ -1,25 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli_report.c - report: one record in, the report out in the formats that were asked for. */
+/* cli_report.c - report: records in, for each a report out in the formats that were asked for. Of
+ * several records one that is refused costs itself alone: a table says what became of each. */
 #include "cli_medical.h"
 #include "files/outputs.h"
-#include "report/med_report.h"
+#include "print/med_put.h"
+#include "report/med_interchange.h"
 #include "store/store_command.h"
 #include "write/med_write.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 typedef struct {
+    r1_cli_call *call;
     med_kb *kb;
     med_lexicon *lex;
     med_ranker *ranker;
     cli_r1 r1;
-    char *text;
-    size_t len;
-    med_report *report;
-    med_report_timing timing;
+    cli_inputs in;
+    FILE *table; /* a row for each record; NULL: there is one record alone */
+    char *rows;
+    size_t n_row_bytes;
+    char date[16]; /* that files of other programs name as their own */
 } report_job;
+
+/* One record on its way. */
+typedef struct {
+    const cli_input *input;
+    med_document document;
+    med_notes notes;
+    med_report *report;
+} report_record;
 
 /* Takes text. */
 static r1_status report_write_text(char *text, const char *path, r1_err *err)
@@ -29,133 +44,383 @@ static r1_status report_write_text(char *text, const char *path, r1_err *err)
     return st;
 }
 
-static r1_status report_write_json(const med_report *r, const char *path, r1_err *err)
+/* Takes j. */
+static r1_status report_write_tree(json_t *j, const char *path, r1_err *err)
 {
-    json_t *j = NULL;
-    R1_TRY(med_report_json(r, true, &j, err));
     char *text = json_dumps(j, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     json_decref(j);
     if (!text) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
     return report_write_text(text, path, err);
 }
 
-static r1_status report_write_html(const med_report *r, const char *path, r1_err *err)
+static r1_status report_write_json(const med_report *r, const char *date, const char *path,
+                                   r1_err *err)
+{
+    json_t *j = NULL;
+    (void)date;
+    R1_TRY(med_report_json(r, true, &j, err));
+    return report_write_tree(j, path, err);
+}
+
+static r1_status report_write_packet(const med_report *r, const char *date, const char *path,
+                                     r1_err *err)
+{
+    json_t *j = NULL;
+    R1_TRY(med_report_phenopacket(r, date, &j, err));
+    return report_write_tree(j, path, err);
+}
+
+static r1_status report_write_fhir(const med_report *r, const char *date, const char *path,
+                                   r1_err *err)
+{
+    json_t *j = NULL;
+    R1_TRY(med_report_fhir(r, date, &j, err));
+    return report_write_tree(j, path, err);
+}
+
+static r1_status report_write_table(const med_report *r, const char *date, const char *path,
+                                    r1_err *err)
 {
     char *text = NULL;
+    (void)date;
+    R1_TRY(med_report_table(r, &text, err));
+    return report_write_text(text, path, err);
+}
+
+static r1_status report_write_pdf(const med_report *r, const char *date, const char *path,
+                                  r1_err *err)
+{
+    (void)date;
+    return med_report_pdf(r, path, err);
+}
+
+static r1_status report_write_html(const med_report *r, const char *date, const char *path,
+                                   r1_err *err)
+{
+    char *text = NULL;
+    (void)date;
     R1_TRY(med_report_html(r, &text, err));
     return report_write_text(text, path, err);
 }
 
-static r1_status report_write_plain(const med_report *r, const char *path, r1_err *err)
+static r1_status report_write_plain(const med_report *r, const char *date, const char *path,
+                                    r1_err *err)
 {
     char *text = NULL;
+    (void)date;
     R1_TRY(med_report_text(r, &text, err));
     return report_write_text(text, path, err);
 }
 
 static const struct {
-    const char *name, *file;
-    r1_status (*write)(const med_report *r, const char *path, r1_err *err);
+    const char *name, *ending;
+    r1_status (*write)(const med_report *r, const char *date, const char *path, r1_err *err);
 } report_formats[] = {
-    {"html", "report.html", report_write_html},
-    {"pdf", "report.pdf", med_report_pdf},
-    {"json", "report.json", report_write_json},
-    {"text", "report.txt", report_write_plain},
+    {"html", "html", report_write_html},
+    {"pdf", "pdf", report_write_pdf},
+    {"json", "json", report_write_json},
+    {"text", "txt", report_write_plain},
+    {"phenopacket", "phenopacket.json", report_write_packet},
+    {"fhir", "fhir.json", report_write_fhir},
+    {"tsv", "tsv", report_write_table},
 };
 
-static r1_status report_write(const med_report *r, const char *format, size_t len, const char *dir,
-                              r1_err *err)
+/* DIR/STEM.report.ENDING */
+static r1_status report_path(char path[4200], const char *dir, const char *stem, const char *ending,
+                             r1_err *err)
 {
-    char path[4200];
-    for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
-        const char *name = report_formats[i].name;
-        if (strlen(name) != len || memcmp(format, name, len) != 0) continue;
-        snprintf(path, sizeof path, "%s/%s", dir, report_formats[i].file);
-        R1_TRY(report_formats[i].write(r, path, err));
-        printf("%s\n", path);
-        return R1_OK;
-    }
-    R1_FAIL(err, R1_E_INVAL, "format \"%.*s\", expected html, pdf, json or text",
-            (int)(len < 60 ? len : 60), format);
+    int n = snprintf(path, 4200, "%s/%s%s%s", dir, stem, CLI_REPORT_MARK, ending);
+    if (n >= 4200) R1_FAIL(err, R1_E_INVAL, "a path longer than 4200 bytes: %.80s...", path);
+    return R1_OK;
 }
 
-static r1_status report_write_all(const med_report *r, const char *formats, const char *dir,
-                                  r1_err *err)
+static bool report_wants(const char *formats, const char *name)
 {
-    R1_TRY(r1_mkdirs(dir, err));
+    size_t n = strlen(name);
     for (const char *f = formats; *f;) {
         size_t len = strcspn(f, ",");
-        if (len) R1_TRY(report_write(r, f, len, dir, err));
+        if (len == n && memcmp(f, name, n) == 0) return true;
+        f += len + (f[len] == ',');
+    }
+    return false;
+}
+
+static r1_status report_check_formats(const char *formats, r1_err *err)
+{
+    for (const char *f = formats; *f;) {
+        size_t len = strcspn(f, ",");
+        bool known = len == 0;
+        for (size_t i = 0; i < R1_COUNT(report_formats); i++)
+            known = known || (strlen(report_formats[i].name) == len &&
+                              memcmp(f, report_formats[i].name, len) == 0);
+        if (!known)
+            R1_FAIL(err, R1_E_INVAL,
+                    "format \"%.*s\", expected html, pdf, json, text, "
+                    "phenopacket, fhir or tsv",
+                    (int)(len < 60 ? len : 60), f);
         f += len + (f[len] == ',');
     }
     return R1_OK;
 }
 
-/* A report is neither the record, the ontology nor the model. */
-static r1_status report_check_files(const r1_options *o, const char *record, r1_err *err)
+static r1_status report_write_all(const report_job *j, const report_record *r, r1_err *err)
+{
+    const r1_options *o = j->call->opts;
+    char path[4200];
+    R1_TRY(r1_mkdirs(r1_options_str(o, "out"), err));
+    for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
+        if (!report_wants(r1_options_str(o, "format"), report_formats[i].name)) continue;
+        R1_TRY(report_path(path, r1_options_str(o, "out"), r->input->stem, report_formats[i].ending,
+                           err));
+        R1_TRY(report_formats[i].write(r->report, j->date, path, err));
+        if (!j->table) med_put(stdout, MED_TEXT_LINE, "%s\n", path);
+    }
+    return R1_OK;
+}
+
+/* A report is neither a record, the ontology nor the model. */
+static r1_status report_check_files(const r1_options *o, const cli_input *input, const char *record,
+                                    r1_err *err)
 {
     const r1_named_file in[] = {{"the record", record, 0},
                                 {"--kb", r1_options_str(o, "kb"), 0},
                                 {"--model", r1_options_str(o, "model"), 0}};
     for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
         char path[4200];
-        if (!strstr(r1_options_str(o, "format"), report_formats[i].name)) continue;
-        snprintf(path, sizeof path, "%s/%s", r1_options_str(o, "out"), report_formats[i].file);
+        if (!report_wants(r1_options_str(o, "format"), report_formats[i].name)) continue;
+        R1_TRY(report_path(path, r1_options_str(o, "out"), input->stem, report_formats[i].ending,
+                           err));
         const r1_named_file out = {"--out", path, R1_OUTPUT_BELOW};
         R1_TRY(r1_outputs_check(&out, 1, in, R1_COUNT(in), err));
     }
     return R1_OK;
 }
 
-static r1_status report_open(r1_cli_call *call, report_job *j, const char *path, r1_err *err)
+/* Only a record that is named like a report can be the report of another one. */
+static r1_status report_check_all(const report_job *j, r1_err *err)
 {
-    R1_TRY(cli_read_text(path, &j->text, &j->len, err));
-    R1_TRY(cli_open_kb(call, &j->kb, err));
-    R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
-    R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
-    return cli_open_r1(call, &j->r1, err);
-}
-
-static r1_status report_store(const r1_cli_call *call, const report_job *j, r1_err *err)
-{
-    bool written = false;
-    const char *conninfo = NULL;
-    R1_TRY(r1_store_conninfo(call->opts, &conninfo, err));
-    if (!conninfo) return R1_OK;
-    R1_TRY(med_write_report(conninfo, j->report, j->text, j->len, &written, err));
-    printf("%s\n", written ? "rows written" : "rows were there already");
+    const r1_options *o = j->call->opts;
+    for (uint32_t i = 0; i < j->in.n; i++) {
+        const char *path = j->in.input[i].path;
+        R1_TRY(report_check_files(o, &j->in.input[i], path, err));
+        for (uint32_t k = 0; strstr(path, CLI_REPORT_MARK) && k < j->in.n; k++)
+            R1_TRY(report_check_files(o, &j->in.input[k], path, err));
+    }
     return R1_OK;
 }
 
-static r1_status report_run(r1_cli_call *call, report_job *j, r1_err *err)
+/* --date, or today in UTC. */
+static r1_status report_date(report_job *j, r1_err *err)
 {
-    const r1_options *o = call->opts;
-    const char *path = call->n_rest ? call->rest[0] : "-", *base = strrchr(path, '/');
-    R1_TRY(report_check_files(o, path, err));
-    R1_TRY(report_open(call, j, path, err));
+    const char *given = r1_options_str(j->call->opts, "date");
+    time_t now = (time_t)(r1_time_us() / 1000000);
+    struct tm tm;
+    if (!given) {
+        gmtime_r(&now, &tm);
+        strftime(j->date, sizeof j->date, "%Y-%m-%d", &tm);
+        return R1_OK;
+    }
+    const char *end = strptime(given, "%Y-%m-%d", &tm);
+    if (strlen(given) != 10 || !end || *end)
+        R1_FAIL(err, R1_E_INVAL, "--date: expected a day as 2026-11-30, found \"%.20s\"", given);
+    snprintf(j->date, sizeof j->date, "%s", given);
+    return R1_OK;
+}
+
+static r1_status report_open(report_job *j, r1_err *err)
+{
+    const r1_options *o = j->call->opts;
+    R1_TRY(report_check_formats(r1_options_str(o, "format"), err));
+    R1_TRY(report_date(j, err));
+    R1_TRY(cli_inputs_read(&j->in, j->call->rest, j->call->n_rest, err));
+    if (j->in.many && (r1_options_has(o, "sex") || r1_options_has(o, "age")))
+        R1_FAIL(err, R1_E_INVAL, "--sex and --age state one patient: give one record with them");
+    R1_TRY(report_check_all(j, err));
+    if (j->in.many && !(j->table = open_memstream(&j->rows, &j->n_row_bytes)))
+        R1_FAIL(err, R1_E_NOMEM, "no memory for the table of reports");
+    return R1_OK;
+}
+
+/* What every record needs, opened when the first one is known to be one. */
+static r1_status report_tools(report_job *j, r1_err *err)
+{
+    if (j->kb) return R1_OK;
+    R1_TRY(cli_open_kb(j->call, &j->kb, err));
+    R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
+    R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
+    return cli_open_r1(j->call, &j->r1, err);
+}
+
+static r1_status report_store(const report_job *j, const report_record *r, r1_err *err)
+{
+    bool written = false;
+    const char *conninfo = NULL;
+    R1_TRY(r1_store_conninfo(j->call->opts, &conninfo, err));
+    if (!conninfo) return R1_OK;
+    R1_TRY(med_write_report(conninfo, r->report, r->document.text, r->document.len, &written, err));
+    if (!j->table) printf("%s\n", written ? "rows written" : "rows were there already");
+    return R1_OK;
+}
+
+/* What the caller knows of the patient stands above what was read. */
+static void report_state_person(const report_job *j, report_record *r)
+{
+    const r1_options *o = j->call->opts;
+    const char *sex = r1_options_str(o, "sex");
+    if (sex) r->notes.sex = strcmp(sex, "female") == 0 ? MED_SEX_FEMALE : MED_SEX_MALE;
+    if (r1_options_has(o, "age")) r->notes.age_years = (float)r1_options_float(o, "age");
+    if (sex || r1_options_has(o, "age"))
+        med_document_note(&r->document, "%s stated with the call, not read in the record.",
+                          !sex                       ? "The age was"
+                          : r1_options_has(o, "age") ? "Sex and age were"
+                                                     : "The sex was");
+}
+
+static r1_status report_make(report_job *j, report_record *r, r1_err *err)
+{
+    const r1_options *o = j->call->opts;
+    const char *path = r->input->path, *base = strrchr(path, '/');
     med_judge judge = {j->ranker, j->r1.reranker, j->r1.judge, r1_options_bool(o, "anchors")};
-    R1_TRY(med_report_make(j->kb, j->lex, &judge, base ? base + 1 : path, j->text, j->len,
-                           &j->report, &j->timing, err));
-    int64_t t0 = r1_mono_us();
-    R1_TRY(report_write_all(j->report, r1_options_str(o, "format"), r1_options_str(o, "out"), err));
-    R1_TRY(report_store(call, j, err));
+    int64_t began = r1_mono_us();
+    R1_TRY(med_document_notes(&r->document, j->lex, j->kb, path, &r->notes, err));
+    report_state_person(j, r);
+    int64_t read = r1_mono_us();
+    const med_report_record record = {base ? base + 1 : path,
+                                      &r->notes,
+                                      {(const char *const *)r->document.note, r->document.n_note}};
+    R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
+    int64_t ranked = r1_mono_us();
+    R1_TRY(report_write_all(j, r, err));
+    R1_TRY(report_store(j, r, err));
     if (r1_options_bool(o, "timings"))
-        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n", j->timing.read_ms,
-               j->timing.rank_ms, (double)(r1_mono_us() - t0) / 1e3);
+        printf("read %.1f ms, rank and explain %.1f ms, write %.1f ms\n",
+               (double)(read - began) / 1e3, (double)(ranked - read) / 1e3,
+               (double)(r1_mono_us() - ranked) / 1e3);
+    return R1_OK;
+}
+
+/* ---- several records ---- */
+
+/* Whether all reports are there, each newer than its record. */
+static bool report_is_there(const report_job *j, const cli_input *input)
+{
+    const r1_options *o = j->call->opts;
+    char path[4200];
+    struct stat record, report;
+    if (!r1_options_bool(o, "resume") || stat(input->path, &record) != 0) return false;
+    for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
+        if (!report_wants(r1_options_str(o, "format"), report_formats[i].name)) continue;
+        if (report_path(path, r1_options_str(o, "out"), input->stem, report_formats[i].ending,
+                        NULL) != R1_OK ||
+            stat(path, &report) != 0 || report.st_mtime < record.st_mtime)
+            return false;
+    }
+    return true;
+}
+
+static void report_row(const report_job *j, const report_record *r, r1_status st, const r1_err *err)
+{
+    const med_report *p = r->report;
+    if (!j->table) return;
+    med_put(j->table, MED_TABLE, "%s\t", r->input->path);
+    if (st != R1_OK) {
+        med_put(j->table, MED_TABLE, "refused\t\t\t\t\t\t\t\t%s\n", err->msg);
+        return;
+    }
+    med_put(j->table, MED_TABLE, "%s\t%s\t", p->confident ? "confident" : "not confident", p->sex);
+    if (!isnan(p->age_years)) med_put(j->table, MED_TABLE, "%.2f", p->age_years);
+    med_put(j->table, MED_TABLE, "\t%u\t%u\t%s\t%s\t%.3f\t%u notes\n", p->observed.n, p->excluded.n,
+            p->n_candidate ? p->candidate[0].id : "", p->n_candidate ? p->candidate[0].name : "",
+            p->n_candidate ? p->candidate[0].probability : 0, p->reading.n);
+}
+
+static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
+{
+    report_record r = {.input = input};
+    r1_status st = cli_read_document(input->path, &r.document, err);
+    if (st == R1_OK) {
+        st = report_tools(j, err);
+        if (st != R1_OK) j->in.many = false; /* no record can be read: the call fails */
+    }
+    if (st == R1_OK) st = report_make(j, &r, err);
+    report_row(j, &r, st, err);
+    med_report_free(r.report);
+    med_notes_free(&r.notes);
+    med_document_free(&r.document);
+    return st;
+}
+
+static r1_status report_table(report_job *j, r1_err *err)
+{
+    static const char columns[] = "record\tresult\tsex\tage_years\tobserved\texcluded\tdisease"
+                                  "\tname\tprobability\tmessage\n";
+    char path[4200], *whole = NULL;
+    size_t len = 0;
+    fclose(j->table);
+    j->table = NULL;
+    FILE *f = open_memstream(&whole, &len);
+    if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for the table of reports");
+    fputs(columns, f);
+    fwrite(j->rows, 1, j->n_row_bytes, f);
+    fclose(f);
+    snprintf(path, sizeof path, "%s/%s", r1_options_str(j->call->opts, "out"), CLI_SUMMARY_NAME);
+    r1_status st = r1_mkdirs(r1_options_str(j->call->opts, "out"), err);
+    if (st == R1_OK) st = r1_file_write(path, whole, len, err);
+    free(whole);
+    if (st == R1_OK) med_put(stdout, MED_TEXT_LINE, "%s\n", path);
+    return st;
+}
+
+/* Returns how many records were refused through *refused. */
+static r1_status report_run(report_job *j, uint32_t *refused, r1_err *err)
+{
+    uint32_t kept = 0, i = 0;
+    r1_progress progress;
+    R1_TRY(report_open(j, err));
+    if (!j->in.many) return report_one(j, &j->in.input[0], err);
+    r1_progress_begin(&progress, "records", j->in.n);
+    for (; i < j->in.n && !r1_cli_stopped(); i++) {
+        const cli_input *input = &j->in.input[i];
+        r1_err why = {0};
+        if (report_is_there(j, input)) {
+            med_put(j->table, MED_TABLE, "%s\tkept\t\t\t\t\t\t\t\tits reports are newer than it\n",
+                    input->path);
+            kept++;
+        } else if (report_one(j, input, &why) != R1_OK) {
+            if (!j->in.many) {
+                *err = why;
+                return why.code;
+            }
+            med_put(stderr, MED_TEXT_LINE, "refused: %s\n", why.msg);
+            ++*refused;
+        }
+        r1_progress_update(&progress, i + 1, "");
+    }
+    r1_progress_end(&progress, i, i < j->in.n ? "stopped" : "");
+    R1_TRY(report_table(j, err));
+    printf("%u records: %u reports, %u kept, %u refused", j->in.n, i - kept - *refused, kept,
+           *refused);
+    if (i < j->in.n) printf(", %u not begun: --resume goes on", j->in.n - i);
+    if (j->in.n_skipped) printf("; %u folders and other things were passed over", j->in.n_skipped);
+    putchar('\n');
     return R1_OK;
 }
 
 int cli_report_command(r1_cli_call *call)
 {
-    report_job j = {0};
-    r1_status st = report_run(call, &j, &call->err);
-    med_report_free(j.report);
+    report_job j = {.call = call};
+    uint32_t refused = 0;
+    r1_status st = report_run(&j, &refused, &call->err);
+    bool none = refused && refused == j.in.n;
+    if (j.table) fclose(j.table);
+    free(j.rows);
+    cli_inputs_free(&j.in);
     cli_close_r1(&j.r1);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
     med_kb_free(j.kb);
-    free(j.text);
-    return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
+    if (st != R1_OK) return r1_cli_exit(st);
+    return none ? R1_EXIT_FAILED : refused ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }
 
 /* clang-format off */
@@ -163,9 +428,18 @@ const r1_option cli_report_rows[] = {
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
     {.name = "format", .section = "medical", .type = R1_OPT_STRING, .def = "html,pdf,json,text",
-     .help = "any of html, pdf, json, text"},
+     .help = "any of html, pdf, json, text, phenopacket, fhir, tsv"},
+    {.name = "date", .type = R1_OPT_STRING,
+     .help = "day that phenopacket and FHIR name as their own, as 2026-11-30 (default: today)"},
     {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
-     .help = "folder for report.html, report.pdf, report.json, report.txt"},
+     .help = "folder for NAME.report.html, .pdf, .json and .txt, after the name of each record; "
+             "several records get summary.tsv beside them"},
+    {.name = "sex", .type = R1_OPT_ENUM, .choices = "female|male",
+     .help = "of the patient, in the place of what the record says"},
+    {.name = "age", .type = R1_OPT_FLOAT, .max = 120, .unit = "years",
+     .help = "of the patient, in the place of what the record says"},
+    {.name = "resume", .type = R1_OPT_BOOL, .def = "false",
+     .help = "of several records, those whose reports are newer than they are stay as they are"},
     R1_STORE_POSTGRES_ROW(NULL, "PostgreSQL connection for the report's rows, as libpq takes it"),
     R1_STORE_DB_ROW("medical"),
     {.name = "timings", .type = R1_OPT_BOOL, .def = "false", .help = "print what each stage took"},

@@ -105,11 +105,12 @@ int main(int argc, char **argv)
          .options = cli_eval_annotate_rows, .n_options = cli_eval_annotate_n_row,
          .run = cli_eval_annotate_command},
         {.name = "report",
-         .summary = "read a record and write the report with its evidence",
+         .summary = "read records and write for each the report with its evidence",
          .examples = "r1-medical report apps/medical/samples/record.txt --out run/report\n"
-                     "r1-medical report - --kb run/hpo --format html < record.txt",
+                     "r1-medical report - --kb run/hpo --format html < record.txt\n"
+                     "r1-medical report letters --kb run/hpo --out run/reports --resume",
          .config = true,
-         .operands = "[FILE]", .operands_max = 1,
+         .operands = "[FILE|FOLDER]...", .operands_max = R1_OPERANDS_ANY,
          .options = cli_report_rows, .n_options = cli_report_n_row, .run = cli_report_command},
         {.name = "rank",
          .summary = "diseases for a list of findings",
@@ -122,6 +123,12 @@ int main(int argc, char **argv)
          .config = true,
          .options = cli_eval_rank_rows, .n_options = cli_eval_rank_n_row,
          .run = cli_eval_rank_command},
+        {.name = "eval probes",
+         .summary = "whether a denied finding can raise a disease, asked of generated patients "
+                    "(exit code 3: it can)",
+         .examples = "r1-medical eval probes --kb run/hpo --probes 10000", .config = true,
+         .options = cli_eval_probes_rows, .n_options = cli_eval_probes_n_row,
+         .run = cli_eval_probes_command},
         {.name = "train",
          .summary = "fit R1 as a re-ranker of diseases on published cases, with five models out of "
                     "fold by disease",

@@ -466,7 +466,7 @@ def check_stream(folder):
     assert "7 can be scored, 3 cannot and go to a person, 0 are no payments" in said, said
     assert "1 more are the same as an earlier message" in said, said
     for part in ("line 8: tx_id: expected an id that no", "found t2, which line 3 has", "line 9: "
-                 "currency", "line 10: ts lies ahead", "line 7 is the same as line 2"):
+                 "currency", "line 10: ts: lies ahead", "line 7 is the same as line 2"):
         assert part in said, (part, said)
     for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
                  "rates), found JPY", "--currency EUR --rates rates.csv",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* An archive says what it holds, and a damaged one is not believed. Twin: the rows that went in. */
-#include "retain/archive.h"
+#include "retain/row_archive.h"
 #include "support/r1_test.h"
 
 #include <stdlib.h>

@@ -56,7 +56,7 @@ static void test_words(void)
     char text[251];
     const fraud_time_case seconds = {NOW / 1000, NOW, NOW, -1}, ahead = {NOW + DAY, NOW, NOW, NOW};
     fraud_time_explain(&band, &seconds, FRAUD_TIME_SECONDS, text, sizeof text);
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "ts looks like seconds: expected milliseconds"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "ts: looks like seconds: expected milliseconds"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "send 1796000000000"));
     fraud_time_explain(&band, &ahead, FRAUD_TIME_AHEAD, text, sizeof text);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "setting time-ahead"));

@@ -453,10 +453,11 @@ def reports(lab):
 def report(lab, name, record, *args):
     folder = "report-" + name.replace("/", "-")
     lab.run("r1-medical", "report", record + ".txt", *KB, "--out", folder, *args)
-    lab.json(f"medical/report/{name}/json", read(os.path.join(folder, "report.json")))
-    lab.lines(f"medical/report/{name}/html", read(os.path.join(folder, "report.html")))
-    lab.lines(f"medical/report/{name}/text", read(os.path.join(folder, "report.txt")))
-    lab.pdf(f"medical/report/{name}/pdf", os.path.join(folder, "report.pdf"))
+    made = os.path.join(folder, record + ".report.")
+    lab.json(f"medical/report/{name}/json", read(made + "json"))
+    lab.lines(f"medical/report/{name}/html", read(made + "html"))
+    lab.lines(f"medical/report/{name}/text", read(made + "txt"))
+    lab.pdf(f"medical/report/{name}/pdf", made + "pdf")
 
 
 def read(path):

@@ -231,8 +231,9 @@ def read(path):
         return f.read()
 
 
-def check_report(what, folder, must):
-    html = read(f"{folder}/report.html")
+def check_report(what, folder, must, stem="record"):
+    made = f"{folder}/{stem}.report"
+    html = read(f"{made}.html")
     page = Page(f"{what}, HTML")
     page.feed(html.decode(errors="replace"))
     page.close()
@@ -243,17 +244,17 @@ def check_report(what, folder, must):
     check_text(f"{what}, HTML", "".join(page.words).encode(errors="surrogateescape"), must)
     check_text(f"{what}, HTML as it is", html)
     shown = [word for word in must if "typical" not in word]  # those are in HTML and JSON alone
-    check_text(f"{what}, text", read(f"{folder}/report.txt"), shown)
+    check_text(f"{what}, text", read(f"{made}.txt"), shown)
     try:
-        found = "\n".join(strings(json.loads(read(f"{folder}/report.json"))))
+        found = "\n".join(strings(json.loads(read(f"{made}.json"))))
         for word in must:
             if word not in found:
                 problems.append(f"{what}, JSON: \"{word}\" is not in it")
     except ValueError as e:
         problems.append(f"{what}, JSON: {e}")
-    read(f"{folder}/report.pdf")
+    read(f"{made}.pdf")
     if shutil.which("pdftotext"):
-        out = subprocess.run(["pdftotext", "-raw", f"{folder}/report.pdf", "-"],
+        out = subprocess.run(["pdftotext", "-raw", f"{made}.pdf", "-"],
                              capture_output=True, check=False)
         check_text(f"{what}, PDF", out.stdout.replace(b"\f", b""))
         if must and must[0][:5].encode() not in out.stdout:  # a line may end within a word
@@ -284,8 +285,8 @@ def check_source(program, folder, name, kb, observed, must, *args, file_name="re
     out = os.path.join(folder, "out-" + name)
     path = record(folder, file_name)
     run(program, "report", path, "--kb", kb, "--out", out, *args)
-    check_report(name, out, must)
-    rows_of(f"{name}, annotate", run(program, "annotate", path, "--kb", kb), 7)
+    check_report(name, out, must, os.path.splitext(file_name)[0])
+    rows_of(f"{name}, annotate", run(program, "annotate", path, "--kb", kb), 10)
     try:
         json.loads(run(program, "annotate", path, "--kb", kb, "--json"))
     except ValueError as e:

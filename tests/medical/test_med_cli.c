@@ -51,7 +51,7 @@ static void test_report(void)
         med_cli_medical(), "report",         r1_test_source("apps/medical/samples/record.txt"),
         "--out",           r1_test_tmpdir(), NULL};
     CU_ASSERT_EQUAL(med_cli_run(report), 0);
-    snprintf(pdf, sizeof pdf, "%s/report.pdf", report[4]);
+    snprintf(pdf, sizeof pdf, "%s/record.report.pdf", report[4]);
     snprintf(txt, sizeof txt, "%s/out.txt", report[4]);
     const char *extract[] = {"pdftotext", pdf, txt, NULL};
     int rc = med_cli_run(extract);
@@ -128,9 +128,10 @@ static void test_med_cli_bad_records(void)
     free(text);
     bad_record("empty.txt", "", 0, "empty");
     bad_record("blank.txt", " \n\t\n", 4, "empty");
-    bad_record("image.txt", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16, "not UTF-8");
-    bad_record("latin1.txt", "Caf\xe9 au lait spots", 18, "not UTF-8");
-    bad_record("utf16.txt", "\xff\xfes\0e\0i\0", 8, "not UTF-8");
+    bad_record("image.txt", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16, "OCR");
+    bad_record("binary.txt", "a\0\1\2\3\0\0b", 8, "NUL byte at 1");
+    bad_record("utf16.txt", "\xff\xfes\0e\0i", 7, "is not UTF-16LE");
+    bad_record("marked.txt", "\xef\xbb\xbf\xe9 seizures", 13, "not UTF-8");
 }
 
 static void bad_xml(const char *name, const char *data, size_t len, const char *why)
@@ -217,7 +218,20 @@ static void test_bad_models(void)
     free(data);
 }
 
-/* A finding named again counts once and is told; a contradiction and too many are refused. */
+/* The probes of denials through R1 and through the likelihood. */
+static void test_eval_probes(void)
+{
+    const char *probes[] = {med_cli_medical(), "eval", "probes", "--probes", "20",
+                            "--json",          NULL,   NULL};
+    CU_ASSERT_EQUAL(med_cli_run(probes), 0);
+    probes[6] = "--no-r1";
+    CU_ASSERT_EQUAL(med_cli_run(probes), 0);
+    probes[4] = "0";
+    med_cli_refused(probes, 2, "probes", "0");
+}
+
+/* A finding named again counts once and is told, and so is a denial above an observed finding; a
+ * contradiction and too many are refused. */
 static void test_rank_findings(void)
 {
     enum { MORE = 65 }; /* one more than a query takes */
@@ -234,6 +248,11 @@ static void test_rank_findings(void)
     med_cli_refused(rank, 2, "HP:0001083", "--excluded");
     R1_ASSERT_OK(med_sources_open(&kb, own, &err), &err);
     CU_ASSERT_FATAL(kb->n_term > MORE);
+    const med_term *seen = &kb->term[med_kb_term(kb, "HP:0001166", 10)];
+    rank[6] = "HP:0001166";
+    rank[8] = med_str(kb, kb->term[kb->parent[seen->parent_at]].id);
+    med_cli_refused(rank, 0, rank[8], "does not count");
+    rank[8] = "HP:0001083";
     for (uint32_t i = 0; i < MORE; i++)
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? "," : "",
                               med_str(kb, kb->term[i].id));
@@ -286,14 +305,17 @@ static void test_fetch(void)
 /* A record that has a report's name in the report's folder stays as it is. */
 static void test_record_stays(void)
 {
-    char record[4200], *text;
+    char record[4200], other[4200], *text;
     size_t len;
     r1_err err;
-    snprintf(record, sizeof record, "%s/report.json", r1_test_tmpdir());
+    snprintf(record, sizeof record, "%s/a.report.json", r1_test_tmpdir());
+    snprintf(other, sizeof other, "%s/a.txt", r1_test_tmpdir());
     R1_ASSERT_OK(r1_file_write(record, "No fever.\n", 10, &err), &err);
-    const char *all[] = {med_cli_medical(), "report", record, "--out", r1_test_tmpdir(), NULL};
+    R1_ASSERT_OK(r1_file_write(other, "No fever.\n", 10, &err), &err);
+    const char *all[] = {med_cli_medical(), "report",         other, record,
+                         "--out",           r1_test_tmpdir(), NULL};
     CU_ASSERT_EQUAL(med_cli_run(all), 2);
-    const char *html[] = {med_cli_medical(), "report",   record, "--out",
+    const char *html[] = {med_cli_medical(), "report",   other,  record, "--out",
                           r1_test_tmpdir(),  "--format", "html", NULL};
     CU_ASSERT_EQUAL(med_cli_run(html), 0);
     R1_ASSERT_OK(r1_file_read(record, 100, &text, &len, &err), &err);
@@ -301,8 +323,58 @@ static void test_record_stays(void)
     free(text);
 }
 
+static bool in_file(const char *folder, const char *name, const char *words)
+{
+    char path[4200], *text = NULL;
+    size_t len;
+    r1_err err;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (r1_file_read(path, 1u << 20, &text, &len, &err) != R1_OK) return false;
+    bool found = strstr(text, words) != NULL;
+    free(text);
+    return found;
+}
+
+/* A folder of three records, one of which is none: two reports, each with its own patient, and a
+ * table. Another run with --resume makes what lacks. */
+static void test_folder(void)
+{
+    char in[4200], out[4200], path[4300];
+    r1_err err;
+    snprintf(in, sizeof in, "%s/letters", r1_test_tmpdir());
+    snprintf(out, sizeof out, "%s/reports", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_mkdirs(in, &err), &err);
+    static const struct {
+        const char *name, *text;
+    } letters[] = {{"one.txt", "A girl with ectopia lentis.\n"},
+                   {"two.hpo", "HP:0001250\n-HP:0001083\n"},
+                   {"three.png", "\x89PNG\r\n\x1a\n"}};
+    for (size_t i = 0; i < R1_COUNT(letters); i++) {
+        snprintf(path, sizeof path, "%s/%s", in, letters[i].name);
+        R1_ASSERT_OK(r1_file_write(path, letters[i].text, strlen(letters[i].text), &err), &err);
+    }
+    const char *run[] = {med_cli_medical(), "report", in,   "--out", out,
+                         "--format",        "text",   NULL, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(run), 4);
+    CU_ASSERT(in_file(out, "one.report.txt", "Ectopia lentis"));
+    CU_ASSERT(in_file(out, "two.report.txt", "Seizure"));
+    CU_ASSERT_FALSE(in_file(out, "one.report.txt", "Seizure"));
+    CU_ASSERT(in_file(out, "summary.tsv", "three.png\trefused"));
+    CU_ASSERT(in_file(out, "summary.tsv", "OCR"));
+    CU_ASSERT(in_file(out, "summary.tsv", "confident\tfemale\t"));
+    snprintf(path, sizeof path, "%s/two.report.txt", out);
+    CU_ASSERT_EQUAL(remove(path), 0);
+    run[7] = "--resume";
+    CU_ASSERT_EQUAL(med_cli_run(run), 4);
+    CU_ASSERT(in_file(out, "summary.tsv", "one.txt\tkept"));
+    CU_ASSERT(in_file(out, "two.report.txt", "Seizure"));
+    const char *twice[] = {med_cli_medical(), "report", in, in, "--out", out, NULL};
+    med_cli_refused(twice, 2, "same report", "one.txt");
+}
+
 R1_TEST_MAIN("medical program", {"report", test_report}, {"record stays", test_record_stays},
-             {"exit codes", test_exit_codes}, {"bad records", test_med_cli_bad_records},
-             {"bad ontologies", test_bad_ontologies}, {"check tells", test_check_tells},
-             {"bad models", test_bad_models}, {"rank's findings", test_rank_findings},
+             {"folder", test_folder}, {"exit codes", test_exit_codes},
+             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
+             {"check tells", test_check_tells}, {"bad models", test_bad_models},
+             {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},
              {"fetch", test_fetch})

@@ -13,10 +13,23 @@
 #include "support/r1_test.h"
 #include "text/r1_utf8.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static r1_err err;
+
+static r1_status report_of_text(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
+                                const char *title, const char *text, size_t len, med_report **out)
+{
+    static const char *const reading[] = {"<converted>"};
+    med_notes notes;
+    R1_TRY(med_notes_read(&notes, lex, kb, title, text, len, &err));
+    const med_report_record record = {title, &notes, {reading, 1}};
+    r1_status st = med_report_make(kb, judge, &record, out, &err);
+    med_notes_free(&notes);
+    return st;
+}
 
 /* At most a quarter of the ring is pinned, each with what would change without it; steps add up
  * to a candidate's logit. */
@@ -33,7 +46,54 @@ static void check_anchors(const json_t *rep, bool with_r1)
     CU_ASSERT(pinned > 0 && pinned <= MED_PINNED_MAX);
     json_t *first = json_array_get(json_object_get(rep, "candidates"), 0);
     CU_ASSERT_EQUAL(json_array_size(json_object_get(first, "evidence_steps")),
-                    with_r1 ? MED_N_ITEM + 1 : 0);
+                    with_r1 ? MED_N_TRACE : 0);
+}
+
+static double real_of(const json_t *o, const char *key)
+{
+    return json_real_value(json_object_get(o, key));
+}
+
+static bool is_excluded(const json_t *rep, const char *name)
+{
+    size_t i;
+    json_t *o;
+    json_array_foreach(json_object_get(rep, "excluded"), i, o)
+    {
+        if (strcmp(json_string_value(json_object_get(o, "name")), name) == 0) return true;
+    }
+    return false;
+}
+
+/* What stands beside the excluded findings is what the denials took, and is never positive. A
+ * denied finding is not asked for. Returns how many excluded findings spoke. */
+static size_t check_denials(const json_t *rep, bool with_r1)
+{
+    size_t i, k, n = 0;
+    json_t *c, *o;
+    json_array_foreach(json_object_get(rep, "candidates"), i, c)
+    {
+        double took = 0, step = 0;
+        json_array_foreach(json_object_get(c, "contributions"), k, o)
+        {
+            if (strcmp(json_string_value(json_object_get(o, "match")), "excluded") != 0) continue;
+            CU_ASSERT(real_of(o, "log_lr") < 0);
+            took += real_of(o, "log_lr");
+            n++;
+        }
+        json_array_foreach(json_object_get(c, "evidence_steps"), k, o)
+        {
+            if (k == MED_TRACE_DENIED) step = real_of(o, "logit");
+            CU_ASSERT_EQUAL(strcmp(json_string_value(json_object_get(o, "step")), "denied") == 0,
+                            k == MED_TRACE_DENIED);
+        }
+        CU_ASSERT(!with_r1 || fabs(took - step) < 1e-5);
+        json_array_foreach(json_object_get(c, "typical_not_reported"), k, o)
+        {
+            CU_ASSERT(!is_excluded(rep, json_string_value(json_object_get(o, "name"))));
+        }
+    }
+    return n;
 }
 
 static void med_report_sample(bool with_r1)
@@ -56,10 +116,10 @@ static void med_report_sample(bool with_r1)
     R1_ASSERT_OK(r1_model_open(&model, r1_test_source("models/medical-b.gguf"), &err), &err);
     R1_ASSERT_OK(med_reranker_new(&x, model, R1_PRECISION_F32, &err), &err);
     med_judge judge = {r, with_r1 ? x : NULL, "medical-b", true};
-    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "<sample>", text, len, &report, NULL, &err),
-                 &err);
+    R1_ASSERT_OK(report_of_text(kb, lex, &judge, "<sample>", text, len, &report), &err);
     R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);
     check_anchors(rep, with_r1);
+    CU_ASSERT(check_denials(rep, with_r1) >= 3);
     CU_ASSERT_PTR_NULL(json_object_get(rep, "unranked"));
     json_t *first = json_array_get(json_object_get(rep, "candidates"), 0);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(first, "id")), "OMIM:154700");
@@ -70,7 +130,13 @@ static void med_report_sample(bool with_r1)
     R1_ASSERT_OK(med_report_text(report, &plain, &err), &err);
     CU_ASSERT_PTR_NOT_NULL(strstr(html, "&lt;sample&gt;"));
     CU_ASSERT_PTR_NULL(strstr(html, "<sample>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(html, "&lt;converted&gt;"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, "<converted>\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, ", age "));
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(rep, "reading"), 0)),
+                           "<converted>");
     CU_ASSERT_PTR_NOT_NULL(strstr(html, MED_WORDS_BANNER));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, MED_WORDS_DENIED));
     json_array_foreach(json_object_get(rep, "observed"), i, o)
     {
         const char *name = json_string_value(json_object_get(o, "name"));
@@ -217,7 +283,7 @@ static void test_long_sentence(void)
               f);
     fclose(f);
     med_judge judge = {r, NULL, NULL, true};
-    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "long", text, len, &report, NULL, &err), &err);
+    R1_ASSERT_OK(report_of_text(kb, lex, &judge, "long", text, len, &report), &err);
     CU_ASSERT_EQUAL_FATAL(report->observed.n, 1);
     const med_report_quote *q = &report->observed.row[0].quote;
     CU_ASSERT(q->sentence.len <= MED_SENTENCE_BYTES + 8);
@@ -446,7 +512,7 @@ static void test_unranked(void)
         fprintf(f, "The patient has %s.\n", med_str(kb, kb->term[i].name));
     fclose(f);
     med_judge judge = {r, NULL, NULL, true};
-    R1_ASSERT_OK(med_report_make(kb, lex, &judge, "many", text, len, &report, NULL, &err), &err);
+    R1_ASSERT_OK(report_of_text(kb, lex, &judge, "many", text, len, &report), &err);
     CU_ASSERT(report->unranked > 0 && report->unranked <= report->observed.n - MED_QUERY_MAX);
     snprintf(line, sizeof line, MED_WORDS_UNRANKED_F, report->unranked, MED_QUERY_MAX);
     R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);

@@ -76,7 +76,7 @@ static void test_equals_training(void)
     enum { MAX = 40 };
     static med_candidate list[MED_RERANK_MAX], plain[MED_RERANK_MAX];
     static med_anchor a[MAX];
-    static double trace[MED_RERANK_MAX][MED_N_ITEM + 1];
+    static double trace[MED_RERANK_MAX][MED_N_TRACE];
     uint32_t term[MAX], no[1] = {3};
     uint64_t ref[MAX];
     r1_event event[MAX];
@@ -117,9 +117,10 @@ static void test_equals_training(void)
             double logit = 0;
             for (uint32_t k = 0; k < m; k++)
                 if (plain[k].disease == list[i].disease)
-                    CU_ASSERT_EQUAL(res.logit[k], list[i].logit);
-            for (int k = 0; k <= MED_N_ITEM; k++) logit += trace[i][k];
-            CU_ASSERT_EQUAL((float)logit, list[i].logit);
+                    CU_ASSERT_EQUAL(res.logit[k] + list[i].denied, list[i].logit);
+            CU_ASSERT_EQUAL((float)trace[i][MED_TRACE_DENIED], list[i].denied);
+            for (int k = 0; k < MED_N_TRACE; k++) logit += trace[i][k];
+            CU_ASSERT(fabs(logit - (double)list[i].logit) < 1e-5);
             CU_ASSERT(i == 0 || list[i].logit <= list[i - 1].logit);
             sum += (double)list[i].posterior;
         }

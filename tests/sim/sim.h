@@ -211,6 +211,8 @@ void sim_release(void);
 
 /* Director: starts a service, whose process runs `run`. */
 int sim_start(int (*run)(void *ctx), void *ctx);
+/* The calling service ends with that code, whatever its other threads do. */
+void sim_end_service(int code) __attribute__((noreturn));
 void sim_kill(int service); /* SIGKILL, and all that is left of it is gone */
 /* Waits until it has ended by itself or was killed; false: until_us came first. */
 bool sim_await(int service, int64_t until_us);

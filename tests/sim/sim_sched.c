@@ -26,6 +26,7 @@ static _Thread_local int self = -1; /* thread of the world; -1: of none */
 static _Thread_local int held;
 
 pid_t __real_fork(void);
+void __real__exit(int code) __attribute__((noreturn));
 pid_t __real_waitpid(pid_t pid, int *status, int flags);
 int __real_clock_gettime(clockid_t id, struct timespec *t);
 
@@ -319,6 +320,16 @@ void sim_begin(uint64_t seed, sim_plant plant, bool traced)
     held = 0;
 }
 
+void sim_end_service(int code)
+{
+    sim_service *s = sim_me();
+    fflush(NULL);
+    s->exit_code = code;
+    s->dying = true;
+    hand_to_director();
+    __real__exit(code);
+}
+
 int sim_start(int (*run)(void *ctx), void *ctx)
 {
     int service = sim->n_service++;
@@ -341,12 +352,7 @@ int sim_start(int (*run)(void *ctx), void *ctx)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     self = thread;
     take_baton(self);
-    int code = run(ctx);
-    fflush(NULL);
-    s->exit_code = code;
-    s->dying = true;
-    hand_to_director();
-    _exit(code);
+    sim_end_service(run(ctx));
 }
 
 void sim_kill(int service)

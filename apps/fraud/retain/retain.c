@@ -2,7 +2,7 @@
 /* retain.c - what is old, slice by slice: a slice is a week's partition, or the old rows of a
  * table without weeks. */
 #include "retain/retain.h"
-#include "retain/archive.h"
+#include "retain/row_archive.h"
 #include "store/store.h"
 #include "store/store_command.h"
 

@@ -90,7 +90,7 @@ static void explain_unit(const fraud_time_case *c, const char *unit, int64_t as_
 {
     char date[32];
     snprintf(out, size,
-             "ts looks like %s: expected milliseconds since 1970, found %lld (%s if it is); send "
+             "ts: looks like %s: expected milliseconds since 1970, found %lld (%s if it is); send "
              "%lld, or name the unit where the fields are mapped",
              unit, (long long)c->ts, time_text(as_ms, date), (long long)as_ms);
 }
@@ -112,12 +112,12 @@ static void explain_band(const fraud_time_band *band, const fraud_time_case *c,
     char found[32], expected[32];
     if (verdict == FRAUD_TIME_LEAP && c->clock_ms < 0) {
         snprintf(out, size,
-                 "ts of the first payment: expected a date since 2000, or %d payments that agree, "
+                 "ts: of the first payment expected a date since 2000, or %d payments that agree, "
                  "found %s",
                  FRAUD_TIME_BELIEVED, time_text(c->ts, found));
         return;
     }
-    snprintf(out, size, "ts %s %s, found %s (setting %s)", what[verdict],
+    snprintf(out, size, "ts: %s %s, found %s (setting %s)", what[verdict],
              time_text(bound, expected), time_text(c->ts, found), setting[verdict]);
 }
 

@@ -68,8 +68,7 @@ static r1_status eval_rank_judge(med_ranker *r, med_reranker *x, bool pin, med_c
         med_anchors_plan(med_ranker_kb(r), anchor, n_anchor, pin);
         return med_rerank(x, r, anchor, n_anchor, list, n, &none, NULL, err);
     }
-    for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
-    med_posterior(list, *n, med_posterior_scale, med_posterior_none);
+    med_posterior_likelihood(list, *n);
     return R1_OK;
 }
 

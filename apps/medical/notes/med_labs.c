@@ -5,7 +5,7 @@
  * A value counts only with a unit that the table knows for its analyte. A finding that the
  * knowledge base lacks is skipped. The ranges are general ones of adult laboratories, for decision
  * support. A range that stands in the text is not read. */
-#include "notes/med_notes.h"
+#include "notes/med_record.h"
 
 #include "r1_assert.h"
 

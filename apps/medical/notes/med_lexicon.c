@@ -3,6 +3,10 @@
  * each thread keeps a stemmer of its own. Folding a word beyond ASCII allocates. */
 #include "notes/med_lexicon.h"
 
+#include "med_data.h"
+#include "notes/med_cues.h"
+#include "notes/med_headings.h"
+
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
@@ -16,6 +20,8 @@ enum { WORD_MAX = 64 };
 
 struct med_lexicon {
     const med_kb *kb;
+    med_cues *cues;
+    med_headings *headings;
     med_map *words;
     int32_t n_word;
     med_pattern *slot;
@@ -152,10 +158,9 @@ static bool in_list(const char *const *list, size_t n, const char *s)
     return false;
 }
 
-/* Lower case without marks; 0 when the word is too long or not UTF-8. */
-static size_t lexicon_fold(const char *s, size_t len, char *out)
+size_t med_lexicon_fold(const char *s, size_t len, char *out, size_t max)
 {
-    bool ascii = len < WORD_MAX;
+    bool ascii = len < max;
     for (size_t i = 0; i < len && ascii; i++) {
         if ((unsigned char)s[i] >= 128) ascii = false;
         out[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] | 32) : s[i];
@@ -168,7 +173,7 @@ static size_t lexicon_fold(const char *s, size_t len, char *out)
     utf8proc_ssize_t n =
         utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)len, &p,
                      UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_STRIPMARK);
-    size_t kept = n > 0 && n < WORD_MAX ? (size_t)n : 0;
+    size_t kept = n > 0 && (size_t)n < max ? (size_t)n : 0;
     memcpy(out, p ? (const char *)p : "", kept);
     out[kept] = '\0';
     free(p);
@@ -196,7 +201,7 @@ static size_t strip_ending(const char *s, size_t n, size_t stay)
 /* The normal form of a word; 0 for stop words. */
 static size_t normal_form(const char *s, size_t len, char *out, bool *stop, bool *light)
 {
-    size_t n = lexicon_fold(s, len, out);
+    size_t n = med_lexicon_fold(s, len, out, WORD_MAX);
     *stop = n == 0 || in_list(stop_words, R1_COUNT(stop_words), out);
     *light = in_list(light_words, R1_COUNT(light_words), out);
     if (*stop) return 0;
@@ -338,7 +343,8 @@ static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t offset, uin
 /* What clinicians write for short. */
 static const struct {
     const char *text, *id;
-} shorthand[] = {{"weakness", "HP:0001324"}, {"autistic features", "HP:0000729"}};
+} shorthand[] = {
+    {"weakness", "HP:0001324"}, {"autistic features", "HP:0000729"}, {"murmur", "HP:0030148"}};
 
 r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
 {
@@ -352,6 +358,12 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     r1_status st = x->slot
                        ? med_map_new(&x->words, (size_t)32 << 20, err)
                        : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a lexicon");
+    if (st == R1_OK)
+        st = med_cues_new(&x->cues, "notes/data/cues.tsv", (const char *)med_data_cues,
+                          sizeof med_data_cues, err);
+    if (st == R1_OK)
+        st = med_headings_new(&x->headings, "notes/data/headings.tsv",
+                              (const char *)med_data_headings, sizeof med_data_headings, err);
     for (uint32_t i = 0; i < kb->n_synonym && st == R1_OK; i++) {
         const med_synonym *s = &kb->synonym[i];
         bool wanted = (kb->term[s->term].flags & MED_TERM_PHENOTYPE) && s->term != kb->root &&
@@ -376,10 +388,15 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
 void med_lexicon_free(med_lexicon *x)
 {
     if (!x) return;
+    med_cues_free(x->cues);
+    med_headings_free(x->headings);
     med_map_free(x->words);
     free(x->slot);
     free(x);
 }
+
+const med_cues *med_lexicon_cues(const med_lexicon *x) { return x->cues; }
+const med_headings *med_lexicon_headings(const med_lexicon *x) { return x->headings; }
 
 const med_pattern *med_lexicon_find(const med_lexicon *x, uint64_t hash, uint32_t n_word,
                                     const char *text, size_t len)

@@ -14,6 +14,10 @@
 
 #include "ontology/med_kb.h"
 
+/* The words that say what a finding's status is, and the headings that have a meaning. */
+struct med_cues;
+struct med_headings;
+
 enum { MED_PATTERN_WORDS = 10, MED_WORD_STOP = -2, MED_WORD_UNKNOWN = -1 };
 
 typedef struct {
@@ -29,10 +33,16 @@ typedef struct {
 typedef struct med_lexicon med_lexicon;
 r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err);
 void med_lexicon_free(med_lexicon *x); /* NULL is fine */
+/* Those that ship (notes/data), which the lexicon owns. */
+const struct med_cues *med_lexicon_cues(const med_lexicon *x);
+const struct med_headings *med_lexicon_headings(const med_lexicon *x);
 
 /* The number of a word of a text, MED_WORD_STOP or MED_WORD_UNKNOWN. *light: a degree or side
  * that a name may lack. */
 int32_t med_lexicon_word(const med_lexicon *x, const char *s, size_t len, bool *light);
+/* Lower case without marks, with its NUL; 0 when the word does not fit into max bytes or is not
+ * UTF-8. */
+size_t med_lexicon_fold(const char *s, size_t len, char *out, size_t max);
 uint64_t med_lexicon_mix(int32_t word);
 static inline uint64_t med_lexicon_next(uint64_t order, uint64_t mixed)
 {

@@ -16,25 +16,43 @@ enum { SHORT_LIST = 400, MEMORY_LIST = 100, SPARE = 1 << 18 };
 #define LR_FLOOR 0.06f /* likelihood ratio of a finding that the disease does not have at all */
 #define IC_MIN   0.25f /* ancestors that nearly every disease has say nothing */
 
-const char *const med_feature_name[MED_F_COUNT] = {
-    "score",       "oneway",   "lr",     "coverage", "simgic",      "size",
-    "rank",        "gap",      "exact",  "broader",  "unexplained", "best_ic",
-    "worst_ic",    "mean_ic",  "lr_max", "lr_min",   "freq_mean",   "missing",
-    "missing_top", "excluded", "sex",    "onset",    "memory",      "inherited_profile",
-    "orphanet"};
+const char *const med_feature_name[MED_F_COUNT] = {"score",
+                                                   "oneway",
+                                                   "lr",
+                                                   "coverage",
+                                                   "simgic",
+                                                   "size",
+                                                   "rank",
+                                                   "gap",
+                                                   "exact",
+                                                   "broader",
+                                                   "unexplained",
+                                                   "best_ic",
+                                                   "worst_ic",
+                                                   "mean_ic",
+                                                   "lr_max",
+                                                   "lr_min",
+                                                   "freq_mean",
+                                                   "missing",
+                                                   "missing_top",
+                                                   "sex",
+                                                   "onset",
+                                                   "memory",
+                                                   "inherited_profile",
+                                                   "orphanet"};
 
 const med_weights med_weights_default = {.oneway = 1.0f,
                                          .lr = 0.6f,
                                          .coverage = 0.3f,
                                          .simgic = 0.5f,
                                          .size = 0.04f,
-                                         .excluded = 0.02f,
                                          .onset = 0.0f,
                                          .sex = 0.05f,
-                                         .orphanet = 0.3f};
-/* Chosen on the development cases (HPO 2025-01, own publication left out): expected calibration
- * error 0.04. */
-const float med_posterior_scale = 6.0f, med_posterior_none = 1.0f;
+                                         .orphanet = 0.3f,
+                                         .denied = 0.15f};
+/* Of the likelihood alone. Chosen on the development cases (HPO 2025-01, own publication left out):
+ * expected calibration error 0.04. */
+static const float posterior_scale = 6.0f, posterior_none = 1.0f;
 
 /* One disease as it stands for this case: its profile, or one without the case's own
  * publication. */
@@ -52,6 +70,9 @@ struct med_ranker {
     float *work;        /* [n_term], zero between uses */
     med_profile *spare; /* [SPARE] profiles rebuilt without a publication */
     view *view;         /* [n_disease], of touched ones */
+    float *background;  /* [n_term] mean frequency in all profiles */
+    uint32_t *denied;   /* [n_term]: 1 + the place in the case of its first denial, 0: none */
+    uint32_t *denial;   /* [n_term]: the n_denied terms that count as denied */
     float *first;       /* [n_disease] score of the first pass */
     float *memory;      /* [n_disease] similarity from long-term memory, -1 where not retrieved */
     uint32_t *order;    /* [n_disease] */
@@ -63,7 +84,7 @@ struct med_ranker {
     /* the open case and its findings in falling information */
     bool is_open;
     med_case open;
-    uint32_t term[MED_QUERY_MAX], n_term, n_left_out;
+    uint32_t term[MED_QUERY_MAX], n_term, n_left_out, n_denied;
     float weight[MED_QUERY_MAX], ic[MED_QUERY_MAX], ic_total, closure_ic;
 };
 
@@ -79,7 +100,8 @@ static size_t ranker_carve(med_ranker *r, size_t n_term, size_t n_disease)
         {&r->spare, SPARE, sizeof *r->spare},     {&r->view, n_disease, sizeof *r->view},
         {&r->first, n_disease, sizeof *r->first}, {&r->memory, n_disease, sizeof *r->memory},
         {&r->order, n_disease, sizeof *r->order}, {&r->touched, n_disease, sizeof *r->touched},
-        {&r->group, n_disease, sizeof *r->group},
+        {&r->group, n_disease, sizeof *r->group}, {&r->background, n_term, sizeof *r->background},
+        {&r->denied, n_term, sizeof *r->denied},  {&r->denial, n_term, sizeof *r->denial},
     };
     size_t bytes = 0;
     for (size_t i = 0; i < R1_COUNT(array); i++) {
@@ -110,6 +132,9 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
     }
     for (uint32_t d = 0; d < kb->n_disease; d++)
         r->group[d] = strncmp(med_str(kb, kb->disease[d].id), "ORPHA:", 6) == 0;
+    for (uint32_t i = 0; i < kb->n_profile; i++)
+        r->background[MED_PROFILE_TERM(kb->profile[i])] +=
+            kb->profile[i].freq / (float)kb->n_profiled;
     *out = r;
     return R1_OK;
 }
@@ -162,6 +187,20 @@ static void take_findings(med_ranker *r, const med_case *c)
             r->ic[at] = ic;
             r->weight[at] = w;
         }
+    }
+}
+
+/* Marks what the case denies. A denial of an observed finding, or of one above it, is none. */
+static void rank_mark_denied(med_ranker *r, const med_case *c)
+{
+    for (uint32_t i = 0; i < c->n_excluded; i++) {
+        uint32_t t = c->excluded[i];
+        bool found = t >= r->kb->n_term || r->denied[t];
+        for (uint32_t k = 0; k < c->n_observed && !found; k++)
+            found = c->observed[k] < r->kb->n_term && med_kb_is_a(r->kb, c->observed[k], t);
+        if (found) continue;
+        r->denied[t] = i + 1;
+        r->denial[r->n_denied++] = t;
     }
 }
 
@@ -223,7 +262,7 @@ static void leave_out(med_ranker *r, med_leave_out skip)
 static bool rank_is_clean(const med_ranker *r)
 {
     for (uint32_t t = 0; t < r->kb->n_term; t++)
-        if (r->mask[t] || r->work[t] != 0) return false;
+        if (r->mask[t] || r->work[t] != 0 || r->denied[t]) return false;
     for (uint32_t d = 0; d < r->kb->n_disease; d++)
         if (r->touched[d]) return false;
     return true;
@@ -233,6 +272,7 @@ void med_case_close(med_ranker *r)
 {
     if (!r->is_open) return;
     rank_unmark(r);
+    while (r->n_denied) r->denied[r->denial[--r->n_denied]] = 0;
     if (r->open.skip.pmid) memset(r->touched, 0, r->kb->n_disease);
     r->is_open = false;
     R1_DEEP_ASSERT(rank_is_clean(r), "%u findings are closed and leave marks", r->n_term);
@@ -244,6 +284,7 @@ void med_case_open(med_ranker *r, const med_case *c)
     take_findings(r, c);
     R1_ASSERT(r->n_term <= MED_QUERY_MAX, "%u findings", r->n_term);
     rank_mark(r);
+    rank_mark_denied(r, c);
     leave_out(r, c->skip);
     r->open = *c;
     r->is_open = true;
@@ -366,19 +407,40 @@ static float rank_coverage(const med_ranker *r, view v, float *missing, float *t
     return all > 0 ? have / all : 0;
 }
 
-/* Evidence against: -log(1 - frequency) of each excluded finding that the disease has. */
-static float excluded_lr(view v, uint32_t term)
+/* 1 + the place in the case of the first denial that covers a finding, 0: none does. */
+static uint32_t denied_by(const med_ranker *r, uint32_t term)
 {
-    uint32_t lo = 0, hi = v.n;
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2, t = MED_PROFILE_TERM(v.profile[mid]);
-        if (t == term) return logf(1.0f - 0.95f * v.profile[mid].freq);
-        if (t < term)
-            lo = mid + 1;
-        else
-            hi = mid;
+    const med_term *t = &r->kb->term[term];
+    uint32_t first = 0;
+    for (uint32_t a = 0; a < t->n_ancestor; a++) {
+        uint32_t by = r->denied[r->kb->ancestor[t->ancestor_at + a]];
+        if (by && (!first || by < first)) first = by;
     }
-    return 0;
+    return first;
+}
+
+/* log of P(denied | disease) / P(denied), where it speaks against the disease. */
+static float denied_lr(float freq, float background)
+{
+    float lr = logf((1 - MED_DENIED_SURE * freq) / (1 - MED_DENIED_SURE * background));
+    return fminf(lr, 0);
+}
+
+/* What the disease pays for the denials, in all; each also at its place (NULL: not asked). The sum
+ * runs in the profile's order, so it is the same for any order of the denials, and one more of
+ * them never raises it. */
+static float rank_denied(const med_ranker *r, view v, float *each)
+{
+    float sum = 0;
+    for (uint32_t i = 0; i < v.n && r->n_denied; i++) {
+        if (!(v.profile[i].term & MED_PROFILE_DIRECT)) continue;
+        uint32_t t = MED_PROFILE_TERM(v.profile[i]), by = denied_by(r, t);
+        if (!by) continue;
+        float lr = r->w.denied * denied_lr(v.profile[i].freq, r->background[t]);
+        sum += lr;
+        if (each) each[by - 1] += lr;
+    }
+    return sum;
 }
 
 static float sex_misfit(const med_disease *d, med_sex sex)
@@ -428,8 +490,7 @@ static void rank_features(const med_ranker *r, const med_case *c, uint32_t d, me
         if (lr > x[MED_F_LR_MAX]) x[MED_F_LR_MAX] = lr;
         if (lr < x[MED_F_LR_MIN]) x[MED_F_LR_MIN] = lr;
     }
-    uint32_t n_ex = c->n_excluded < MED_EXCLUDED_MAX ? c->n_excluded : MED_EXCLUDED_MAX;
-    for (uint32_t i = 0; i < n_ex; i++) x[MED_F_EXCLUDED] += excluded_lr(v, c->excluded[i]);
+    out->denied = rank_denied(r, v, NULL);
     const med_disease *dis = &r->kb->disease[d];
     x[MED_F_SEX] = sex_misfit(dis, c->sex);
     x[MED_F_ONSET] = onset_misfit(dis, c->age_years);
@@ -437,10 +498,9 @@ static void rank_features(const med_ranker *r, const med_case *c, uint32_t d, me
     x[MED_F_ORPHANET] = rank_orphanet(r, d);
     x[MED_F_INHERITED] = (dis->flags & MED_DISEASE_INHERITED_PROFILE) ? 1.0f : 0.0f;
     out->score = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic +
-                 r->w.coverage * x[MED_F_COVERAGE] - r->w.size * x[MED_F_SIZE] +
-                 r->w.excluded * x[MED_F_EXCLUDED] - r->w.onset * x[MED_F_ONSET] -
-                 r->w.sex * x[MED_F_SEX] - r->w.orphanet * x[MED_F_ORPHANET] -
-                 0.002f * x[MED_F_INHERITED];
+                 r->w.coverage * x[MED_F_COVERAGE] - r->w.size * x[MED_F_SIZE] -
+                 r->w.onset * x[MED_F_ONSET] - r->w.sex * x[MED_F_SEX] -
+                 r->w.orphanet * x[MED_F_ORPHANET] - 0.002f * x[MED_F_INHERITED];
     x[MED_F_SCORE] = out->score;
 }
 
@@ -570,7 +630,8 @@ void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *exclu
     const med_case *c = med_case_of(r);
     view v = view_of(r, disease);
     match_view(r, c, v, match);
-    for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = excluded_lr(v, c->excluded[i]);
+    for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = 0;
+    rank_denied(r, v, excluded);
 }
 
 bool med_covered(med_ranker *r, uint32_t disease)
@@ -579,11 +640,33 @@ bool med_covered(med_ranker *r, uint32_t disease)
     return disease < r->kb->n_disease && view_of(r, disease).n > 0;
 }
 
-float med_posterior(med_candidate *c, uint32_t n, float scale, float none)
+static int rank_by_logit(const void *a, const void *b)
 {
-    double sum = exp((double)(scale * none)), rest = sum;
-    for (uint32_t i = 0; i < n; i++) sum += exp((double)(scale * c[i].logit));
+    const med_candidate *x = a, *y = b;
+    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
+    return rank_by_score(a, b);
+}
+
+float med_posterior(med_candidate *list, uint32_t n)
+{
+    double top = 0, sum, named = 0;
+    for (uint32_t i = 0; i < n; i++) top = fmax(top, (double)list[i].logit);
+    sum = exp(-top);
+    for (uint32_t i = 0; i < n; i++) sum += exp((double)list[i].logit - top);
+    for (uint32_t i = 0; i < n; i++) {
+        R1_ASSERT(!(list[i].denied > 0), "candidate %u: denials of %g", i, (double)list[i].denied);
+        double p = exp((double)list[i].logit - top) / sum * exp((double)list[i].denied);
+        list[i].posterior = (float)p;
+        list[i].logit += list[i].denied;
+        named += p;
+    }
+    qsort(list, n, sizeof *list, rank_by_logit);
+    return (float)fmax(0, 1 - named);
+}
+
+float med_posterior_likelihood(med_candidate *list, uint32_t n)
+{
     for (uint32_t i = 0; i < n; i++)
-        c[i].posterior = (float)(exp((double)(scale * c[i].logit)) / sum);
-    return (float)(rest / sum);
+        list[i].logit = posterior_scale * (list[i].score - posterior_none);
+    return med_posterior(list, n);
 }

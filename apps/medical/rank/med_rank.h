@@ -10,22 +10,35 @@
  *   simGIC    weighted Jaccard over both closures (Pesquita et al. 2008)
  *   size      log of the profile's length; it is subtracted, as large profiles match everything
  *
+ * Denials, the excluded findings, stand apart. They take no part in choosing candidates, in the
+ * score or in a feature: only med_posterior reads their sum, after the probabilities are there.
+ *   1. A denied finding is denied with all its descendants. It says nothing of its ancestors.
+ *   2. A disease pays for each finding of its own annotation that is denied, once, however often
+ *      and by whichever ancestor: w log((1 - f) / (1 - b)), never above 0. f is its frequency in
+ *      the disease, b that in all diseases (MED_DENIED_SURE bounds both).
+ *   3. A denial of an observed finding, or of an ancestor of one, does not count.
+ *   So a denial more never raises a sum, and no order or repetition changes it.
+ *
  * Use:     open a case, then rank, rescore and explain under it as often as needed. The dear part
  *          (ancestors of the findings, profiles without the case's publication) is done once.
  * Owns:    one workspace for the open case. Borrows the knowledge base, and the arrays of the
  *          open case.
  * Threads: one per ranker.
  * Tested:  findings may come in any order. A finding that a disease has never lowers that
- *          disease's LR. Nothing is allocated after med_ranker_new. */
+ *          disease's LR. A denial raises no disease. Nothing is allocated after med_ranker_new. */
 #ifndef MED_RANK_H
 #define MED_RANK_H
 
 #include "ontology/med_kb.h"
 
-enum { MED_QUERY_MAX = 64, MED_EXCLUDED_MAX = 128, MED_CANDIDATES_MAX = 512 };
+enum { MED_QUERY_MAX = 64, MED_CANDIDATES_MAX = 512 };
+/* What a denial makes of a frequency of 1. Findings that every patient of other publications had
+ * are observed in two thirds of the mentions of a case; those of nine in ten, in four fifths. */
+#define MED_DENIED_SURE 0.8f
 typedef enum { MED_SEX_UNKNOWN = 0, MED_SEX_FEMALE, MED_SEX_MALE } med_sex;
 
-/* What is asked. Terms beyond the maxima are left out, the least informative first. */
+/* What is asked. Of more than MED_QUERY_MAX observed terms the least informative are left out; any
+ * number may be excluded. */
 typedef struct {
     const uint32_t *observed, *excluded; /* terms */
     const float *weight;                 /* per observed term, 1 = plain; NULL: all 1 */
@@ -55,7 +68,6 @@ enum {
     MED_F_FREQ_MEAN,
     MED_F_MISSING,
     MED_F_MISSING_TOP,
-    MED_F_EXCLUDED,
     MED_F_SEX,
     MED_F_ONSET,
     MED_F_MEMORY,
@@ -69,7 +81,8 @@ typedef struct {
     uint32_t disease;
     float score; /* of the ranking without R1 */
     float feature[MED_F_COUNT];
-    float logit, posterior; /* filled by whoever has the last word (R1, or med_posterior) */
+    float denied;           /* sum of what the denials say, <= 0 */
+    float logit, posterior; /* filled by med_posterior; whoever has the last word gives it logits */
 } med_candidate;
 
 /* How one finding fits one disease. */
@@ -87,7 +100,8 @@ typedef struct {
 } med_match;
 
 typedef struct {
-    float oneway, lr, coverage, simgic, size, excluded, onset, sex, orphanet;
+    float oneway, lr, coverage, simgic, size, onset, sex, orphanet;
+    float denied; /* of the log likelihood ratios of denials, outside the score */
 } med_weights;
 extern const med_weights med_weights_default;
 
@@ -112,17 +126,22 @@ uint32_t med_case_left_out(const med_ranker *r);
 r1_status med_rank(med_ranker *r, med_candidate *out, uint32_t max, uint32_t *n, r1_err *err);
 /* Candidates of another case (for instance one with one finding more), scored and sorted anew. */
 void med_rescore(med_ranker *r, med_candidate *list, uint32_t n);
-/* The findings of the case under one disease; match holds n_observed entries, excluded n_excluded
- * (log LR). */
+/* The findings of the case under one disease; match holds n_observed entries. excluded holds
+ * n_excluded: what that denial takes from the candidate's logit, <= 0. They add up to `denied`:
+ * what several denials cover is told at the first of them. */
 void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *excluded);
 /* How the findings fit each disease of a list: match[k * n_observed + i] is finding i under
  * list[k]. */
 void med_explain_list(med_ranker *r, const med_candidate *list, uint32_t n, med_match *match);
 /* Whether a disease has a profile once the case's own publication is left out. */
 bool med_covered(med_ranker *r, uint32_t disease);
-/* Probabilities from scores: softmax with the calibrated scale, and "none of these" beside them.
- * Returns the latter. */
-float med_posterior(med_candidate *c, uint32_t n, float scale, float none);
-extern const float med_posterior_scale, med_posterior_none;
+/* The last word. On entry logit is what the observed findings, sex and age say, with "none of
+ * these" at 0. Their softmax is the probability without denials. Each disease's is then multiplied
+ * by exp(denied), and what is lost goes to "none of these": so a denial raises no disease, not even
+ * one that has the finding less often than another. On return logit holds the denials too, and the
+ * list is sorted by it, equal ones by score, then by number. Returns the probability of none. */
+float med_posterior(med_candidate *list, uint32_t n);
+/* The same by the likelihood alone: logits from scores, by the calibrated scale. */
+float med_posterior_likelihood(med_candidate *list, uint32_t n);
 
 #endif

@@ -6,6 +6,8 @@
  * included. Its names come from the tables of this program, so none needs an escape. */
 #include "rank/med_rerank.h"
 
+#include "r1_assert.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,7 @@ enum {
     N_FIT = 6 + 2 * N_CONTEXT,
     N_MATCH = 10,
     N_TYPICAL = 2,
-    N_AGAINST = 5,
+    N_AGAINST = 4,
     FREQ_BANDS = 3
 };
 enum { BUCKETS = 4 * FREQ_BANDS, RECORD = 1 /* the one entity of the working memory */ };
@@ -33,8 +35,8 @@ static const uint8_t match_feature[N_MATCH - 1] = {MED_F_EXACT,   MED_F_BROADER,
  * disease alone, so that its size would say which one it is. The likelihood's small, fixed
  * correction for size stands in the score. */
 static const uint8_t typical_feature[N_TYPICAL] = {MED_F_MISSING, MED_F_MISSING_TOP};
-static const uint8_t against_feature[N_AGAINST] = {MED_F_EXCLUDED, MED_F_SEX, MED_F_ONSET,
-                                                   MED_F_INHERITED, MED_F_ORPHANET};
+static const uint8_t against_feature[N_AGAINST] = {MED_F_SEX, MED_F_ONSET, MED_F_INHERITED,
+                                                   MED_F_ORPHANET};
 
 /* ---- description ----------------------------------------------------------------------------- */
 
@@ -273,29 +275,25 @@ static uint32_t rerank_add_events(med_reranker *x, const med_anchor *anchor, uin
     return k > n ? k : n;
 }
 
-static int rerank_by_logit(const void *a, const void *b)
-{
-    const med_candidate *x = a, *y = b;
-    if (x->logit != y->logit) return x->logit > y->logit ? -1 : 1;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return (x->disease > y->disease) - (x->disease < y->disease);
-}
-
-static void take_result(const r1_result *res, med_candidate *list, uint32_t n, double *trace)
+/* Logits and probabilities, best first, with the trace of each. Returns the probability of none. */
+static float take_result(const r1_result *res, med_candidate *list, uint32_t n, double *trace)
 {
     size_t steps = res->n_step + 1;
-    double own[MED_RERANK_MAX][MED_N_ITEM + 1];
+    double own[MED_RERANK_MAX][MED_N_TRACE];
     uint32_t disease[MED_RERANK_MAX];
+    R1_ASSERT(steps == MED_TRACE_DENIED, "%zu steps of evidence", steps);
     for (uint32_t i = 0; i < n; i++) {
         list[i].logit = res->logit[i];
         disease[i] = list[i].disease;
-        for (size_t k = 0; k < steps && k <= MED_N_ITEM; k++) own[i][k] = res->trace[i * steps + k];
+        memcpy(own[i], res->trace + i * steps, steps * sizeof own[i][0]);
+        own[i][MED_TRACE_DENIED] = (double)list[i].denied;
     }
-    qsort(list, n, sizeof *list, rerank_by_logit);
+    float none = med_posterior(list, n);
     for (uint32_t i = 0; i < n && trace; i++)
         for (uint32_t j = 0; j < n; j++)
             if (disease[j] == list[i].disease)
-                memcpy(trace + (size_t)i * (MED_N_ITEM + 1), own[j], sizeof own[j]);
+                memcpy(trace + (size_t)i * MED_N_TRACE, own[j], sizeof own[j]);
+    return none;
 }
 
 r1_status med_rerank(med_reranker *x, med_ranker *r, const med_anchor *anchor, uint32_t n_anchor,
@@ -323,20 +321,22 @@ r1_status med_rerank(med_reranker *x, med_ranker *r, const med_anchor *anchor, u
     r1_batch batch = {
         .sample = x->sample, .n_sample = n_sample, .pool = x->memory, .ticket = ticket};
     st = r1_session_run(x->session, &batch, &res, err);
-    if (st == R1_OK) take_result(&res, list, *n, trace);
+    if (st == R1_OK) *none = take_result(&res, list, *n, trace);
     r1_memory_forget(x->memory, RECORD);
-    R1_TRY(st);
-    *none = med_rerank_posterior(list, *n);
-    return R1_OK;
+    return st;
 }
 
-float med_rerank_posterior(med_candidate *list, uint32_t n)
+r1_status med_rerank_case(med_reranker *x, med_ranker *r, const med_case *c, bool pin,
+                          med_candidate *list, uint32_t *n, float *none, r1_err *err)
 {
-    double top = 0, sum;
-    for (uint32_t i = 0; i < n; i++) top = fmax(top, (double)list[i].logit);
-    sum = exp(-top);
-    for (uint32_t i = 0; i < n; i++) sum += exp((double)list[i].logit - top);
-    for (uint32_t i = 0; i < n; i++)
-        list[i].posterior = (float)(exp((double)list[i].logit - top) / sum);
-    return (float)(exp(-top) / sum);
+    static _Thread_local med_anchor anchor[MED_FINDINGS_MAX];
+    med_case_open(r, c);
+    R1_TRY(med_rank(r, list, MED_RERANK_MAX, n, err));
+    if (!x) {
+        *none = med_posterior_likelihood(list, *n);
+        return R1_OK;
+    }
+    uint32_t n_anchor = med_case_anchors(med_ranker_kb(r), c, anchor, MED_FINDINGS_MAX);
+    med_anchors_plan(med_ranker_kb(r), anchor, n_anchor, pin);
+    return med_rerank(x, r, anchor, n_anchor, list, n, none, NULL, err);
 }

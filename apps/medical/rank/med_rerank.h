@@ -7,9 +7,11 @@
  *             per finding says how the candidate matches it: kind of match, frequency.
  *   match     exact, broader, unexplained; strongest and weakest likelihood ratio (table)
  *   typical   what the disease usually shows and the record does not report (table)
- *   against   excluded findings, sex, age, Orphanet group (table)
+ *   against   sex, age, profile of a parent, Orphanet group (table)
  *
- * The last word is the calibrated logit, with "none of these" at 0. Training writes the very same
+ * R1 gives the calibrated logit, with "none of these" at 0; med_posterior adds the denials. R1
+ * reads nothing of them: published lists of excluded findings are the columns of the disease's own
+ * table, so that it would learn a denial as a sign of the disease. Training writes the very same
  * samples.
  *
  * Owns:    session, working memory, scratch. Borrows model and knowledge base.
@@ -24,6 +26,13 @@
 /* Candidates that R1 re-ranks; findings of one record; evidence steps, and which one is memory. */
 enum { MED_RERANK_MAX = 50, MED_FINDINGS_MAX = 512, MED_N_ITEM = 5, MED_ITEM_FINDINGS = 1 };
 extern const char *const MED_ITEM_NAME[MED_N_ITEM];
+/* What the logit is the sum of: the prior, what each evidence step added, the denials. */
+enum {
+    MED_TRACE_PRIOR,
+    MED_TRACE_ITEM,
+    MED_TRACE_DENIED = MED_TRACE_ITEM + MED_N_ITEM,
+    MED_N_TRACE
+};
 
 /* The model's description (JSON), malloc'ed. kind, of its head: "rank" for lists, as it serves;
  * "binary" for single candidates, which the evidence policy learns from. */
@@ -50,11 +59,14 @@ uint32_t med_case_anchors(const med_kb *kb, const med_case *c, med_anchor *out, 
 
 /* Scores and sorts list[0..n) and fills logit and posterior. Candidates beyond MED_RERANK_MAX are
  * dropped, and *n says so. The list answers the case that is open in r.
- * anchor: planned, one for each of the n_anchor findings of that case. trace: NULL, or MED_N_ITEM
- * + 1 numbers per candidate in the new order. none: probability that it is none of these. */
+ * anchor: planned, one for each of the n_anchor findings of that case. trace: NULL, or MED_N_TRACE
+ * numbers per candidate in the new order. none: probability that it is none of these. */
 r1_status med_rerank(med_reranker *x, med_ranker *r, const med_anchor *anchor, uint32_t n_anchor,
                      med_candidate *list, uint32_t *n, float *none, double *trace, r1_err *err);
-/* Softmax over calibrated logits with "none" at 0; returns the probability of none. */
-float med_rerank_posterior(med_candidate *list, uint32_t n);
+/* A whole case: opens it, finds the candidates, plans its anchors (pin as in med_anchors_plan) and
+ * judges them, by the likelihood where x is NULL. list has room for MED_RERANK_MAX. At most
+ * MED_FINDINGS_MAX observed findings. */
+r1_status med_rerank_case(med_reranker *x, med_ranker *r, const med_case *c, bool pin,
+                          med_candidate *list, uint32_t *n, float *none, r1_err *err);
 
 #endif

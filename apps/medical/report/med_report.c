@@ -36,7 +36,7 @@ typedef struct {
     const med_judge *judge;
     med_report *report;
     r1_arena *scratch;
-    med_notes notes;
+    const med_notes *notes;
     med_finding *present, *absent; /* [notes.n_mention + 1] */
     uint32_t n_present, n_absent;
     uint32_t *observed, *excluded; /* their terms */
@@ -47,7 +47,7 @@ typedef struct {
     float *against;                /* [n_absent] */
     med_case query;
     med_candidate list[LIST];
-    double trace[LIST][MED_N_ITEM + 1];
+    double trace[LIST][MED_N_TRACE];
     uint32_t n_list;
     float none;
 } work;
@@ -75,8 +75,7 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
                             r1_err *err)
 {
     if (j->x) return med_rerank(j->x, j->ranker, anchor, c->n_observed, list, n, none, trace, err);
-    for (uint32_t i = 0; i < *n; i++) list[i].logit = list[i].score;
-    *none = med_posterior(list, *n, med_posterior_scale, med_posterior_none);
+    *none = med_posterior_likelihood(list, *n);
     return R1_OK;
 }
 
@@ -84,7 +83,7 @@ static r1_status judge_list(const med_judge *j, const med_case *c, const med_anc
 
 static r1_status report_quote(work *w, const med_mention *m, med_report_quote *q, r1_err *err)
 {
-    const med_notes *n = &w->notes;
+    const med_notes *n = w->notes;
     R1_ASSERT(m->sentence < n->n_sentence, "mention: sentence %u of %u", m->sentence,
               n->n_sentence);
     const med_sentence *s = &n->sentence[m->sentence];
@@ -119,14 +118,14 @@ static r1_status report_findings_of(work *w, const med_finding *f, uint32_t n,
     med_report_finding *row;
     REPORT_LIST(w->report->arena, row, n, err);
     for (uint32_t i = 0; i < n; i++) {
-        R1_ASSERT(f[i].first_mention < w->notes.n_mention, "finding: mention %u of %u",
-                  f[i].first_mention, w->notes.n_mention);
+        R1_ASSERT(f[i].first_mention < w->notes->n_mention, "finding: mention %u of %u",
+                  f[i].first_mention, w->notes->n_mention);
         row[i] = (med_report_finding){.id = id_of(w, f[i].term),
                                       .name = name_of(w, f[i].term),
                                       .information = (double)w->kb->term[f[i].term].ic,
                                       .mentions = f[i].n_mention,
                                       .anchor = anchor ? &anchor[i] : NULL};
-        R1_TRY(report_quote(w, &w->notes.mention[f[i].first_mention], &row[i].quote, err));
+        R1_TRY(report_quote(w, &w->notes->mention[f[i].first_mention], &row[i].quote, err));
     }
     *out = (med_report_findings){row, n};
     return R1_OK;
@@ -141,11 +140,11 @@ static r1_status report_others(work *w, r1_err *err)
 {
     med_report_finding *row;
     uint32_t n = 0, k = 0;
-    for (uint32_t i = 0; i < w->notes.n_mention; i++)
-        n += mentioned_otherwise(&w->notes.mention[i]);
+    for (uint32_t i = 0; i < w->notes->n_mention; i++)
+        n += mentioned_otherwise(&w->notes->mention[i]);
     REPORT_LIST(w->report->arena, row, n, err);
-    for (uint32_t i = 0; i < w->notes.n_mention; i++) {
-        const med_mention *m = &w->notes.mention[i];
+    for (uint32_t i = 0; i < w->notes->n_mention; i++) {
+        const med_mention *m = &w->notes->mention[i];
         if (!mentioned_otherwise(m)) continue;
         row[k] = (med_report_finding){.id = id_of(w, m->term),
                                       .name = name_of(w, m->term),
@@ -215,7 +214,7 @@ static r1_status report_anchors(work *w, const med_report_anchor **out, r1_err *
 
 /* ---- candidates ------------------------------------------------------------------------------ */
 
-/* What a disease usually shows and the record does not mention. */
+/* What a disease usually shows and the record neither reports nor denies. */
 static r1_status candidate_typical(work *w, const med_disease *d, med_report_candidate *c,
                                    r1_err *err)
 {
@@ -228,6 +227,8 @@ static r1_status candidate_typical(work *w, const med_disease *d, med_report_can
         bool found = !(p->term & MED_PROFILE_DIRECT) || p->freq < typical_freq_min;
         for (uint32_t q = 0; q < w->n_present && !found; q++)
             found = med_kb_is_a(w->kb, w->observed[q], t) || med_kb_is_a(w->kb, t, w->observed[q]);
+        for (uint32_t q = 0; q < w->n_absent && !found; q++)
+            found = med_kb_is_a(w->kb, t, w->excluded[q]);
         if (!found) row[n++] = (med_report_typical){id_of(w, t), name_of(w, t), (double)p->freq};
     }
     c->typical = row;
@@ -235,16 +236,23 @@ static r1_status candidate_typical(work *w, const med_disease *d, med_report_can
     return R1_OK;
 }
 
-/* What each evidence step added to the candidate's calibrated logit; the numbers add up to it. */
+static const char *report_step_name(int k)
+{
+    if (k == MED_TRACE_PRIOR) return "prior";
+    return k == MED_TRACE_DENIED ? "denied" : MED_ITEM_NAME[k - MED_TRACE_ITEM];
+}
+
+/* What each evidence step added to the candidate's calibrated logit, and what the denials took; the
+ * numbers add up to it. */
 static r1_status candidate_steps(work *w, uint32_t place, med_report_candidate *c, r1_err *err)
 {
     med_report_step *row;
     if (!w->judge->x) return R1_OK;
-    REPORT_LIST(w->report->arena, row, MED_N_ITEM + 1, err);
-    for (int k = 0; k <= MED_N_ITEM; k++)
-        row[k] = (med_report_step){k ? MED_ITEM_NAME[k - 1] : "prior", w->trace[place - 1][k]};
+    REPORT_LIST(w->report->arena, row, MED_N_TRACE, err);
+    for (int k = 0; k < MED_N_TRACE; k++)
+        row[k] = (med_report_step){report_step_name(k), w->trace[place - 1][k]};
     c->step = row;
-    c->n_step = MED_N_ITEM + 1;
+    c->n_step = MED_N_TRACE;
     return R1_OK;
 }
 
@@ -357,7 +365,7 @@ static uint32_t drop_observed(work *w, uint32_t n)
 static void gather_anchors(work *w)
 {
     for (uint32_t i = 0; i < w->n_present; i++) {
-        const med_mention *m = &w->notes.mention[w->present[i].first_mention];
+        const med_mention *m = &w->notes->mention[w->present[i].first_mention];
         w->observed[i] = w->present[i].term;
         w->anchor[i] =
             (med_anchor){.term = w->present[i].term,
@@ -369,12 +377,12 @@ static void gather_anchors(work *w)
 
 static r1_status report_gather(work *w, r1_err *err)
 {
-    size_t n = w->notes.n_mention;
+    size_t n = w->notes->n_mention;
     r1_arena *a = w->scratch;
     REPORT_LIST(a, w->present, n, err);
     REPORT_LIST(a, w->absent, n, err);
-    w->n_present = med_notes_findings(&w->notes, MED_PRESENT, w->present);
-    w->n_absent = drop_observed(w, med_notes_findings(&w->notes, MED_ABSENT, w->absent));
+    w->n_present = med_notes_findings(w->notes, MED_PRESENT, w->present);
+    w->n_absent = drop_observed(w, med_notes_findings(w->notes, MED_ABSENT, w->absent));
     R1_ASSERT(w->n_present <= n && w->n_absent <= n, "findings: %u and %u of %zu mentions",
               w->n_present, w->n_absent, n);
     if (w->n_present > MED_FINDINGS_MAX) {
@@ -394,8 +402,8 @@ static r1_status report_gather(work *w, r1_err *err)
                           .n_observed = w->n_present,
                           .excluded = w->excluded,
                           .n_excluded = w->n_absent,
-                          .sex = w->notes.sex,
-                          .age_years = w->notes.age_years};
+                          .sex = w->notes->sex,
+                          .age_years = w->notes->age_years};
     return R1_OK;
 }
 
@@ -408,19 +416,31 @@ static r1_status report_rank(work *w, r1_err *err)
                       err);
 }
 
-static r1_status report_assemble(work *w, const char *title, r1_err *err)
+static r1_status report_reading(work *w, const med_report_names *from, r1_err *err)
+{
+    const char **s;
+    REPORT_LIST(w->report->arena, s, from->n, err);
+    for (uint32_t i = 0; i < from->n; i++) s[i] = from->s[i];
+    w->report->reading = (med_report_names){s, from->n};
+    return R1_OK;
+}
+
+static r1_status report_assemble(work *w, const med_report_record *record, r1_err *err)
 {
     med_report *r = w->report;
     const med_report_anchor *anchor;
     R1_ASSERT(w->n_list <= LIST, "%u candidates of at most %d", w->n_list, (int)LIST);
     float first = w->n_list ? w->list[0].posterior : 0;
-    r->title = title;
-    r->sex = report_sex[w->notes.sex];
-    r->words = w->notes.n_word;
-    r->sentences = w->notes.n_sentence;
-    r->confident = w->n_list && first > w->none && first >= MED_CONFIDENT_MIN;
+    r->title = record->title;
+    R1_TRY(report_reading(w, &record->reading, err));
+    r->sex = report_sex[w->notes->sex];
+    r->words = w->notes->n_word;
+    r->sentences = w->notes->n_sentence;
+    r->not_read = w->notes->n_unread;
+    r->cut = w->notes->n_cut;
+    r->confident = w->n_list && w->list[0].logit > 0 && first >= MED_CONFIDENT_MIN;
     r->none_of_these = (double)w->none;
-    r->age_years = (double)w->notes.age_years;
+    r->age_years = (double)w->notes->age_years;
     r->ranked_by = w->judge->x ? w->judge->model : MED_WORDS_LIKELIHOOD;
     snprintf(r->knowledge_base, sizeof r->knowledge_base, "%016llx",
              (unsigned long long)w->kb->checksum);
@@ -432,25 +452,17 @@ static r1_status report_assemble(work *w, const char *title, r1_err *err)
     return report_sources(w, err);
 }
 
-static r1_status report_fill(work *w, const med_lexicon *lex, const char *title, const char *text,
-                             size_t len, med_report_timing *timing, r1_err *err)
+static r1_status report_fill(work *w, const med_report_record *record, r1_err *err)
 {
-    int64_t t0 = r1_mono_us();
-    R1_TRY(med_notes_read(&w->notes, lex, w->kb, title, text, len, err));
-    int64_t t1 = r1_mono_us();
     r1_status st = report_gather(w, err);
     if (st == R1_OK) st = report_rank(w, err);
-    if (st == R1_OK) st = report_assemble(w, title, err);
+    if (st == R1_OK) st = report_assemble(w, record, err);
     med_case_close(w->judge->ranker); /* its arrays are this call's */
-    med_notes_free(&w->notes);
-    if (timing)
-        *timing = (med_report_timing){(double)(t1 - t0) / 1e3, (double)(r1_mono_us() - t1) / 1e3};
     return st;
 }
 
-r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
-                          const char *title, const char *text, size_t len, med_report **out,
-                          med_report_timing *timing, r1_err *err)
+r1_status med_report_make(const med_kb *kb, const med_judge *judge, const med_report_record *record,
+                          med_report **out, r1_err *err)
 {
     r1_status st = R1_E_NOMEM;
     med_report *r = calloc(1, sizeof *r);
@@ -461,10 +473,11 @@ r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_ju
     }
     w->kb = kb;
     w->judge = judge;
+    w->notes = record->notes;
     w->report = r;
     if ((st = r1_arena_new(&r->arena, report_bytes_max, err)) != R1_OK) goto done;
     if ((st = r1_arena_new(&w->scratch, report_bytes_max, err)) != R1_OK) goto done;
-    st = report_fill(w, lex, title, text, len, timing, err);
+    st = report_fill(w, record, err);
 done:
     if (w) r1_arena_free(w->scratch);
     free(w);

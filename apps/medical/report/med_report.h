@@ -5,8 +5,9 @@
  * there is a sink for each of JSON, HTML, PDF and plain text. A struct holds strings as they came
  * from outside: the sinks alone make them harmless (med_put.h).
  *
- * Owns:    a med_report owns its lists and none of its strings. The knowledge base, the record's
- *          text, the title and the judge's model name must outlive it.
+ * Owns:    a med_report owns its lists and none of its strings. The knowledge base, the text of the
+ *          notes, the record's strings and the judge's model name must outlive it. The notes need
+ *          not.
  * Threads: one per call; a finished report is read-only.
  * Privacy: the report quotes the record's sentences: treat it like the record itself. */
 #ifndef MED_REPORT_H
@@ -17,8 +18,9 @@
 
 #include <jansson.h>
 
-/* The first candidate is called confident from this probability on, if it is also more probable
- * than "none of these". */
+/* The first candidate is called confident from this probability on, if its own logit, denials
+ * included, is also above that of "none of these". What denials took from other candidates does not
+ * count there, though "none of these" is printed with it. */
 #define MED_CONFIDENT_MIN 0.3f
 
 enum {
@@ -108,8 +110,11 @@ typedef struct {
 
 typedef struct med_report {
     const char *title, *sex, *ranked_by;
-    char knowledge_base[20]; /* its checksum in hexadecimal */
+    med_report_names reading; /* what was converted or left out when the record was read */
+    char knowledge_base[20];  /* its checksum in hexadecimal */
     uint32_t words, sentences;
+    uint32_t not_read; /* possible findings that the bounds of reading left out, med_notes.h */
+    uint32_t cut;      /* sentences that were read in parts */
     uint32_t unranked; /* observed findings that the ranking had no room for, MED_QUERY_MAX */
     bool confident;
     double none_of_these, age_years; /* age NaN: not said */
@@ -128,15 +133,15 @@ typedef struct {
     bool pin;
 } med_judge;
 
-/* Durations of med_report_make. Writing the formats is the caller's to measure. */
+/* What is reported on. title names it ("sample.txt"). */
 typedef struct {
-    double read_ms, rank_ms;
-} med_report_timing;
+    const char *title;
+    const med_notes *notes;
+    med_report_names reading; /* sentences about how its file was read */
+} med_report_record;
 
-/* title names the record in the report ("sample.txt"). timing may be NULL. */
-r1_status med_report_make(const med_kb *kb, const med_lexicon *lex, const med_judge *judge,
-                          const char *title, const char *text, size_t len, med_report **out,
-                          med_report_timing *timing, r1_err *err);
+r1_status med_report_make(const med_kb *kb, const med_judge *judge, const med_report_record *record,
+                          med_report **out, r1_err *err);
 void med_report_free(med_report *r); /* NULL is fine */
 
 /* A new reference. words false: without the record's own words (title, sentences, cues). */
@@ -144,7 +149,7 @@ r1_status med_report_json(const med_report *r, bool words, json_t **out, r1_err 
 /* Both return malloc'ed UTF-8; the page is self-contained and prints well. */
 r1_status med_report_html(const med_report *r, char **out, r1_err *err);
 r1_status med_report_text(const med_report *r, char **out, r1_err *err);
-/* A4 pages. On failure path may hold half a file. */
+/* A4 pages. On failure what stood at path stays. */
 r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err);
 
 #endif

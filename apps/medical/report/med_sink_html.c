@@ -53,17 +53,23 @@ static void html_head(med_sink *base)
     if (!isnan(r->age_years)) med_put(f, MED_HTML, MED_WORDS_AGE_F, r->age_years);
     med_put(f, MED_HTML, MED_WORDS_INPUT_F "</p><p class=banner>" MED_WORDS_BANNER "</p>", r->words,
             r->knowledge_base, r->ranked_by);
+    if (r->not_read || r->cut)
+        med_put(f, MED_HTML, "<p class=banner>" MED_WORDS_NOT_READ_F "</p>", r->not_read, r->cut);
     if (r->unranked)
         med_put(f, MED_HTML, "<p class=banner>" MED_WORDS_UNRANKED_F "</p>", r->unranked,
                 MED_QUERY_MAX);
+    for (uint32_t i = 0; i < r->reading.n; i++)
+        med_put(f, MED_HTML, "<p class=banner>%s</p>", r->reading.s[i]);
 }
 
-static void html_open_findings(FILE *f, const char *heading)
+/* note: under the heading, NULL: none. */
+static void html_open_findings(FILE *f, const char *heading, const char *note)
 {
+    med_put(f, MED_HTML, "<h2>%s</h2>", heading);
+    if (note) med_put(f, MED_HTML, "<p class=meta>%s</p>", note);
     med_put(f, MED_HTML,
-            "<h2>%s</h2><table><tr><th>" MED_WORDS_COLUMN_FINDING "</th><th>" MED_WORDS_COLUMN_QUOTE
-            "</th><th>" MED_WORDS_COLUMN_STATUS "</th><th>" MED_WORDS_COLUMN_WITHOUT "</th></tr>",
-            heading);
+            "<table><tr><th>" MED_WORDS_COLUMN_FINDING "</th><th>" MED_WORDS_COLUMN_QUOTE
+            "</th><th>" MED_WORDS_COLUMN_STATUS "</th><th>" MED_WORDS_COLUMN_WITHOUT "</th></tr>");
 }
 
 static void html_open(med_sink *base, med_list list, size_t n)
@@ -79,9 +85,11 @@ static void html_open(med_sink *base, med_list list, size_t n)
     case MED_LIST_TYPICAL:
         if (n) fputs("<p class=meta>" MED_WORDS_TYPICAL, s->f);
         break;
-    case MED_LIST_OBSERVED: html_open_findings(s->f, MED_WORDS_OBSERVED); break;
-    case MED_LIST_EXCLUDED: html_open_findings(s->f, MED_WORDS_EXCLUDED); break;
-    case MED_LIST_OTHERS: html_open_findings(s->f, MED_WORDS_OTHERS); break;
+    case MED_LIST_OBSERVED: html_open_findings(s->f, MED_WORDS_OBSERVED, NULL); break;
+    case MED_LIST_EXCLUDED:
+        html_open_findings(s->f, MED_WORDS_EXCLUDED, n ? MED_WORDS_DENIED : NULL);
+        break;
+    case MED_LIST_OTHERS: html_open_findings(s->f, MED_WORDS_OTHERS, NULL); break;
     case MED_LIST_SOURCES: fputs("<h2>" MED_WORDS_SOURCES "</h2><ul>", s->f); break;
     default: break;
     }

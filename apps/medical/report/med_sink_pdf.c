@@ -12,6 +12,7 @@
 #include "r1_assert.h"
 
 #include <cairo-pdf.h>
+#include <math.h>
 #include <pango/pangocairo.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,26 +278,40 @@ static void pdf_head(med_sink *base)
     const med_report *r = base->report;
     med_put(s->line, MED_TEXT_LINE, "%s", r->title);
     pdf_show(s, LOOK_TITLE);
-    med_put(s->line, MED_TEXT_LINE, MED_WORDS_PDF_INPUT MED_WORDS_SEX_F MED_WORDS_INPUT_F, r->sex,
-            r->words, r->knowledge_base, r->ranked_by);
+    med_put(s->line, MED_TEXT_LINE, MED_WORDS_PDF_INPUT MED_WORDS_SEX_F, r->sex);
+    if (!isnan(r->age_years)) med_put(s->line, MED_TEXT_LINE, MED_WORDS_AGE_F, r->age_years);
+    med_put(s->line, MED_TEXT_LINE, MED_WORDS_INPUT_F, r->words, r->knowledge_base, r->ranked_by);
     pdf_show(s, LOOK_INPUT);
     fputs(MED_WORDS_BANNER, s->line);
     pdf_show(s, LOOK_BANNER);
-    if (!r->unranked) return;
-    med_put(s->line, MED_TEXT_LINE, MED_WORDS_UNRANKED_F, r->unranked, MED_QUERY_MAX);
-    pdf_show(s, LOOK_BANNER);
+    if (r->not_read || r->cut) {
+        med_put(s->line, MED_TEXT_LINE, MED_WORDS_NOT_READ_F, r->not_read, r->cut);
+        pdf_show(s, LOOK_BANNER);
+    }
+    if (r->unranked) {
+        med_put(s->line, MED_TEXT_LINE, MED_WORDS_UNRANKED_F, r->unranked, MED_QUERY_MAX);
+        pdf_show(s, LOOK_BANNER);
+    }
+    for (uint32_t i = 0; i < r->reading.n; i++) {
+        med_put(s->line, MED_TEXT_LINE, "%s", r->reading.s[i]);
+        pdf_show(s, LOOK_BANNER);
+    }
 }
 
 static void pdf_open(med_sink *base, med_list list, size_t n)
 {
     pdf_sink *s = (pdf_sink *)base;
-    (void)n;
     switch (list) {
     case MED_LIST_CANDIDATES:
         pdf_heading(s, base->report->confident ? MED_WORDS_CANDIDATES : MED_WORDS_NOT_CONFIDENT);
         break;
     case MED_LIST_OBSERVED: pdf_heading(s, MED_WORDS_OBSERVED); break;
-    case MED_LIST_EXCLUDED: pdf_heading(s, MED_WORDS_EXCLUDED); break;
+    case MED_LIST_EXCLUDED:
+        pdf_heading(s, MED_WORDS_EXCLUDED);
+        if (!n) break;
+        fputs(MED_WORDS_DENIED, s->line);
+        pdf_show(s, LOOK_SOURCE);
+        break;
     case MED_LIST_OTHERS: pdf_heading(s, MED_WORDS_OTHERS); break;
     case MED_LIST_SOURCES: pdf_heading(s, MED_WORDS_SOURCES); break;
     default: break;
@@ -371,6 +386,27 @@ static void pdf_free(pdf_sink *s)
     free(s);
 }
 
+/* The file is written when it is whole. */
+typedef struct {
+    unsigned char *data;
+    size_t n, cap;
+} pdf_bytes;
+
+static cairo_status_t pdf_keep(void *to, const unsigned char *data, unsigned n)
+{
+    pdf_bytes *b = to;
+    if (b->n + n > b->cap) {
+        size_t cap = (b->n + n) * 2;
+        unsigned char *grown = realloc(b->data, cap);
+        if (!grown) return CAIRO_STATUS_NO_MEMORY;
+        b->data = grown;
+        b->cap = cap;
+    }
+    memcpy(b->data + b->n, data, n);
+    b->n += n;
+    return CAIRO_STATUS_SUCCESS;
+}
+
 r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
 {
     static const med_sink_ops ops = {.name = "pdf",
@@ -381,7 +417,9 @@ r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
                                      .end = pdf_end};
     pdf_sink *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
-    cairo_surface_t *surface = cairo_pdf_surface_create(path, page_w, page_h);
+    pdf_bytes bytes = {0};
+    cairo_surface_t *surface =
+        cairo_pdf_surface_create_for_stream(pdf_keep, &bytes, page_w, page_h);
     s->sink = (med_sink){.ops = &ops, .report = r};
     s->page.cr = cairo_create(surface);
     s->page.y = margin;
@@ -393,8 +431,12 @@ r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
     cairo_surface_finish(surface);
     cairo_status_t st = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
-    if (failed) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
-    if (st != CAIRO_STATUS_SUCCESS)
-        R1_FAIL(err, R1_E_IO, "%s: %s", path, cairo_status_to_string(st));
-    return R1_OK;
+    r1_status written = R1_E_NOMEM;
+    if (failed || st != CAIRO_STATUS_SUCCESS)
+        r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "%s: %s", path,
+                   failed ? "no memory" : cairo_status_to_string(st));
+    else
+        written = r1_file_write(path, bytes.data, bytes.n, err);
+    free(bytes.data);
+    return written;
 }

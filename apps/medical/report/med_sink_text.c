@@ -5,6 +5,7 @@
 #include "report/med_sink.h"
 #include "report/med_words.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 typedef struct {
@@ -18,10 +19,14 @@ static void text_head(med_sink *base)
     FILE *f = ((text_sink *)base)->f;
     const med_report *r = base->report;
     med_put(f, MED_TEXT_LINE, MED_WORDS_TEXT_TITLE_F MED_WORDS_BANNER "\n", r->title);
-    med_put(f, MED_TEXT_LINE, MED_WORDS_SEX_F MED_WORDS_INPUT_F "\n", r->sex, r->words,
-            r->knowledge_base, r->ranked_by);
+    med_put(f, MED_TEXT_LINE, MED_WORDS_SEX_F, r->sex);
+    if (!isnan(r->age_years)) med_put(f, MED_TEXT_LINE, MED_WORDS_AGE_F, r->age_years);
+    med_put(f, MED_TEXT_LINE, MED_WORDS_INPUT_F "\n", r->words, r->knowledge_base, r->ranked_by);
+    if (r->not_read || r->cut)
+        med_put(f, MED_TEXT_LINE, MED_WORDS_NOT_READ_F "\n", r->not_read, r->cut);
     if (r->unranked)
         med_put(f, MED_TEXT_LINE, MED_WORDS_UNRANKED_F "\n", r->unranked, MED_QUERY_MAX);
+    for (uint32_t i = 0; i < r->reading.n; i++) med_put(f, MED_TEXT_LINE, "%s\n", r->reading.s[i]);
 }
 
 static void text_open(med_sink *base, med_list list, size_t n)
@@ -36,6 +41,7 @@ static void text_open(med_sink *base, med_list list, size_t n)
         break;
     case MED_LIST_EXCLUDED:
         med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_CAPS_EXCLUDED_F "\n", n);
+        if (n) med_put(f, MED_TEXT_LINE, "  %s\n", MED_WORDS_DENIED);
         break;
     case MED_LIST_OTHERS: med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_CAPS_OTHERS_F "\n", n); break;
     case MED_LIST_SOURCES: med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_CAPS_SOURCES "\n"); break;

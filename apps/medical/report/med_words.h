@@ -10,7 +10,7 @@
 #define MED_WORDS_HTML_TITLE "R1 medical report"
 #define MED_WORDS_LIKELIHOOD "likelihood" /* what ranked, without R1 */
 
-/* What was read: sex, words, knowledge base, ranked by. HTML puts the age after the sex. */
+/* What was read: sex, words, knowledge base, ranked by. The age follows where it is known. */
 #define MED_WORDS_SEX_F   "Sex %s"
 #define MED_WORDS_AGE_F   ", age %.1f years"
 #define MED_WORDS_INPUT_F ", %u words read, knowledge base %s, ranked by %s"
@@ -18,6 +18,9 @@
 /* Where the ranking has no room for all: findings left out, findings ranked. */
 #define MED_WORDS_UNRANKED_F                                                                       \
     "%u observed findings are left out of the ranking, which takes the %d most informative."
+#define MED_WORDS_NOT_READ_F                                                                       \
+    "What was not read: %u possible findings, beyond the bound of a sentence; %u sentences were "  \
+    "read in parts."
 
 /* Headings; those in capitals are of plain text. _F: number of findings. */
 #define MED_WORDS_TEXT_TITLE_F    "R1 MEDICAL REPORT: %s\n"
@@ -44,6 +47,11 @@
 #define MED_WORDS_MATCHED_F   " with %s"
 #define MED_WORDS_TYPICAL     "Typical, not reported (ask next): "
 #define MED_WORDS_FREQUENCY_F " (%.0f %%)"
+
+/* Under the excluded findings. */
+#define MED_WORDS_DENIED                                                                           \
+    "A denied finding only lowers the candidates that usually show it. What they lose goes to "    \
+    "\"none of these\", and no candidate rises."
 
 /* Anchors: weight, change in points of a hundred. */
 #define MED_WORDS_HTML_ANCHOR_F "anchor, weight %.1f"

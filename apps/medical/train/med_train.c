@@ -328,6 +328,7 @@ static r1_status score_kb(const med_train_opts *o, const med_kb *kb, med_reranke
         const med_case_row *row = &cases.row[i];
         med_case c = med_cases_query(&cases, row, true);
         c.skip.sole = true;
+        c.n_excluded = 0; /* denials stand outside what is calibrated */
         scored_list *to = &s->v[s->n];
         float none;
         uint32_t n_anchor = med_case_anchors(kb, &c, anchor, MED_FINDINGS_MAX);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* archive.h - rows as a compressed file that can be proved: zstd, with the SHA-256 of the file.
+/* row_archive.h - rows as a compressed file that can be proved: zstd, with the SHA-256 of the file.
  *
  *    FILE.tmp ─write─▶ FILE.tmp ─close─▶ fsync, rename ─▶ FILE ─check─▶ read back, counted, hashed
  *
@@ -8,8 +8,8 @@
  * Owns:    an open archive owns its file; a failed one leaves none behind.
  * Threads: one at a time on each.
  * Errors:  R1_E_IO with the file; R1_E_FORMAT where what is read back is not what was written. */
-#ifndef FRAUD_ARCHIVE_H
-#define FRAUD_ARCHIVE_H
+#ifndef FRAUD_ROW_ARCHIVE_H
+#define FRAUD_ROW_ARCHIVE_H
 
 #include "r1_base.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* archive.c - see archive.h. */
-#include "retain/archive.h"
+/* row_archive.c - see row_archive.h. */
+#include "retain/row_archive.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_document.h - what file a record comes in. Prose of any usual format becomes UTF-8 text;
+ * findings that somebody has listed already stay a list. What is neither is refused with a remedy,
+ * and never taken for prose.
+ *
+ *   prose   plain text (UTF-8, UTF-16, UTF-32, windows-1252), HTML, RTF, DOCX, ODT, PDF with a
+ *           text layer
+ *   lists   phenopackets v1 and v2 (JSON, YAML), FHIR R4 bundles, HPO ids with or without names and
+ *           signs, the tables and the JSON that `annotate` prints
+ *
+ * The first bytes and the content tell the kind, not the name.
+ *
+ * Owns:    a med_document owns its text, its list and its notes.
+ * Threads: any, one document per call. PDF runs `pdftotext` of poppler-utils as a child with bounds
+ *          on time and memory.
+ * Limits:  MED_DOCUMENT_BYTES_MAX of the file and of its text, MED_DOCUMENT_FINDINGS_MAX listed
+ *          findings, MED_DOCUMENT_DEPTH_MAX levels of nesting.
+ * Errors:  R1_E_FORMAT with what, where, expected, found and the remedy; R1_E_NOMEM. */
+#ifndef MED_DOCUMENT_H
+#define MED_DOCUMENT_H
+
+#include "notes/med_notes.h"
+
+#define MED_DOCUMENT_BYTES_MAX MED_RECORD_BYTES_MAX
+enum {
+    MED_DOCUMENT_FINDINGS_MAX = 10000,
+    MED_DOCUMENT_NOTES_MAX = 64,
+    MED_DOCUMENT_DEPTH_MAX = 64
+};
+
+typedef enum {
+    MED_DOCUMENT_TEXT,
+    MED_DOCUMENT_HTML,
+    MED_DOCUMENT_RTF,
+    MED_DOCUMENT_DOCX,
+    MED_DOCUMENT_ODT,
+    MED_DOCUMENT_PDF,
+    MED_DOCUMENT_PHENOPACKET,
+    MED_DOCUMENT_FHIR,
+    MED_DOCUMENT_TERMS,    /* HPO ids, one or more to a line */
+    MED_DOCUMENT_FINDINGS, /* what annotate printed */
+    MED_DOCUMENT_COUNT
+} med_document_kind;
+extern const char *const med_document_name[MED_DOCUMENT_COUNT];
+
+/* A finding that a file lists. */
+typedef struct {
+    char *id;    /* as it stands there, "HP:0001250"; never NULL */
+    char *label; /* as it stands there, or NULL */
+    med_status status;
+} med_stated;
+
+typedef struct {
+    med_document_kind kind;
+    bool listed; /* `stated` holds the findings, and there is no text to be read */
+    char *text;  /* UTF-8, NUL-terminated; of a list "" */
+    size_t len;
+    med_stated *stated;
+    uint32_t n_stated, cap_stated;
+    med_sex sex;
+    float age_years;                        /* NaN: not said */
+    char *note[MED_DOCUMENT_NOTES_MAX + 1]; /* what was converted, left out or changed */
+    uint32_t n_note;
+} med_document;
+
+/* what names the file in errors. *out is empty after a failure; free it in any case. */
+r1_status med_document_read(med_document *out, const char *what, const char *bytes, size_t len,
+                            r1_err *err);
+void med_document_free(med_document *d);
+
+/* One sentence about the document; beyond MED_DOCUMENT_NOTES_MAX the last one says that there are
+ * more. */
+void med_document_note(med_document *d, const char *fmt, ...) R1_PRINTF(2, 3);
+
+/* The notes of a document: its text read, or its list looked up in the knowledge base. Ids that it
+ * lacks, ids that were replaced and names that are another term's become notes of the document. The
+ * document must outlive *out, which the caller frees. */
+r1_status med_document_notes(med_document *d, const med_lexicon *lex, const med_kb *kb,
+                             const char *what, med_notes *out, r1_err *err);
+
+#endif

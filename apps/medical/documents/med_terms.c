@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_terms.c - lists of HPO ids, and what annotate printed: its table and its JSON.
+ *
+ * A list has an id at the start of each item. Before it may stand a sign or a word for "not":
+ *
+ *   HP:0001250              + HP:0001250 Seizure        HP:0001250, HP:0001251; -HP:0000750
+ *   not HP:0001250          hp:0001250 (absent)         HP:0001250<TAB>Seizure<TAB>absent
+ *
+ * Lines that begin with # are comments. */
+#include "documents/med_parts.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { TERM_FIELDS = 16, TERM_LABEL_BYTES = 200 };
+
+static bool term_is_word(const char *s, size_t len, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(words[i]) == len && strncasecmp(s, words[i], len) == 0) return true;
+    return false;
+}
+
+/* A sign or a word before an id. Returns its length with the blanks behind it, 0 for none. */
+static size_t term_sign(const char *s, size_t len, med_status *status)
+{
+    static const struct {
+        const char *sign;
+        med_status status;
+    } signs[] = {{"+", MED_PRESENT},
+                 {"-", MED_ABSENT},
+                 {"!", MED_ABSENT},
+                 {"~", MED_ABSENT},
+                 {"?", MED_UNCERTAIN},
+                 {"not ", MED_ABSENT},
+                 {"no ", MED_ABSENT},
+                 {"NOT\t", MED_ABSENT},
+                 {"excluded ", MED_ABSENT},
+                 {"absent ", MED_ABSENT},
+                 {"\xe2\x88\x92", MED_ABSENT},
+                 {"* ", MED_PRESENT},
+                 {"\xe2\x80\xa2", MED_PRESENT}};
+    for (size_t i = 0; i < R1_COUNT(signs); i++) {
+        size_t n = strlen(signs[i].sign);
+        if (len < n || strncasecmp(s, signs[i].sign, n) != 0) continue;
+        *status = signs[i].status;
+        while (n < len && (s[n] == ' ' || s[n] == '\t')) n++;
+        return n;
+    }
+    return 0;
+}
+
+/* A name and a status, and no sentence: "HP:0001083 was seen; there is ...". */
+static bool term_is_name(const char *s, size_t len)
+{
+    while (len && strchr(" \t,;|", s[len - 1])) len--;
+    return len < TERM_LABEL_BYTES && !memchr(s, '.', len) && !memchr(s, ';', len);
+}
+
+/* What stands behind an id up to the next one: its name, and perhaps a status. */
+static void term_label(const char *s, size_t len, char label[TERM_LABEL_BYTES], med_status *status)
+{
+    static const char *const absent[] = {"absent",   "excluded", "no",    "not present",
+                                         "negative", "-",        "false", "n"};
+    static const char *const present[] = {"present", "observed", "yes", "positive",
+                                          "+",       "true",     "y"};
+    size_t n = 0;
+    while (len) {
+        size_t blank = strspn(s, " \t()[]|!=:,;\"'"), word;
+        if (blank >= len) break;
+        s += blank, len -= blank;
+        for (word = 0; word < len && !strchr("\t()[]|,;\"", s[word]); word++) continue;
+        size_t cut = word;
+        while (cut && s[cut - 1] == ' ') cut--;
+        if (term_is_word(s, cut, absent, R1_COUNT(absent)))
+            *status = MED_ABSENT;
+        else if (!term_is_word(s, cut, present, R1_COUNT(present)) && n == 0 &&
+                 cut < TERM_LABEL_BYTES)
+            memcpy(label, s, n = cut);
+        s += word, len -= word;
+    }
+    label[n] = '\0';
+}
+
+/* The items of one line. 0: it is no line of a list. */
+static r1_status term_line(med_document *d, const char *what, const char *s, size_t len, bool *is,
+                           r1_err *err)
+{
+    *is = false;
+    for (size_t at = 0; at < len;) {
+        char id[MED_HPO_ID_BYTES], label[TERM_LABEL_BYTES];
+        med_status status = MED_PRESENT;
+        at += strspn(s + at, " \t,;|");
+        if (at >= len) break;
+        size_t sign = term_sign(s + at, len - at, &status);
+        size_t n = med_hpo_id(s + at + sign, len - at - sign, id);
+        if (n == 0) return R1_OK;
+        at += sign + n;
+        size_t next = at;
+        while (next < len) { /* up to the next item, which begins behind a comma or a blank */
+            char other[MED_HPO_ID_BYTES];
+            med_status ignored;
+            size_t skip = term_sign(s + next, len - next, &ignored);
+            if (med_hpo_id(s + next + skip, len - next - skip, other) &&
+                strchr(" \t,;|", s[next - 1]))
+                break;
+            if (med_hpo_id(s + next, len - next, other)) break;
+            next++;
+        }
+        if (!term_is_name(s + at, next - at)) return R1_OK;
+        term_label(s + at, next - at, label, &status);
+        R1_TRY(med_state(d, id, *label ? label : NULL, status, what, err));
+        at = next;
+        *is = true;
+    }
+    return R1_OK;
+}
+
+static void terms_forget(med_document *d)
+{
+    for (uint32_t i = 0; i < d->n_stated; i++) {
+        free(d->stated[i].id);
+        free(d->stated[i].label);
+    }
+    d->n_stated = 0;
+}
+
+static bool finding_status(const char *s, size_t len, med_status *status)
+{
+    for (int k = 0; k < MED_STATUS_COUNT; k++)
+        if (strlen(med_status_name[k]) == len && strncasecmp(s, med_status_name[k], len) == 0) {
+            *status = (med_status)k;
+            return true;
+        }
+    return false;
+}
+
+static r1_status finding_refuse(const char *what, size_t at, const char *s, size_t len, r1_err *err)
+{
+    R1_FAIL(err, R1_E_FORMAT,
+            "%s: finding %zu: status \"%.*s\", expected present, absent, family, historical, "
+            "hypothetical or uncertain",
+            what, at, (int)(len < 40 ? len : 40), s);
+}
+
+typedef struct {
+    const char *s;
+    size_t len;
+} term_field;
+
+static uint32_t term_fields(const char *s, size_t len, term_field f[TERM_FIELDS])
+{
+    uint32_t n = 0;
+    for (const char *end = s + len; n < TERM_FIELDS;) {
+        const char *tab = memchr(s, '\t', (size_t)(end - s));
+        f[n++] = (term_field){s, (size_t)((tab ? tab : end) - s)};
+        if (!tab) break;
+        s = tab + 1;
+    }
+    return n;
+}
+
+/* The table that annotate prints: its first line names the columns. */
+static r1_status terms_table(med_document *d, const char *what, const char *s, size_t len, bool *is,
+                             r1_err *err)
+{
+    term_field f[TERM_FIELDS];
+    uint32_t id = TERM_FIELDS, status = TERM_FIELDS, name = TERM_FIELDS, n;
+    size_t row = 0;
+    *is = false;
+    for (const char *end = s + len; s < end; row++) {
+        const char *nl = memchr(s, '\n', (size_t)(end - s));
+        size_t line = (size_t)((nl ? nl : end) - s);
+        const char *at = s;
+        s += line + 1;
+        if (line && at[line - 1] == '\r') line--;
+        n = term_fields(at, line, f);
+        if (row == 0) {
+            for (uint32_t i = 0; i < n; i++) {
+                if (f[i].len == 2 && memcmp(f[i].s, "id", 2) == 0) id = i;
+                if (f[i].len == 6 && memcmp(f[i].s, "status", 6) == 0) status = i;
+                if (f[i].len == 4 && memcmp(f[i].s, "name", 4) == 0) name = i;
+            }
+            if (id == TERM_FIELDS || status == TERM_FIELDS) return R1_OK;
+            *is = true;
+            continue;
+        }
+        if (line == 0) continue;
+        char text[32], label[TERM_LABEL_BYTES] = "";
+        med_status of;
+        if (n <= id || n <= status)
+            R1_FAIL(err, R1_E_FORMAT, "%s:%zu: %u columns, fewer than its first line", what,
+                    row + 1, n);
+        if (!finding_status(f[status].s, f[status].len, &of))
+            return finding_refuse(what, row, f[status].s, f[status].len, err);
+        snprintf(text, sizeof text, "%.*s", (int)(f[id].len < 31 ? f[id].len : 31), f[id].s);
+        if (name < n)
+            snprintf(label, sizeof label, "%.*s", (int)(f[name].len < 199 ? f[name].len : 199),
+                     f[name].s);
+        R1_TRY(med_state(d, text, *label ? label : NULL, of, what, err));
+    }
+    return R1_OK;
+}
+
+r1_status med_terms_text(med_document *d, const char *what, const char *s, size_t len, bool *is,
+                         r1_err *err)
+{
+    bool table;
+    R1_TRY(terms_table(d, what, s, len, &table, err));
+    *is = table;
+    d->kind = table ? MED_DOCUMENT_FINDINGS : d->kind;
+    for (const char *end = s + len; !table && s < end;) {
+        const char *nl = memchr(s, '\n', (size_t)(end - s)), *at = s;
+        size_t line = (size_t)((nl ? nl : end) - s);
+        s += line + 1;
+        while (line && isspace((unsigned char)at[line - 1])) line--;
+        if (line == 0 || *at == '#') continue;
+        R1_TRY(term_line(d, what, at, line, is, err));
+        if (*is) continue;
+        terms_forget(d);
+        return R1_OK;
+    }
+    if (!*is) return R1_OK;
+    if (!table) d->kind = MED_DOCUMENT_TERMS;
+    d->listed = true;
+    return R1_OK;
+}
+
+r1_status med_findings_tree(med_document *d, const char *what, const json_t *tree, r1_err *err)
+{
+    json_t *o;
+    size_t i;
+    d->kind = MED_DOCUMENT_FINDINGS;
+    if (!json_is_array(tree))
+        R1_FAIL(err, R1_E_FORMAT, "%s: one finding that is no list: put it in brackets", what);
+    json_array_foreach(tree, i, o)
+    {
+        const char *id = med_member_text(o, "id", NULL), *s = med_member_text(o, "status", NULL);
+        med_status status;
+        if (!id || !s)
+            R1_FAIL(err, R1_E_FORMAT, "%s: finding %zu: expected \"id\" and \"status\" as texts",
+                    what, i + 1);
+        if (!finding_status(s, strlen(s), &status))
+            return finding_refuse(what, i + 1, s, strlen(s), err);
+        R1_TRY(med_state(d, id, med_member_text(o, "name", NULL), status, what, err));
+    }
+    return R1_OK;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_person.c - the patient's age and sex, as the record tells them. What is told of somebody else
+ * ("his mother, a 34-year-old woman") counts for nothing, and what nobody tells stays unknown.
+ *
+ * Each statement has a weight: a field of a form weighs more than a noun, a noun more than a
+ * pronoun. The heaviest decides, the first of equal ones. */
+#include "notes/med_record.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { PERSON_TOKENS = 400, PERSON_SENTENCES = 200, PERSON_WORD = 24 };
+enum { WEAK = 1, STATED = 3, FIELD = 4 };
+
+typedef struct {
+    char word[PERSON_WORD]; /* in lower case; "" for a number or a mark */
+    double value;           /* NaN: no number */
+    char mark;
+    bool joined;  /* no blank before it */
+    bool capital; /* its first letter was one */
+} person_token;
+
+typedef struct {
+    person_token t[PERSON_TOKENS];
+    uint32_t n;
+    int age_weight, sex_weight;
+    double age;
+    med_sex sex;
+    uint32_t he, she;  /* pronouns */
+    double born, seen; /* dates in years; NaN: none */
+} person;
+
+/* ---- tokens ---------------------------------------------------------------------------------- */
+
+static bool person_is(const person *p, uint32_t i, const char *word)
+{
+    return i < p->n && strcmp(p->t[i].word, word) == 0;
+}
+
+static bool person_in(const person *p, uint32_t i, const char *words)
+{
+    char key[PERSON_WORD + 2];
+    if (i >= p->n || !p->t[i].word[0]) return false;
+    snprintf(key, sizeof key, " %s ", p->t[i].word);
+    return strstr(words, key) != NULL;
+}
+
+static bool person_mark(const person *p, uint32_t i, const char *marks)
+{
+    return i < p->n && p->t[i].mark && strchr(marks, p->t[i].mark);
+}
+
+static bool person_number(const person *p, uint32_t i) { return i < p->n && !isnan(p->t[i].value); }
+
+static double number_word(const char *w)
+{
+    static const char *const ones[] = {"zero",    "one",     "two",       "three",    "four",
+                                       "five",    "six",     "seven",     "eight",    "nine",
+                                       "ten",     "eleven",  "twelve",    "thirteen", "fourteen",
+                                       "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+    static const char *const tens[] = {"twenty", "thirty",  "forty",  "fifty",
+                                       "sixty",  "seventy", "eighty", "ninety"};
+    for (size_t i = 0; i < R1_COUNT(ones); i++)
+        if (strcmp(w, ones[i]) == 0) return (double)i;
+    for (size_t i = 0; i < R1_COUNT(tens); i++)
+        if (strcmp(w, tens[i]) == 0) return (double)(20 + 10 * i);
+    return NAN;
+}
+
+static size_t person_take_number(const char *s, const char *end, person_token *t)
+{
+    char text[24];
+    size_t n = 0;
+    while (s + n < end && n < sizeof text - 1 &&
+           (isdigit((unsigned char)s[n]) ||
+            ((s[n] == '.' || s[n] == ',') && s + n + 1 < end && isdigit((unsigned char)s[n + 1]))))
+        text[n] = s[n] == ',' ? '.' : s[n], n++;
+    text[n] = '\0';
+    t->value = strtod(text, NULL);
+    return n;
+}
+
+static size_t person_take(const char *s, const char *end, person_token *t)
+{
+    static const struct {
+        const char *sign;
+        double value;
+    } parts[] = {{"\xc2\xbd", .5}, {"\xc2\xbc", .25}, {"\xc2\xbe", .75}};
+    size_t n = 0;
+    *t = (person_token){.value = NAN, .capital = isupper((unsigned char)*s)};
+    if (isdigit((unsigned char)*s)) return person_take_number(s, end, t);
+    for (size_t i = 0; i < R1_COUNT(parts); i++)
+        if (end - s >= 2 && memcmp(s, parts[i].sign, 2) == 0) {
+            t->value = parts[i].value;
+            return 2;
+        }
+    while (s + n < end && isalpha((unsigned char)s[n])) n++;
+    if (n == 0) {
+        t->mark = *s;
+        return 1;
+    }
+    for (size_t i = 0; i < n && i < PERSON_WORD - 1; i++)
+        t->word[i] = (char)tolower((unsigned char)s[i]);
+    t->value = number_word(t->word);
+    return n;
+}
+
+static void person_read(person *p, const char *s, const char *end)
+{
+    bool blank = true;
+    p->n = 0;
+    while (s < end && p->n < PERSON_TOKENS) {
+        if (strchr(" \t\r\n", *s)) {
+            if (*s == '\t' && p->n) p->t[p->n++] = (person_token){.value = NAN, .mark = '|'};
+            blank = true;
+            s++;
+            continue;
+        }
+        person_token *t = &p->t[p->n++];
+        s += person_take(s, end, t);
+        t->joined = !blank;
+        blank = false;
+    }
+}
+
+/* ---- numbers and durations ------------------------------------------------------------------- */
+
+/* 4, 2.5, 2 1/2, 2 and a half, thirty-four, 14 9/12, 7;6. *next: behind it. NaN: none. */
+static double person_quantity(const person *p, uint32_t i, uint32_t *next)
+{
+    if (!person_number(p, i)) return NAN;
+    double v = p->t[i].value;
+    uint32_t k = i + 1;
+    if (p->t[i].word[0] && v >= 20 && person_mark(p, k, "-") && person_number(p, k + 1) &&
+        p->t[k + 1].word[0] && p->t[k + 1].value < 10)
+        v += p->t[k + 1].value, k += 2;
+    if (person_number(p, k) && p->t[k].joined && p->t[k].value < 1 && !p->t[k].word[0])
+        v += p->t[k++].value; /* 2½ */
+    else if (person_number(p, k) && person_mark(p, k + 1, "/") && person_number(p, k + 2) &&
+             p->t[k + 2].value > p->t[k].value)
+        v += p->t[k].value / p->t[k + 2].value, k += 3;
+    else if (person_mark(p, k, ";") && p->t[k].joined && person_number(p, k + 1) &&
+             p->t[k + 1].joined && p->t[k + 1].value < 12)
+        v += p->t[k + 1].value / 12, k += 2;
+    else if (person_is(p, k, "and") && person_is(p, k + 1, "a") && person_is(p, k + 2, "half"))
+        v += .5, k += 3;
+    else if (person_mark(p, k, "-") && person_is(p, k + 1, "and") && person_mark(p, k + 2, "-") &&
+             person_is(p, k + 3, "a") && person_mark(p, k + 4, "-") && person_is(p, k + 5, "half"))
+        v += .5, k += 6;
+    *next = k;
+    return v;
+}
+
+/* The years of a unit; 0: the word is none. */
+static double person_unit(const person *p, uint32_t i)
+{
+    if (person_in(p, i, " year years yr yrs y yo ")) return 1;
+    if (person_in(p, i, " month months mo mos mth mths m mon ")) return 1.0 / 12;
+    if (person_in(p, i, " week weeks wk wks w ")) return 7 / 365.25;
+    if (person_in(p, i, " day days d ")) return 1 / 365.25;
+    return 0;
+}
+
+/* 6/12 are months, 3/52 weeks, 4/7 days: a British hand. */
+static double person_fraction(const person *p, uint32_t i, uint32_t *next)
+{
+    if (!person_number(p, i) || !person_mark(p, i + 1, "/") || !person_number(p, i + 2)) return NAN;
+    double of = p->t[i + 2].value, v = p->t[i].value;
+    *next = i + 3;
+    return of == 12 ? v / 12 : of == 52 ? v * 7 / 365.25 : of == 7 ? v / 365.25 : NAN;
+}
+
+/* A quantity and its unit, and a smaller one behind it: 3 y 6 m, 3 years and 6 months. */
+static double person_duration(const person *p, uint32_t i, uint32_t *next)
+{
+    uint32_t k = i, more;
+    double v = person_quantity(p, i, &k), unit;
+    if (isnan(v)) return NAN;
+    if (person_mark(p, k, "-")) k++;
+    if ((unit = person_unit(p, k)) == 0) return NAN;
+    v *= unit;
+    *next = ++k;
+    if (person_mark(p, k, ",") || person_is(p, k, "and")) k++;
+    double rest = person_quantity(p, k, &more);
+    if (isnan(rest)) return v;
+    if (person_mark(p, more, "-")) more++;
+    double small = person_unit(p, more);
+    if (small == 0 || small >= unit) return v;
+    *next = more + 1;
+    return v + rest * small;
+}
+
+/* ---- whose ----------------------------------------------------------------------------------- */
+
+static const char kin[] = " mother father mom mum mama dad parent parents brother brothers sister "
+                          "sisters sibling siblings uncle aunt cousin grandmother grandfather "
+                          "grandparent wife husband partner niece nephew twin stepmother donor "
+                          "fetus foetus ";
+static const char female[] = " girl woman lady female daughter schoolgirl ";
+static const char male[] = " boy man gentleman male son schoolboy ";
+
+/* Whether token i stands in what is said of a relative: "his mother is a ...", "the mother, a ...",
+ * "a ... old brother". */
+static bool person_of_other(const person *p, uint32_t from, uint32_t to)
+{
+    for (uint32_t k = from; k-- > 0 && from - k <= 10;) {
+        if (person_in(p, k, kin)) return true;
+        if (!person_in(p, k, " is was a an the aged now then who old healthy ") &&
+            !person_mark(p, k, ",(-") && !person_number(p, k) && person_unit(p, k) == 0)
+            break;
+    }
+    for (uint32_t k = to, words = 0; k < p->n && words < 5; k++) {
+        if (person_in(p, k, kin)) return true;
+        if (person_in(p, k, female) || person_in(p, k, male)) break;
+        if (person_mark(p, k, ",.;:(")) break;
+        if (person_in(p, k, " with who presented was is has had and presents brought ")) break;
+        words += p->t[k].word[0] != '\0';
+    }
+    return false;
+}
+
+static void person_set_sex(person *p, med_sex sex, int weight)
+{
+    if (weight <= p->sex_weight) return;
+    p->sex = sex;
+    p->sex_weight = weight;
+}
+
+static void person_set_age(person *p, double years, int weight)
+{
+    if (weight <= p->age_weight || !(years < 120)) return;
+    p->age = years;
+    p->age_weight = weight;
+}
+
+/* A noun or letter of a sex within the next words: "old white male infant", "y/o F". */
+static void person_sex_after(person *p, uint32_t i)
+{
+    for (uint32_t k = i, words = 0; k < p->n && words < 4; k++) {
+        if (person_in(p, k, female)) person_set_sex(p, MED_SEX_FEMALE, STATED);
+        if (person_in(p, k, male)) person_set_sex(p, MED_SEX_MALE, STATED);
+        if (k == i && person_is(p, k, "f")) person_set_sex(p, MED_SEX_FEMALE, STATED);
+        if (k == i && person_is(p, k, "m")) person_set_sex(p, MED_SEX_MALE, STATED);
+        if (person_mark(p, k, ",.;:(|") || person_in(p, k, " with who presented whose ")) break;
+        words += p->t[k].word[0] != '\0';
+    }
+}
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+/* "old", "y/o", "y.o.", "yo" or nothing but the letter of a sex behind a duration; returns where it
+ * ends, 0: the duration is no age. */
+static uint32_t person_old(const person *p, uint32_t next)
+{
+    uint32_t k = next;
+    bool years = person_in(p, k - 1, " y yo ");
+    if (person_is(p, k - 1, "yo")) return k;
+    if (years && person_mark(p, k, "/.") && person_is(p, k + 1, "o"))
+        return k + 2 + person_mark(p, k + 2, ".");
+    if (person_mark(p, k, "-")) k++;
+    if (person_is(p, k, "old")) return k + 1;
+    if (person_in(p, k, " f m female male girl boy man woman ")) return k;
+    return 0;
+}
+
+/* An age behind "age" or "aged": with a unit, as a fraction, or in years. */
+static double person_age_value(const person *p, uint32_t i, uint32_t *next)
+{
+    double v = person_fraction(p, i, next);
+    if (isnan(v)) v = person_duration(p, i, next);
+    if (isnan(v)) v = person_quantity(p, i, next);
+    return v;
+}
+
+/* "aged 34", "Age: 4 years", "Age (years): 4", "age at examination 4 y". "Age at onset" is none. */
+static void person_find_aged(person *p, uint32_t i)
+{
+    uint32_t k = i + 1, next;
+    bool field = false;
+    if (person_is(p, k, "at")) {
+        if (!person_in(p, k + 1,
+                       " examination exam evaluation assessment visit review referral "
+                       "last investigation "))
+            return;
+        for (k += 2;
+             person_in(p, k, " visit examination follow up evaluation ") || person_mark(p, k, "-");)
+            k++;
+    }
+    if (person_is(p, i, "age") && i &&
+        person_in(p, i - 1,
+                  " gestational bone mental since "
+                  "maternal paternal from until by "))
+        return;
+    if (person_is(p, i, "age") && i && person_in(p, i - 1, " at the ")) return;
+    if (person_mark(p, k, "(") && person_unit(p, k + 1) > 0 && person_mark(p, k + 2, ")")) {
+        double v = person_quantity(p, k + 3 + person_mark(p, k + 3, ":|=-"), &next);
+        if (!isnan(v)) person_set_age(p, v * person_unit(p, k + 1), FIELD);
+        return;
+    }
+    while (person_mark(p, k, ":|=-")) field = true, k++;
+    double v = person_age_value(p, k, &next);
+    if (isnan(v) || person_of_other(p, i, next)) return;
+    person_set_age(p, v, field ? FIELD : STATED);
+}
+
+/* "35M with ...": the letter is no month. */
+static bool person_find_letter(person *p, uint32_t i)
+{
+    uint32_t k = i + 1;
+    if (k >= p->n || !p->t[k].joined || !p->t[k].capital || !person_in(p, k, " f m ")) return false;
+    if (p->t[i].value < 1 || person_is(p, k + 1, "old") || person_mark(p, k + 1, "-/."))
+        return false;
+    if (i && !person_mark(p, i - 1, ".,:;(") && !person_in(p, i - 1, " a an pt patient this "))
+        return false;
+    person_set_age(p, p->t[i].value, STATED);
+    person_set_sex(p, person_is(p, k, "f") ? MED_SEX_FEMALE : MED_SEX_MALE, STATED);
+    return true;
+}
+
+static void person_find_age(person *p, uint32_t i)
+{
+    uint32_t next = i;
+    if (person_find_letter(p, i)) return;
+    double v = person_fraction(p, i, &next);
+    if (isnan(v) || !person_is(p, next, "old")) v = person_duration(p, i, &next);
+    if (isnan(v)) return;
+    uint32_t old = person_is(p, next, "old") ? next + 1 : person_old(p, next);
+    if (old) {
+        if (person_of_other(p, i, old)) return;
+        person_set_age(p, v, STATED);
+        person_sex_after(p, old);
+        return;
+    }
+    bool of_age = person_is(p, next, "of") && person_is(p, next + 1, "age");
+    bool now = i && person_in(p, i - 1, " is now currently ");
+    if (of_age && now && !person_of_other(p, i, next + 2)) person_set_age(p, v, STATED);
+    if (now && person_mark(p, next, ".,;") && !person_of_other(p, i, next))
+        person_set_age(p, v, STATED);
+    /* "At 3 years he has ...": the age of what is told, where nothing else is said. */
+    uint32_t subject = next + (of_age ? 2 : 0);
+    if (person_mark(p, subject, ",")) subject++;
+    if (i == 1 && person_is(p, 0, "at") && person_in(p, subject, " he she ") &&
+        person_in(p, subject + 1, " has is "))
+        person_set_age(p, v, WEAK);
+}
+
+/* "Sex: M", "Gender | female", "Sex F". */
+static void person_find_sex_field(person *p, uint32_t i)
+{
+    uint32_t k = i + 1;
+    while (person_mark(p, k, ":|=-")) k++;
+    if (person_in(p, k, " f female girl woman w ")) person_set_sex(p, MED_SEX_FEMALE, FIELD);
+    if (person_in(p, k, " m male boy man ")) person_set_sex(p, MED_SEX_MALE, FIELD);
+}
+
+static void person_find_noun(person *p, uint32_t i)
+{
+    bool f = person_in(p, i, female), m = person_in(p, i, male);
+    bool title_f = person_in(p, i, " mrs ms miss "), title_m = person_is(p, i, "mr");
+    p->he += person_is(p, i, "he") ? 2 : person_in(p, i, " his him ");
+    p->she += person_is(p, i, "she") ? 2 : person_in(p, i, " her hers ");
+    if (title_f || title_m) {
+        uint32_t name = i + 1 + person_mark(p, i + 1, ".");
+        if (p->t[i].capital && name < p->n && p->t[name].capital)
+            person_set_sex(p, title_f ? MED_SEX_FEMALE : MED_SEX_MALE, WEAK);
+        return;
+    }
+    if ((!f && !m) || person_of_other(p, i, i + 1)) return;
+    bool child = person_in(p, i, " son daughter ");
+    if (child && i && person_in(p, i - 1, " his ")) return; /* a man's child is a relative */
+    person_set_sex(p, f ? MED_SEX_FEMALE : MED_SEX_MALE, child ? WEAK : WEAK + 1);
+}
+
+/* "A newborn girl", "This neonate": at the start of what is said. */
+static void person_find_newborn(person *p)
+{
+    uint32_t i = person_in(p, 0, " a an the this term preterm ");
+    if (i && person_in(p, i, " term preterm female male ")) i++;
+    if (person_in(p, i, " newborn neonate ") && !person_of_other(p, i, i + 1)) {
+        person_set_age(p, 0, STATED);
+        person_sex_after(p, i + 1);
+    }
+}
+
+/* ---- dates ----------------------------------------------------------------------------------- */
+
+static int person_month(const person *p, uint32_t i)
+{
+    static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    if (i >= p->n || strlen(p->t[i].word) < 3) return 0;
+    for (int m = 0; m < 12; m++)
+        if (strncmp(p->t[i].word, months + (size_t)m * 3, 3) == 0) return m + 1;
+    return 0;
+}
+
+/* 2021-09-02, 02/09/2021 (the day first, unless that cannot be), 2 September 2021, September 2,
+ * 2021. In years; NaN: none. */
+static double person_date(const person *p, uint32_t i)
+{
+    double y = NAN, m = NAN, d = 1;
+    if (person_number(p, i) && person_mark(p, i + 1, "-/.") && person_number(p, i + 2) &&
+        person_mark(p, i + 3, "-/.") && person_number(p, i + 4)) {
+        bool year_first = p->t[i].value > 31;
+        y = p->t[year_first ? i : i + 4].value;
+        m = p->t[i + 2].value;
+        d = p->t[year_first ? i + 4 : i].value;
+        if (m > 12) y = year_first ? NAN : y, m = p->t[i].value, d = p->t[i + 2].value;
+    } else if (person_number(p, i) && person_month(p, i + 1) && person_number(p, i + 2)) {
+        d = p->t[i].value;
+        m = person_month(p, i + 1);
+        y = p->t[i + 2].value;
+    } else if (person_month(p, i) && person_number(p, i + 1)) {
+        uint32_t k = i + 2 + person_mark(p, i + 2, ",");
+        m = person_month(p, i);
+        d = p->t[i + 1].value;
+        if (person_number(p, k)) y = p->t[k].value;
+    }
+    if (!(y >= 1880 && y <= 2200 && m >= 1 && m <= 12 && d >= 1 && d <= 31)) return NAN;
+    return y + (m - 1) / 12 + (d - 1) / 365.25;
+}
+
+static void person_find_date(person *p, uint32_t i)
+{
+    uint32_t k = i + 1;
+    bool birth = person_is(p, i, "dob") || person_is(p, i, "born") || person_is(p, i, "birth");
+    if (!birth && !person_in(p, i,
+                             " seen date dated visit examined clinic today reviewed "
+                             "appointment admission "))
+        return;
+    while (person_mark(p, k, ":|=-") || person_in(p, k, " on of in date the ")) k++;
+    double date = person_date(p, k);
+    if (isnan(date)) return;
+    if (birth && isnan(p->born)) p->born = date;
+    if (!birth && isnan(p->seen)) p->seen = date;
+}
+
+/* ---- the record ------------------------------------------------------------------------------ */
+
+static void person_sentence(person *p)
+{
+    person_find_newborn(p);
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (person_number(p, i)) person_find_age(p, i);
+        if (person_is(p, i, "aged") || person_is(p, i, "age")) person_find_aged(p, i);
+        if (person_in(p, i, " sex gender ")) person_find_sex_field(p, i);
+        person_find_noun(p, i);
+        person_find_date(p, i);
+    }
+}
+
+void med_find_person(med_notes *n)
+{
+    person p = {.born = NAN, .seen = NAN};
+    uint32_t max = n->n_sentence < PERSON_SENTENCES ? n->n_sentence : PERSON_SENTENCES;
+    for (uint32_t i = 0; i < max; i++) {
+        const med_sentence *x = &n->sentence[i];
+        if (n->section[x->section].name == MED_SECTION_FAMILY) continue;
+        person_read(&p, n->text + x->start, n->text + x->end);
+        person_sentence(&p);
+    }
+    if (!isnan(p.born) && p.seen >= p.born) person_set_age(&p, p.seen - p.born, WEAK + 1);
+    if (!p.sex_weight && p.he != p.she) p.sex = p.he > p.she ? MED_SEX_MALE : MED_SEX_FEMALE;
+    if (p.age_weight) n->age_years = (float)p.age;
+    n->sex = p.sex;
+}

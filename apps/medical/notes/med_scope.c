@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_scope.c - see med_scope.h. Owns the rules by which scopes begin and end; the words stand in
+ * data/cues.tsv. */
+#include "notes/med_scope.h"
+
+#include "r1_assert.h"
+
+#include <string.h>
+
+enum {
+    BACK_REACH = 8, /* tokens between a finding and a cue behind it */
+    ITEM_REACH = 2,
+    JOIN_REACH = 4, /* tokens between two findings of a list */
+    CLAUSE_REACH = 6
+};
+
+/* A cue that stands in the unit. */
+typedef struct {
+    const med_cue *cue;
+    uint32_t at, n; /* tokens */
+} scope_hit;
+
+typedef struct {
+    const med_cues *c;
+    const char *text;
+    const med_token *t;
+    uint32_t n;
+    med_scope_finding *find;
+    uint32_t n_find;
+    med_scope *s;
+    const uint16_t *word;
+    scope_hit *hit; /* in order, none over another */
+    uint32_t n_hit;
+    bool box_before; /* a box stands before what it marks */
+    uint32_t behind; /* the token behind the last cue that denies */
+} scope_run;
+
+static const med_scope_cue no_cue;
+
+void med_scope_begin(med_scope *s, med_status status, uint32_t start, uint32_t end)
+{
+    R1_ASSERT(status < MED_STATUS_COUNT && start <= end, "section: status %d", (int)status);
+    memset(s, 0, sizeof *s);
+    s->section = status;
+    s->heading = (med_scope_cue){.start = start, .end = end};
+}
+
+static bool scope_live(const med_scope *s, med_cue_class k) { return s->live[k].end != 0; }
+
+/* ---- going forward --------------------------------------------------------------------------- */
+
+static void scope_clear(med_scope *s, med_cue_class k) { s->live[k] = no_cue; }
+
+/* What a word ends; a mark ends nothing that the heading says. */
+static void scope_end(scope_run *r, uint8_t what, bool mark)
+{
+    med_scope *s = r->s;
+    if (what == MED_ENDS_PERSON) {
+        scope_clear(s, MED_SAYS_FAMILY);
+        return;
+    }
+    if (what == MED_ENDS_DENIAL) {
+        scope_clear(s, MED_SAYS_ABSENT);
+        scope_clear(s, MED_SAYS_DOUBLE);
+        return;
+    }
+    for (med_cue_class k = MED_SAYS_ABSENT; k <= MED_SAYS_DOUBLE; k++) {
+        bool person = k == MED_SAYS_FAMILY || k == MED_SAYS_PATIENT || k == MED_SAYS_PRONOUN;
+        if (what == MED_ENDS_STATUS && (person || s->live[k].sticky)) continue;
+        scope_clear(s, k);
+    }
+    bool denies = s->section == MED_ABSENT || s->section == MED_UNCERTAIN;
+    if (what == MED_ENDS_ALL && !mark && denies) s->section = MED_PRESENT;
+}
+
+static void scope_start(scope_run *r, const scope_hit *h)
+{
+    med_scope *s = r->s;
+    uint8_t says = h->cue->says;
+    med_scope_cue live = {.start = r->t[h->at].start,
+                          .end = r->t[h->at + h->n - 1].end,
+                          .near = h->cue->direction != MED_CUE_FORWARD,
+                          .sticky = med_cues_is(r->c, "conditional", r->word[h->at])};
+    if (says == MED_SAYS_PATIENT || says == MED_SAYS_PRONOUN) scope_clear(s, MED_SAYS_FAMILY);
+    if (says == MED_SAYS_FAMILY) scope_clear(s, MED_SAYS_PATIENT);
+    if (says == MED_SAYS_PRESENT) scope_clear(s, MED_SAYS_ABSENT);
+    s->live[says] = live;
+}
+
+static void scope_drop_near(med_scope *s)
+{
+    for (med_cue_class k = MED_SAYS_ABSENT; k <= MED_SAYS_DOUBLE; k++)
+        if (s->live[k].near) s->live[k] = no_cue;
+}
+
+static bool scope_finding_at(const scope_run *r, uint32_t token)
+{
+    for (uint32_t i = 0; i < r->n_find && r->find[i].first <= token; i++)
+        if (r->find[i].first == token) return true;
+    return false;
+}
+
+/* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen": behind a comma a word of
+ * degree, or a finding with a verb of its own, begins what is there. */
+static bool scope_turns(const scope_run *r, uint32_t i)
+{
+    if (r->t[i].mark != ',' || i + 1 >= r->n) return false;
+    if (med_cues_is(r->c, "degree", r->word[i + 1])) return true;
+    bool finding = false;
+    uint32_t from = i + 1 + (r->t[i + 1].conj && !r->t[i + 1].punct);
+    for (uint32_t k = from; k < r->n && k <= i + CLAUSE_REACH; k++) {
+        if (r->t[k].conj || strchr(".;:,", r->t[k].mark ? r->t[k].mark : 'a')) return false;
+        finding |= scope_finding_at(r, k);
+        if (finding && med_cues_is(r->c, "finite", r->word[k])) return true;
+    }
+    return false;
+}
+
+static void scope_box(scope_run *r, uint32_t i)
+{
+    med_cue_class k = r->t[i].mark == MED_MARK_ON ? MED_SAYS_PRESENT : MED_SAYS_ABSENT;
+    scope_end(r, MED_ENDS_ALL, true);
+    r->s->live[k] = (med_scope_cue){.start = r->t[i].start, .end = r->t[i].end};
+}
+
+static void scope_mark(scope_run *r, uint32_t i)
+{
+    const med_token *t = &r->t[i];
+    if (r->box_before && (t->mark == MED_MARK_ON || t->mark == MED_MARK_OFF)) scope_box(r, i);
+    if (t->conj) scope_drop_near(r->s);
+    if (scope_turns(r, i)) {
+        scope_clear(r->s, MED_SAYS_ABSENT);
+        scope_clear(r->s, MED_SAYS_UNCERTAIN);
+    }
+}
+
+static void scope_forward_hit(scope_run *r, const scope_hit *h)
+{
+    switch (h->cue->direction) {
+    case MED_CUE_END:
+        /* "not had", "never having": the verb of the cue before it */
+        if (h->cue->says != MED_ENDS_STATUS || h->at != r->behind)
+            scope_end(r, h->cue->says, r->t[h->at].punct);
+        break;
+    case MED_CUE_FORWARD:
+    case MED_CUE_NEAR:
+    case MED_CUE_BOTH:
+        scope_start(r, h);
+        if (h->cue->says == MED_SAYS_ABSENT) r->behind = h->at + h->n;
+        break;
+    case MED_CUE_LABEL:
+        if (!r->box_before) scope_end(r, MED_ENDS_ALL, true);
+        break;
+    default: break;
+    }
+}
+
+static void scope_forward(scope_run *r)
+{
+    uint32_t f = 0, k = 0;
+    for (uint32_t i = 0; i < r->n;) {
+        while (f < r->n_find && r->find[f].first <= i) r->find[f++].by = *r->s;
+        if (k < r->n_hit && r->hit[k].at == i) {
+            scope_forward_hit(r, &r->hit[k]);
+            i += r->hit[k++].n;
+            continue;
+        }
+        scope_mark(r, i++);
+    }
+    while (f < r->n_find) r->find[f++].by = *r->s;
+}
+
+/* ---- looking back ---------------------------------------------------------------------------- */
+
+static void scope_lay(const scope_run *r, const scope_hit *h, med_scope_finding *f)
+{
+    uint8_t says = h->cue->says;
+    if (says == MED_SAYS_PRESENT && !f->by.live[MED_SAYS_DOUBLE].end)
+        f->by.live[MED_SAYS_ABSENT] = no_cue;
+    f->by.live[says] =
+        (med_scope_cue){.start = r->t[h->at].start, .end = r->t[h->at + h->n - 1].end};
+}
+
+/* The first token that a cue at hit k may reach: behind what ends a clause. */
+static uint32_t scope_floor(const scope_run *r, uint32_t k, bool label)
+{
+    uint32_t floor = 0;
+    for (uint32_t i = 0; i < r->hit[k].at; i++) {
+        char mark = r->t[i].mark;
+        bool box = mark == MED_MARK_ON || mark == MED_MARK_OFF;
+        if (mark == ';' || mark == '.' || mark == '!' ||
+            (!label && (box || mark == '|' || mark == ':')))
+            floor = i + 1;
+    }
+    for (uint32_t i = 0; i < k; i++) {
+        const scope_hit *h = &r->hit[i];
+        bool ends = h->cue->direction == MED_CUE_END && h->cue->says == MED_ENDS_ALL;
+        bool answer = h->cue->direction == MED_CUE_LABEL || h->cue->direction == MED_CUE_ITEM;
+        if ((ends || answer) && h->at + h->n > floor) floor = h->at + h->n;
+    }
+    return floor;
+}
+
+typedef struct {
+    uint32_t n;        /* tokens between */
+    bool comma, conj;  /* a comma; "and", "or" or a slash */
+    bool verb, others; /* a cue that ends; a word that is neither */
+} scope_gap;
+
+static scope_gap scope_between(const scope_run *r, uint32_t from, uint32_t to)
+{
+    scope_gap g = {.n = to > from ? to - from : 0};
+    for (uint32_t i = from; i < to; i++) {
+        g.comma |= r->t[i].mark == ',';
+        g.conj |= r->t[i].conj && r->t[i].mark != ',';
+        g.others |= !r->t[i].conj && !r->t[i].light;
+    }
+    for (uint32_t i = 0; i < r->n_hit; i++)
+        g.verb |=
+            r->hit[i].cue->direction == MED_CUE_END && r->hit[i].at >= from && r->hit[i].at < to;
+    return g;
+}
+
+static bool scope_singular(const scope_run *r, const scope_hit *h)
+{
+    return h->cue->direction == MED_CUE_BACK || h->cue->direction == MED_CUE_BOTH ||
+           med_cues_is(r->c, "singular", r->word[h->at]);
+}
+
+/* The finding before the cue, and those of its list. */
+static void scope_back(scope_run *r, uint32_t k)
+{
+    const scope_hit *h = &r->hit[k];
+    uint32_t floor = scope_floor(r, k, false), right = h->at;
+    bool item = h->cue->direction == MED_CUE_ITEM, listed = false, one = false;
+    for (uint32_t i = r->n_find; i-- > 0;) {
+        med_scope_finding *f = &r->find[i];
+        if (f->last >= h->at || f->first < floor) continue;
+        scope_gap g = scope_between(r, f->last + 1, right);
+        if (one && f->last >= right) { /* over the one before */
+            scope_lay(r, h, f);
+            continue;
+        }
+        if (!one) {
+            if (g.comma || g.verb || g.n > (item ? ITEM_REACH : BACK_REACH)) return;
+        } else {
+            listed |= g.conj;
+            if (item || !listed || g.others || g.n > JOIN_REACH || scope_singular(r, h)) return;
+        }
+        scope_lay(r, h, f);
+        one = true;
+        right = f->first;
+    }
+}
+
+/* All findings before an answer; in a sentence with a verb those behind its last comma. */
+static void scope_label(scope_run *r, uint32_t k)
+{
+    const scope_hit *h = &r->hit[k];
+    uint32_t floor = scope_floor(r, k, true), comma = floor;
+    bool verb = scope_between(r, floor, h->at).verb && r->t[h->at].mark != '?';
+    for (uint32_t i = floor; i < h->at; i++)
+        if (r->t[i].mark == ',') comma = i + 1;
+    for (uint32_t i = 0; i < r->n_find; i++)
+        if (r->find[i].first >= (verb ? comma : floor) && r->find[i].last < h->at)
+            scope_lay(r, h, &r->find[i]);
+}
+
+static void scope_boxes_behind(scope_run *r)
+{
+    static const med_cue on = {.direction = MED_CUE_LABEL, .says = MED_SAYS_PRESENT},
+                         off = {.direction = MED_CUE_LABEL, .says = MED_SAYS_ABSENT};
+    uint32_t from = 0;
+    for (uint32_t i = 0; i < r->n; i++) {
+        char mark = r->t[i].mark;
+        if (mark != MED_MARK_ON && mark != MED_MARK_OFF) continue;
+        bool answer = false;
+        for (uint32_t k = 0; k < r->n_hit; k++) answer |= r->hit[k].at == i;
+        scope_hit h = {mark == MED_MARK_ON ? &on : &off, i, 1};
+        for (uint32_t k = 0; k < r->n_find && !answer; k++)
+            if (r->find[k].first >= from && r->find[k].last < i) scope_lay(r, &h, &r->find[k]);
+        from = i + 1;
+    }
+}
+
+static void scope_backward(scope_run *r)
+{
+    for (uint32_t k = 0; k < r->n_hit; k++) {
+        uint8_t d = r->hit[k].cue->direction;
+        if (d == MED_CUE_LABEL)
+            scope_label(r, k);
+        else if (d == MED_CUE_BACK || d == MED_CUE_LIST || d == MED_CUE_ITEM || d == MED_CUE_BOTH)
+            scope_back(r, k);
+    }
+    if (!r->box_before) scope_boxes_behind(r);
+}
+
+/* ---- what wins ------------------------------------------------------------------------------- */
+
+med_status med_scope_status(const med_scope *s, med_scope_cue *cue)
+{
+    static const struct {
+        med_cue_class says;
+        med_status status;
+    } ranks[] = {{MED_SAYS_FAMILY, MED_FAMILY},
+                 {MED_SAYS_ABSENT, MED_ABSENT},
+                 {MED_SAYS_HYPOTHETICAL, MED_HYPOTHETICAL},
+                 {MED_SAYS_UNCERTAIN, MED_UNCERTAIN},
+                 {MED_SAYS_HISTORICAL, MED_HISTORICAL}};
+    bool twice = scope_live(s, MED_SAYS_DOUBLE) && scope_live(s, MED_SAYS_ABSENT);
+    bool patient = scope_live(s, MED_SAYS_PATIENT);
+    bool stands = scope_live(s, MED_SAYS_ASSERTED) || scope_live(s, MED_SAYS_PRESENT) || patient;
+    if (s->section == MED_FAMILY && !patient) {
+        *cue = scope_live(s, MED_SAYS_FAMILY) ? s->live[MED_SAYS_FAMILY] : s->heading;
+        return MED_FAMILY;
+    }
+    for (size_t i = 0; i < R1_COUNT(ranks); i++) {
+        const med_scope_cue *c = &s->live[ranks[i].says];
+        if (!c->end || (twice && ranks[i].status == MED_ABSENT)) continue;
+        *cue = *c;
+        return ranks[i].status;
+    }
+    if (!twice && !stands && s->section != MED_FAMILY && s->section != MED_PRESENT) {
+        *cue = s->heading;
+        return s->section;
+    }
+    *cue = twice ? s->live[MED_SAYS_DOUBLE] : s->live[MED_SAYS_PRESENT];
+    return MED_PRESENT;
+}
+
+/* ---- the unit -------------------------------------------------------------------------------- */
+
+/* A box stands before what it marks unless the last one is followed by nothing. */
+static bool scope_boxes_first(const med_token *t, uint32_t n)
+{
+    bool any = false, word = false;
+    for (uint32_t i = 0; i < n; i++) {
+        if (t[i].mark == MED_MARK_ON || t[i].mark == MED_MARK_OFF) any = true, word = false;
+        if (t[i].mark == MED_MARK_WORD) word = true;
+    }
+    return any && word;
+}
+
+static uint32_t scope_find_cues(const med_cues *c, const med_cue_text *x, scope_hit *hit)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < x->n;) {
+        uint32_t len, cue = med_cues_match(c, x, i, &len);
+        if (cue == MED_NONE) {
+            i++;
+            continue;
+        }
+        R1_ASSERT(len && i + len <= x->n, "cue %u: tokens %u to %u of %u", cue, i, i + len, x->n);
+        hit[n++] = (scope_hit){med_cues_at(c, cue), i, len};
+        i += len;
+    }
+    return n;
+}
+
+/* A box whose answer follows it ("[x] yes") is read as an answer, not as a mark of the next. */
+static bool scope_box_answers(const scope_hit *hit, uint32_t n, const med_token *t)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (hit[i].n > 1 && (t[hit[i].at].mark == MED_MARK_ON || t[hit[i].at].mark == MED_MARK_OFF))
+            return true;
+    return false;
+}
+
+void med_scope_read(med_scope *s, const med_cues *c, const char *text, const med_token *t,
+                    uint32_t n, const bool *own, med_scope_finding *find, uint32_t n_find)
+{
+    static _Thread_local uint16_t word[MED_SENTENCE_TOKENS];
+    static _Thread_local bool mark[MED_SENTENCE_TOKENS];
+    static _Thread_local scope_hit hit[MED_SENTENCE_TOKENS];
+    char w[MED_WORD_BYTES];
+    R1_ASSERT(n <= MED_SENTENCE_TOKENS, "unit: %u tokens", n);
+    for (uint32_t i = 0; i < n; i++) {
+        word[i] = own[i] ? MED_CUE_OWN : med_cues_word(c, w, med_token_text(text, &t[i], w));
+        mark[i] = t[i].punct;
+    }
+    med_cue_text x = {word, mark, n};
+    scope_run r = {.c = c,
+                   .text = text,
+                   .t = t,
+                   .n = n,
+                   .find = find,
+                   .n_find = n_find,
+                   .s = s,
+                   .word = word,
+                   .hit = hit};
+    r.n_hit = scope_find_cues(c, &x, hit);
+    r.box_before = scope_boxes_first(t, n) && !scope_box_answers(hit, r.n_hit, t);
+    scope_forward(&r);
+    scope_backward(&r);
+    for (uint32_t i = 0; i < n_find; i++) {
+        med_scope_cue cue;
+        find[i].status = med_scope_status(&find[i].by, &cue);
+        find[i].cue_start = cue.start;
+        find[i].cue_end = cue.end;
+    }
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_interchange.c - see med_interchange.h. */
+#include "report/med_interchange.h"
+
+#include "print/med_put.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char hpo_system[] = "http://human-phenotype-ontology.org";
+static const char maker[] = "r1-medical";
+
+/* Adds to an array or an object; a NULL value is no memory, which jansson passes on. */
+static void append(json_t *array, json_t *value, bool *good)
+{
+    *good = json_array_append_new(array, value) == 0 && *good;
+}
+
+static void set(json_t *o, const char *key, json_t *value, bool *good)
+{
+    *good = json_object_set_new(o, key, value) == 0 && *good;
+}
+
+static json_t *named(const char *id, const char *label)
+{
+    return json_pack("{s:o, s:o}", "id", med_json_string(id), "label", med_json_string(label));
+}
+
+static r1_status finished(json_t *o, bool good, json_t **out, r1_err *err)
+{
+    if (o && good) {
+        *out = o;
+        return R1_OK;
+    }
+    json_decref(o);
+    R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
+}
+
+/* ---- phenopacket ----------------------------------------------------------------------------- */
+
+/* P12Y6M */
+static json_t *packet_age(double years)
+{
+    char iso[32];
+    long months = lround(years * 12);
+    if (months >= 24 || months == 0)
+        snprintf(iso, sizeof iso, "P%ldY%ldM", months / 12, months % 12);
+    else
+        snprintf(iso, sizeof iso, "P%ldM", months);
+    if (months == 0) snprintf(iso, sizeof iso, "P%ldD", lround(years * 365.25));
+    return json_pack("{s:{s:s}}", "age", "iso8601duration", iso);
+}
+
+static json_t *packet_subject(const med_report *r, bool *good)
+{
+    const char *sex = strcmp(r->sex, "female") == 0 ? "FEMALE"
+                      : strcmp(r->sex, "male") == 0 ? "MALE"
+                                                    : "UNKNOWN_SEX";
+    json_t *o = json_pack("{s:o, s:s}", "id", med_json_string(r->title), "sex", sex);
+    if (!isnan(r->age_years)) set(o, "timeAtLastEncounter", packet_age(r->age_years), good);
+    return o;
+}
+
+static json_t *packet_finding(const med_report_finding *f, bool excluded, bool *good)
+{
+    const med_report_quote *q = &f->quote;
+    json_t *o = json_pack("{s:o}", "type", named(f->id, f->name));
+    if (excluded) set(o, "excluded", json_true(), good);
+    set(o, "description", med_json_span(q->sentence.s, q->sentence.len), good);
+    set(o, "evidence",
+        json_pack("[{s:{s:s, s:s}}]", "evidenceCode", "id", "ECO:0000501", "label",
+                  "evidence used in automatic assertion"),
+        good);
+    return o;
+}
+
+static json_t *packet_resource(const med_report_source *s)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s}", "id", med_json_string(s->name), "name",
+                     med_json_string(s->name), "url", med_json_string(s->address), "version",
+                     med_json_string(s->version), "namespacePrefix", "HP", "iriPrefix",
+                     "http://purl.obolibrary.org/obo/HP_");
+}
+
+r1_status med_report_phenopacket(const med_report *r, const char *date, json_t **out, r1_err *err)
+{
+    bool good = true;
+    char created[40];
+    json_t *features = json_array(), *resources = json_array();
+    snprintf(created, sizeof created, "%.10sT00:00:00Z", date);
+    for (uint32_t i = 0; i < r->observed.n; i++)
+        append(features, packet_finding(&r->observed.row[i], false, &good), &good);
+    for (uint32_t i = 0; i < r->excluded.n; i++)
+        append(features, packet_finding(&r->excluded.row[i], true, &good), &good);
+    for (uint32_t i = 0; i < r->n_source; i++)
+        append(resources, packet_resource(&r->source[i]), &good);
+    json_t *o = json_pack(
+        "{s:o, s:o, s:o, s:{s:s, s:s, s:o, s:s}}", "id", med_json_string(r->title), "subject",
+        packet_subject(r, &good), "phenotypicFeatures", features, "metaData", "created", created,
+        "createdBy", maker, "resources", resources, "phenopacketSchemaVersion", "2.0");
+    return finished(o, good, out, err);
+}
+
+/* ---- FHIR ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    const med_report *r;
+    json_t *entry; /* of the bundle */
+    uint64_t seed; /* of the ids */
+    char patient[64], date[16];
+    bool good;
+} fhir_maker;
+
+/* An id that follows from the report and the resource's number, in the form of a UUID. */
+static void fhir_urn(const fhir_maker *m, size_t i, char urn[64])
+{
+    uint64_t key[2] = {m->seed, i};
+    uint64_t a = r1_hash64(key, sizeof key, 1), b = r1_hash64(key, sizeof key, 2);
+    snprintf(urn, 64, "urn:uuid:%08x-%04x-8%03x-8%03x-%012llx", (unsigned)(a >> 32),
+             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff), (unsigned)(b >> 52),
+             (unsigned long long)(b & 0xffffffffffffu));
+}
+
+static void fhir_add(fhir_maker *m, json_t *resource, char urn[64])
+{
+    fhir_urn(m, json_array_size(m->entry), urn);
+    append(m->entry, json_pack("{s:s, s:o}", "fullUrl", urn, "resource", resource), &m->good);
+}
+
+static json_t *fhir_reference(const char *urn) { return json_pack("{s:s}", "reference", urn); }
+
+static json_t *fhir_concept(const char *system, const char *code, const char *display)
+{
+    return json_pack("{s:[{s:s, s:o, s:o}], s:o}", "coding", "system", system, "code",
+                     med_json_string(code), "display", med_json_string(display), "text",
+                     med_json_string(display));
+}
+
+static void fhir_add_patient(fhir_maker *m)
+{
+    json_t *o = json_pack("{s:s, s:s}", "resourceType", "Patient", "gender", m->r->sex);
+    fhir_add(m, o, m->patient);
+}
+
+static void fhir_add_finding(fhir_maker *m, const med_report_finding *f, bool excluded,
+                             json_t *results)
+{
+    char urn[64];
+    json_t *o = json_pack(
+        "{s:s, s:s, s:o, s:o, s:b, s:[o], s:[{s:o}]}", "resourceType", "Observation", "status",
+        "preliminary", "code", fhir_concept(hpo_system, f->id, f->name), "subject",
+        fhir_reference(m->patient), "valueBoolean", !excluded, "interpretation",
+        fhir_concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+                     excluded ? "NEG" : "POS", excluded ? "Negative" : "Positive"),
+        "note", "text", med_json_span(f->quote.sentence.s, f->quote.sentence.len));
+    fhir_add(m, o, urn);
+    append(results, fhir_reference(urn), &m->good);
+}
+
+/* A disease by its prefix: OMIM's and Orphanet's codes are the number alone. */
+static json_t *fhir_disease(const char *id, const char *name)
+{
+    if (strncmp(id, "OMIM:", 5) == 0) return fhir_concept("https://omim.org", id + 5, name);
+    if (strncmp(id, "ORPHA:", 6) == 0) return fhir_concept("http://www.orpha.net", id + 6, name);
+    return fhir_concept("http://purl.obolibrary.org/obo/mondo.owl", id, name);
+}
+
+static void fhir_add_candidate(fhir_maker *m, const med_report_candidate *c)
+{
+    char urn[64], note[120];
+    snprintf(note, sizeof note, "Candidate %u of a ranking by findings: probability %.3f.", c->rank,
+             c->probability);
+    json_t *o = json_pack("{s:s, s:o, s:o, s:o, s:[{s:s}]}", "resourceType", "Condition",
+                          "verificationStatus",
+                          fhir_concept("http://terminology.hl7.org/CodeSystem/condition-ver-status",
+                                       "differential", "Differential"),
+                          "code", fhir_disease(c->id, c->name), "subject",
+                          fhir_reference(m->patient), "note", "text", note);
+    fhir_add(m, o, urn);
+}
+
+static void fhir_add_report(fhir_maker *m, json_t *results)
+{
+    const med_report *r = m->r;
+    char urn[64], conclusion[600] = "No candidate.";
+    if (r->n_candidate)
+        snprintf(conclusion, sizeof conclusion, "%s %.200s (%.40s), probability %.3f. %s",
+                 r->confident ? "First candidate:" : "No confident candidate; the nearest is",
+                 r->candidate[0].name, r->candidate[0].id, r->candidate[0].probability,
+                 "For clinical decision support by qualified professionals; not a diagnosis.");
+    json_t *o = json_pack("{s:s, s:s, s:{s:s}, s:o, s:s, s:o}", "resourceType", "DiagnosticReport",
+                          "status", "preliminary", "code", "text",
+                          "Rare diseases ranked by clinical findings", "subject",
+                          fhir_reference(m->patient), "effectiveDateTime", m->date, "conclusion",
+                          med_json_string(conclusion));
+    if (json_array_size(results)) /* FHIR has no empty lists */
+        set(o, "result", results, &m->good);
+    else
+        json_decref(results);
+    fhir_add(m, o, urn);
+    char by[64], recorded[40];
+    snprintf(recorded, sizeof recorded, "%.10sT00:00:00Z", m->date);
+    json_t *p = json_pack("{s:s, s:[o], s:s, s:[{s:{s:s}}], s:[{s:s, s:{s:o}}]}", "resourceType",
+                          "Provenance", "target", fhir_reference(urn), "recorded", recorded,
+                          "agent", "who", "display", maker, "entity", "role", "source", "what",
+                          "display", med_json_string(r->title));
+    fhir_add(m, p, by);
+}
+
+r1_status med_report_fhir(const med_report *r, const char *date, json_t **out, r1_err *err)
+{
+    fhir_maker m = {.r = r, .entry = json_array(), .good = true};
+    json_t *results = json_array();
+    m.seed = r1_hash64(r->title, strlen(r->title), 7) ^ r1_hash64(r->knowledge_base, 16, 7);
+    for (uint32_t i = 0; i < r->observed.n; i++)
+        m.seed = r1_hash64(r->observed.row[i].id, strlen(r->observed.row[i].id), m.seed);
+    snprintf(m.date, sizeof m.date, "%.10s", date);
+    fhir_add_patient(&m);
+    for (uint32_t i = 0; i < r->observed.n; i++)
+        fhir_add_finding(&m, &r->observed.row[i], false, results);
+    for (uint32_t i = 0; i < r->excluded.n; i++)
+        fhir_add_finding(&m, &r->excluded.row[i], true, results);
+    for (uint32_t i = 0; i < r->n_candidate; i++) fhir_add_candidate(&m, &r->candidate[i]);
+    fhir_add_report(&m, results);
+    json_t *o = json_pack("{s:s, s:s, s:o}", "resourceType", "Bundle", "type", "collection",
+                          "entry", m.entry);
+    return finished(o, m.good, out, err);
+}
+
+/* ---- table ----------------------------------------------------------------------------------- */
+
+static void table_findings(FILE *f, const med_report_findings *list)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        const med_report_finding *x = &list->row[i];
+        med_put(f, MED_TABLE, "%s\t%s\t%s\t%s\t%.*s\n", x->id, x->name, x->quote.status,
+                x->quote.section, (int)x->quote.sentence.len, x->quote.sentence.s);
+    }
+}
+
+r1_status med_report_table(const med_report *r, char **out, r1_err *err)
+{
+    size_t len = 0;
+    FILE *f = open_memstream(out, &len);
+    if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
+    fputs("id\tname\tstatus\tsection\tsentence\n", f);
+    table_findings(f, &r->observed);
+    table_findings(f, &r->excluded);
+    table_findings(f, &r->others);
+    bool failed = ferror(f);
+    if (fclose(f) == 0 && !failed) return R1_OK;
+    free(*out);
+    R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_med_lines.c - small records with their right reading (tests/medical/lines), one set of
+ * findings in many layouts, and the files of words: each of their faults is named with its line.
+ *
+ * A line of a file is a record ("\n", "\t", "\r", "\\" and \uXXXX escaped), a tab, and what a
+ * clinician reads: "Name=status|status;...", "-" where nothing may be reported. */
+#include "notes/med_cues.h"
+#include "notes/med_notes.h"
+#include "ontology/med_sources.h"
+#include "support/r1_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static r1_err err;
+static med_kb *kb;
+static med_lexicon *lex;
+
+/* The findings of the lines, and what is written for them. The first name is the finding's. */
+static const char *const findings[][4] = {
+    {"Seizure", "seizures", "epilepsy"},
+    {"Ataxia"},
+    {"Hypotonia"},
+    {"Microcephaly"},
+    {"Micrognathia"},
+    {"Cleft palate"},
+    {"Cardiomyopathy"},
+    {"Hearing impairment", "hearing loss"},
+    {"Myopia"},
+    {"Cataract"},
+    {"Ptosis"},
+    {"Heart murmur", "murmur"},
+    {"Headache", "headaches"},
+    {"Autism"},
+    {"Migraine"},
+    {"Tall stature"},
+    {"Vomiting"},
+    {"Glaucoma"},
+    {"Hydrocephalus"},
+    {"Hypothyroidism"},
+    {"Tremor"},
+    {"Cafe-au-lait spot", "cafe-au-lait spots"},
+    {"Low-set ears"},
+    {"Babinski sign"},
+    {"Nystagmus"},
+    {"Strabismus"},
+    {"Dystonia"},
+    {"Scoliosis"},
+    {"Kyphosis"},
+    {"Syndactyly"},
+    {"Polydactyly"},
+    {"Fever"},
+    {"Vertigo"},
+    {"Jaundice"},
+    {"Chorea"},
+    {"Myopathy"},
+    {"Craniosynostosis"},
+    {"Hepatomegaly"},
+    {"Splenomegaly"},
+};
+
+static void lines_ready(void)
+{
+    char *xml = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&xml, &len);
+    fputs("<r1-ontology version=\"1\"><findings><finding id=\"R1:0\" name=\"root\" root=\"true\"/>",
+          f);
+    for (size_t i = 0; i < R1_COUNT(findings); i++) {
+        fprintf(f, "<finding id=\"R1:%zu\" name=\"%s\">", i + 1, findings[i][0]);
+        for (size_t k = 1; k < 4 && findings[i][k]; k++)
+            fprintf(f, "<synonym>%s</synonym>", findings[i][k]);
+        fputs("<is-a finding=\"R1:0\"/></finding>", f);
+    }
+    fputs("</findings></r1-ontology>", f);
+    fclose(f);
+    const char *path = r1_test_in_tmp("lines.xml");
+    R1_ASSERT_OK(r1_file_write(path, xml, len, &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, path, &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
+    free(xml);
+}
+
+static void lines_done(void)
+{
+    med_lexicon_free(lex);
+    med_kb_free(kb);
+}
+
+static uint32_t term_named(const char *name, size_t len)
+{
+    for (uint32_t i = 0; i < kb->n_term; i++) {
+        const char *s = med_str(kb, kb->term[i].name);
+        if (strlen(s) == len && memcmp(s, name, len) == 0) return i;
+    }
+    fprintf(stderr, "no finding %.*s\n", (int)len, name);
+    CU_FAIL_FATAL("a finding that the test's ontology lacks");
+    return 0;
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+static size_t put_code_point(char *out, uint32_t c)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xc0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 63));
+        return 2;
+    }
+    out[0] = (char)(0xe0 | c >> 12);
+    out[1] = (char)(0x80 | (c >> 6 & 63));
+    out[2] = (char)(0x80 | (c & 63));
+    return 3;
+}
+
+static size_t unescaped(const char *s, size_t len, char *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (s[i] != '\\' || i + 1 == len) {
+            out[n++] = s[i];
+            continue;
+        }
+        char c = s[++i], hex[5] = "";
+        if (c == 'u' && i + 4 < len + 1) {
+            memcpy(hex, s + i + 1, 4);
+            n += put_code_point(out + n, (uint32_t)strtoul(hex, NULL, 16));
+            i += 4;
+        } else {
+            out[n++] = c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c;
+        }
+    }
+    return n;
+}
+
+/* Whether the mentions of the finding have all one of the statuses, and there is one unless "-"
+ * is among them. */
+static bool read_as(const med_notes *n, uint32_t term, const char *wanted, size_t len)
+{
+    bool any = false, good = true;
+    for (uint32_t i = 0; i < n->n_mention; i++) {
+        if (n->mention[i].term != term) continue;
+        bool fits = false;
+        for (const char *s = wanted; s < wanted + len;) {
+            size_t k = strcspn(s, "|;\n");
+            const char *name = med_status_name[n->mention[i].status];
+            fits |= strlen(name) == k && memcmp(s, name, k) == 0;
+            s += k + 1;
+        }
+        any = true;
+        good &= fits;
+    }
+    return any ? good : memchr(wanted, '-', len) != NULL;
+}
+
+static bool line_is_read(const char *line, size_t len)
+{
+    const char *tab = memchr(line, '\t', len);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tab);
+    char *text = malloc(len + 1);
+    size_t n_text = unescaped(line, (size_t)(tab - line), text);
+    med_notes n;
+    R1_ASSERT_OK(med_notes_read(&n, lex, kb, "line", text, n_text, &err), &err);
+    bool good = true;
+    for (const char *s = tab + 1, *end = line + len; s < end;) {
+        const char *stop = memchr(s, ';', (size_t)(end - s));
+        if (!stop) stop = end;
+        const char *is = memchr(s, '=', (size_t)(stop - s));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(is);
+        good &= read_as(&n, term_named(s, (size_t)(is - s)), is + 1, (size_t)(stop - is - 1));
+        s = stop + 1;
+    }
+    med_notes_free(&n);
+    free(text);
+    return good;
+}
+
+/* Of all lines 92 of 100 are read rightly, and of no file less than 80. */
+static void test_lines(void)
+{
+    static const char *const files[] = {
+        "denial",      "person_and_certainty",      "layout_unicode_language",
+        "more_denial", "more_person_and_certainty", "more_layout",
+        "held_denial", "held_person_and_certainty", "held_layout"};
+    uint32_t all = 0, all_good = 0;
+    for (size_t i = 0; i < R1_COUNT(files); i++) {
+        char name[100], *data = NULL;
+        size_t len = 0;
+        uint32_t n = 0, good = 0;
+        snprintf(name, sizeof name, "tests/medical/lines/%s.tsv", files[i]);
+        R1_ASSERT_OK(r1_file_read(r1_test_source(name), 1u << 20, &data, &len, &err), &err);
+        char *s = strchr(data, '\n') + 1;
+        for (char *nl; (nl = strchr(s, '\n')) != NULL; s = nl + 1) {
+            bool read = line_is_read(s, (size_t)(nl - s));
+            if (!read) fprintf(stderr, "%s: %.*s\n", files[i], (int)(nl - s), s);
+            n++;
+            good += read;
+        }
+        if (good * 100 < n * 80) fprintf(stderr, "%s: %u of %u lines\n", files[i], good, n);
+        CU_ASSERT(n > 20 && good * 100 >= n * 80);
+        all += n;
+        all_good += good;
+        free(data);
+    }
+    CU_ASSERT(all_good * 100 >= all * 92);
+}
+
+/* ---- one set of findings in many layouts ----------------------------------------------------- */
+
+enum { DRAWN = 9, LAYOUTS = 16 };
+
+static const char *drawn_name(uint32_t finding)
+{
+    return findings[finding][1] ? findings[finding][1] : findings[finding][0];
+}
+
+/* status[i]: MED_PRESENT, MED_ABSENT or MED_FAMILY of finding id[i]. */
+typedef struct {
+    uint32_t id[DRAWN];
+    med_status status[DRAWN];
+} drawn_set;
+
+static void draw_set(r1_rng *rng, drawn_set *d)
+{
+    static const med_status kinds[3] = {MED_PRESENT, MED_ABSENT, MED_FAMILY};
+    for (uint32_t i = 0; i < DRAWN; i++) {
+        bool again = true;
+        while (again) {
+            d->id[i] = (uint32_t)r1_rng_below(rng, R1_COUNT(findings));
+            again = false;
+            for (uint32_t k = 0; k < i; k++) again |= d->id[k] == d->id[i];
+        }
+        d->status[i] = kinds[i % 3];
+    }
+}
+
+static void put_list(FILE *f, const drawn_set *d, med_status status, const char *between,
+                     const char *last)
+{
+    uint32_t n = 0, left = DRAWN / 3;
+    for (uint32_t i = 0; i < DRAWN; i++) {
+        if (d->status[i] != status) continue;
+        fprintf(f, "%s%s", n == 0 ? "" : left == 1 ? last : between, drawn_name(d->id[i]));
+        n++;
+        left--;
+    }
+}
+
+/* A line for each finding that is present or absent. */
+static void put_rows(FILE *f, const drawn_set *d, const char *present, const char *absent)
+{
+    for (uint32_t i = 0, n = 0; i < DRAWN; i++) {
+        if (d->status[i] == MED_FAMILY) continue;
+        const char *s = d->status[i] == MED_PRESENT ? present : absent;
+        for (; *s; s++) {
+            if (*s == '@')
+                fputs(drawn_name(d->id[i]), f);
+            else if (*s == '#')
+                fprintf(f, "%u", ++n);
+            else
+                fputc(*s, f);
+        }
+    }
+}
+
+static void put_family(FILE *f, const drawn_set *d)
+{
+    fputs("\nFamily history:\nMother: ", f);
+    put_list(f, d, MED_FAMILY, ", ", " and ");
+    fputc('\n', f);
+}
+
+static void put_layout(FILE *f, const drawn_set *d, uint32_t layout)
+{
+    static const char *const rows[LAYOUTS][2] = {{"The patient has @. ", "The patient has no @. "},
+                                                 {NULL, NULL},
+                                                 {"\xe2\x80\xa2 @\n", "\xe2\x80\xa2 No @\n"},
+                                                 {"#. @\n", "#. No @\n"},
+                                                 {"@\tyes\n", "@\tno\n"},
+                                                 {"| @ | present |\n", "| @ | absent |\n"},
+                                                 {"[x] @\n", "[ ] @\n"},
+                                                 {"Any @? Yes.\n", "Any @? No.\n"},
+                                                 {"@: yes\n", "@: none\n"},
+                                                 {NULL, NULL},
+                                                 {NULL, NULL},
+                                                 {"@\n", "No @\n"},
+                                                 {"@      Yes\n", "@      No\n"},
+                                                 {"@,present\n", "@,absent\n"},
+                                                 {"\xe2\x80\x93 @\n", "\xe2\x80\x93 Denies @\n"},
+                                                 {"@ (+)\n", "@ (-)\n"}};
+    if (layout == 10) {
+        fputs("Family history:\nMother: ", f);
+        put_list(f, d, MED_FAMILY, ", ", " and ");
+        fputs("\nWhat we saw ourselves:\nShe has ", f);
+        put_list(f, d, MED_PRESENT, ", ", " and ");
+        fputs(". No ", f);
+        put_list(f, d, MED_ABSENT, ", ", " or ");
+        fputs(".\n", f);
+        return;
+    }
+    if (layout == 1) {
+        fputs("There is ", f);
+        put_list(f, d, MED_PRESENT, ", ", " and ");
+        fputs(". The patient denies ", f);
+        put_list(f, d, MED_ABSENT, ", ", " or ");
+        fputs(".\n", f);
+    } else if (layout == 9) {
+        fputs("Mother reports ", f);
+        put_list(f, d, MED_PRESENT, ", ", " and ");
+        fputs(". She denies ", f);
+        put_list(f, d, MED_ABSENT, ", ", " and ");
+        fputs(" in the child.\n", f);
+    } else {
+        put_rows(f, d, rows[layout][0], rows[layout][1]);
+    }
+    put_family(f, d);
+}
+
+static void check_layout(const drawn_set *d, uint32_t layout)
+{
+    char *text = NULL;
+    size_t len = 0;
+    med_notes n;
+    FILE *f = open_memstream(&text, &len);
+    put_layout(f, d, layout);
+    fclose(f);
+    R1_ASSERT_OK(med_notes_read(&n, lex, kb, "layout", text, len, &err), &err);
+    for (uint32_t i = 0; i < DRAWN; i++) {
+        const char *name = findings[d->id[i]][0], *status = med_status_name[d->status[i]];
+        bool good = read_as(&n, term_named(name, strlen(name)), status, strlen(status));
+        if (!good) fprintf(stderr, "layout %u: %s is not %s in:\n%s\n", layout, name, status, text);
+        CU_ASSERT(good);
+    }
+    med_notes_free(&n);
+    free(text);
+}
+
+static void test_layouts(void)
+{
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    for (int round = 0; round < 50; round++) {
+        drawn_set d;
+        draw_set(&rng, &d);
+        for (uint32_t layout = 0; layout < LAYOUTS; layout++) check_layout(&d, layout);
+    }
+}
+
+/* ---- cues and bounds ------------------------------------------------------------------------- */
+
+static void test_cue_is_kept(void)
+{
+    static const struct {
+        const char *text, *cue;
+    } table[] = {
+        {"There is no evidence of ataxia.", "no evidence of"},
+        {"Ataxia was not seen.", "was not seen"},
+        {"His mother has ataxia.", "mother"},
+        {"Ataxia could not be excluded.", "could not be excluded"},
+        {"Family history:\nAtaxia", "Family history:"},
+        {"He denies the following:\n- ataxia", "denies"},
+        {"[x] tremor [ ] ataxia", "[ ]"},
+        {"The patient has ataxia.", ""},
+    };
+    for (size_t i = 0; i < R1_COUNT(table); i++) {
+        med_notes n;
+        const char *s = table[i].text;
+        R1_ASSERT_OK(med_notes_read(&n, lex, kb, "cue", s, strlen(s), &err), &err);
+        CU_ASSERT_FATAL(n.n_mention > 0);
+        const med_mention *m = &n.mention[n.n_mention - 1];
+        size_t len = m->cue_end - m->cue_start;
+        bool same = strlen(table[i].cue) == len && memcmp(s + m->cue_start, table[i].cue, len) == 0;
+        if (!same) fprintf(stderr, "\"%s\": cue \"%.*s\"\n", s, (int)len, s + m->cue_start);
+        CU_ASSERT(same);
+        med_notes_free(&n);
+    }
+}
+
+/* A denial of thousands of findings in one sentence: all are read, and denied. */
+static void test_long_denial(void)
+{
+    char *text = NULL;
+    size_t len = 0;
+    med_notes n;
+    FILE *f = open_memstream(&text, &len);
+    fputs("There is no ataxia", f);
+    for (int i = 0; i < 3000; i++) fprintf(f, ", %s", drawn_name((uint32_t)i % 30));
+    fputs(".\nShe has tremor.\n", f);
+    fclose(f);
+    R1_ASSERT_OK(med_notes_read(&n, lex, kb, "long", text, len, &err), &err);
+    CU_ASSERT_EQUAL(n.n_mention, 3002);
+    CU_ASSERT(n.n_cut > 1);
+    CU_ASSERT_EQUAL(n.n_unread, 0);
+    uint32_t denied = 0;
+    for (uint32_t i = 0; i + 1 < n.n_mention; i++) denied += n.mention[i].status == MED_ABSENT;
+    CU_ASSERT_EQUAL(denied, 3001);
+    CU_ASSERT_EQUAL(n.mention[3001].status, MED_PRESENT);
+    med_notes_free(&n);
+    free(text);
+}
+
+/* ---- the files of words ---------------------------------------------------------------------- */
+
+static void test_cue_file_faults(void)
+{
+    static const struct {
+        const char *text, *says;
+    } table[] = {
+        {"no\tforward\tabsent\nnil\tforwards\tabsent\n", "f.tsv:2: expected forward, near"},
+        {"no\tforward\tabsnt\n",
+         "f.tsv:1: expected a class that fits the direction, found \"absnt\""},
+        {"but\tend\tabsent\n", "f.tsv:1: expected a class that fits"},
+        {"# no\n\nno forward absent\n", "f.tsv:3: expected words, direction and class"},
+        {"no @rel\tforward\tabsent\n",
+         "f.tsv:1: expected a class that stands above, found \"@rel\""},
+        {"[no] of\tforward\tabsent\n", "f.tsv:1: expected a cue that begins with a word"},
+        {"no [of for]\tforward\tabsent\n", "f.tsv:1: expected [ and ] around one word"},
+        {"no a||b\tforward\tabsent\n", "f.tsv:1: expected a word"},
+        {"no $ of\tforward\tabsent\n", "f.tsv:1: expected nothing behind $"},
+        {"no ^\tforward\tabsent\n", "f.tsv:1: expected ^ before and $ behind"},
+        {"\tforward\tabsent\n", "f.tsv:1: expected the words of a cue"},
+        {"@a\tx\n@b\ty\n@a\tz\n", "f.tsv:3: expected lines of one class together"},
+    };
+    for (size_t i = 0; i < R1_COUNT(table); i++) {
+        med_cues *c = NULL;
+        const char *s = table[i].text;
+        CU_ASSERT_EQUAL(med_cues_new(&c, "f.tsv", s, strlen(s), &err), R1_E_FORMAT);
+        if (!strstr(err.msg, table[i].says)) fprintf(stderr, "%zu: %s\n", i, err.msg);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, table[i].says));
+    }
+}
+
+static void test_heading_file_faults(void)
+{
+    static const struct {
+        const char *text, *says;
+    } table[] = {
+        {"family\tfamily\tfh\n\nplan\tmaybe\tplan\n", "h.tsv:3: expected a section and a status"},
+        {"famly\tfamily\tfh\n", "h.tsv:1: expected a section and a status"},
+        {"family\tfh\n", "h.tsv:1: expected section, status and headings"},
+        {"family\tfamily\tfh|fhx\nplan\tpresent\tFHx\n",
+         "h.tsv:2: expected a heading that no line has yet"},
+        {"family\tfamily\tfh||x\n", "h.tsv:1: expected a heading"},
+    };
+    for (size_t i = 0; i < R1_COUNT(table); i++) {
+        med_headings *h = NULL;
+        const char *s = table[i].text;
+        CU_ASSERT_EQUAL(med_headings_new(&h, "h.tsv", s, strlen(s), &err), R1_E_FORMAT);
+        if (!strstr(err.msg, table[i].says)) fprintf(stderr, "%zu: %s\n", i, err.msg);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, table[i].says));
+    }
+    CU_ASSERT(med_headings_count(med_lexicon_headings(lex)) > 100);
+}
+
+R1_TEST_MAIN("medical lines", {"ready", lines_ready}, {"lines", test_lines},
+             {"layouts", test_layouts}, {"cue is kept", test_cue_is_kept},
+             {"long denial", test_long_denial}, {"cue file faults", test_cue_file_faults},
+             {"heading file faults", test_heading_file_faults}, {"done", lines_done})

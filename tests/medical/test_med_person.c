@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_med_person.c - the patient's age and sex in small records (tests/medical/lines/person.tsv):
+ * record, years within .3 or nothing where they must stay unknown, sex. */
+#include "notes/med_notes.h"
+#include "ontology/med_sources.h"
+#include "support/r1_test.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static r1_err err;
+static med_kb *kb;
+static med_lexicon *lex;
+
+static void person_open(void)
+{
+    if (kb) return;
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
+}
+
+static void unescape(char *s)
+{
+    char *to = s;
+    for (; *s; s++) {
+        if (*s == '\\' && (s[1] == 'n' || s[1] == 't')) {
+            *to++ = s[1] == 'n' ? '\n' : '\t';
+            s++;
+        } else {
+            *to++ = *s;
+        }
+    }
+    *to = '\0';
+}
+
+/* A record, the years, the sex. */
+static void check_person(char *line)
+{
+    static const char *const sexes[] = {
+        [MED_SEX_UNKNOWN] = "unknown", [MED_SEX_FEMALE] = "female", [MED_SEX_MALE] = "male"};
+    char *years = strchr(line, '\t'), *sex;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(years);
+    *years++ = '\0';
+    sex = strchr(years, '\t');
+    CU_ASSERT_PTR_NOT_NULL_FATAL(sex);
+    *sex++ = '\0';
+    unescape(line);
+    med_notes n;
+    R1_ASSERT_OK(med_notes_read(&n, lex, kb, "line", line, strlen(line), &err), &err);
+    bool age = *years ? fabs((double)n.age_years - strtod(years, NULL)) <= .3 : isnan(n.age_years);
+    if (!age || strcmp(sexes[n.sex], sex) != 0)
+        fprintf(stderr, "\"%s\": expected %s %s, found %.2f %s\n", line, years, sex,
+                (double)n.age_years, sexes[n.sex]);
+    CU_ASSERT(age);
+    CU_ASSERT_STRING_EQUAL(sexes[n.sex], sex);
+    med_notes_free(&n);
+}
+
+static void test_lines(void)
+{
+    char *text;
+    size_t len;
+    int rows = 0;
+    person_open();
+    R1_ASSERT_OK(
+        r1_file_read(r1_test_source("tests/medical/lines/person.tsv"), 1u << 20, &text, &len, &err),
+        &err);
+    for (char *s = text, *next; *s; s = next, rows++) {
+        next = strchr(s, '\n');
+        if (next)
+            *next++ = '\0';
+        else
+            next = s + strlen(s);
+        if (rows) check_person(s);
+    }
+    CU_ASSERT(rows > 50);
+    free(text);
+}
+
+/* Every way to write an age, for every number of it, alone and beside a relative's. */
+static void test_ages(void)
+{
+    static const char *const forms[] = {
+        "A %d-year-old girl has ptosis.",      "This is a %d yo girl with ptosis.",
+        "A girl, aged %d, has ptosis.",        "A girl of the clinic. Age: %d years. Ptosis.",
+        "Age (years): %d\nSex: F\nPtosis",     "Sex: female\tAge: %d\nPtosis",
+        "She is %d years old and has ptosis.", "%dF with ptosis."};
+    static const char *const others[] = {"", "Her mother, a 41-year-old woman, has ptosis. ",
+                                         "Her 43-year-old father is healthy. "};
+    char text[200], form[120];
+    med_notes n;
+    person_open();
+    for (size_t o = 0; o < R1_COUNT(others); o++)
+        for (size_t f = 0; f < R1_COUNT(forms); f++)
+            for (int years = 1; years < 100; years++) {
+                snprintf(text, sizeof text, "%s", others[o]);
+                const char *hole = strstr(forms[f], "%d");
+                snprintf(form, sizeof form, "%.*s%d%s", (int)(hole - forms[f]), forms[f], years,
+                         hole + 2);
+                strncat(text, form, sizeof text - strlen(text) - 1);
+                R1_ASSERT_OK(med_notes_read(&n, lex, kb, "a", text, strlen(text), &err), &err);
+                if ((int)lround((double)n.age_years) != years || n.sex != MED_SEX_FEMALE)
+                    fprintf(stderr, "%s: %.1f\n", text, (double)n.age_years);
+                CU_ASSERT_EQUAL((int)lround((double)n.age_years), years);
+                CU_ASSERT_EQUAL(n.sex, MED_SEX_FEMALE);
+                med_notes_free(&n);
+            }
+}
+
+R1_TEST_MAIN("person", {"lines", test_lines}, {"ages", test_ages})
