@@ -38,6 +38,7 @@ static const struct {
     {"3D000", R1_STATE_FATAL, false},     /* no such database */
     {"3F000", R1_STATE_FATAL, false},     /* no such schema */
     {"42P01", R1_STATE_FATAL, false},     /* no such table */
+    {"42P07", R1_STATE_FATAL, false},     /* a table that is there */
     {"42501", R1_STATE_FATAL, false},     /* permission denied */
     {"XX001", R1_STATE_FATAL, false},     /* data corrupted */
     {"22021", R1_STATE_DATA, false},      /* bytes that are no text */
@@ -60,6 +61,8 @@ static void test_met(void)
                 met[i].reconnect, (int)row->kind, row->reconnect);
         CU_FAIL("a code");
     }
+    /* `db migrate` itself meets it, in a schema of somebody else */
+    CU_ASSERT_PTR_NULL(strstr(r1_state_of("42P07")->remedy, "db migrate"));
 }
 
 /* What a whole class must be, and must not be; "" ends the exceptions. */

@@ -554,6 +554,41 @@ static void test_map_leaves_out(void)
 
 /* ---- mistakes in the file ---- */
 
+/* Words and conditions go on in other lines of the same key; a line is short, lists are long. */
+static void test_map_long_rows(void)
+{
+    char text[4096] = FIELDS "[kinds]\n", word[32];
+    size_t len = strlen(text);
+    for (int i = 0; i < 200; i++)
+        len += (size_t)snprintf(text + len, sizeof text - len, "%sW%d",
+                                i % 25 ? ", "
+                                : i    ? "\ncard = "
+                                       : "card = ",
+                                i);
+    snprintf(text + len, sizeof text - len,
+             "\n[rows]\nleave_out = cur is none\nleave_out = id is a, b\n");
+    fraud_map *m;
+    r1_err err = {0};
+    R1_ASSERT_OK(map_of(text, &m, &err), &err);
+    for (int i = 0; i < 200; i++) {
+        snprintf(word, sizeof word, "w%d", i);
+        CU_ASSERT_EQUAL(fraud_map_kind(m, word), FRAUD_KIND_CARD);
+    }
+    CU_ASSERT_EQUAL(fraud_map_kind(m, "W200"), FRAUD_N_KIND);
+    json_t *one = json_loads("{\"id\": \"b\"}", 0, NULL),
+           *two = json_loads("{\"cur\": \"none\"}", 0, NULL),
+           *kept = json_loads("{\"id\": \"c\", \"cur\": \"EUR\"}", 0, NULL);
+    CU_ASSERT_TRUE(fraud_map_leaves_out(m, one, &err) && fraud_map_leaves_out(m, two, &err));
+    CU_ASSERT_FALSE(fraud_map_leaves_out(m, kept, &err));
+    json_decref(one), json_decref(two), json_decref(kept);
+    fraud_map_free(m);
+    CU_ASSERT_EQUAL(map_of(FIELDS "currency = c\n", &m, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "currency: expected the key once"));
+    snprintf(text, sizeof text, FIELDS "[kinds]\ncard = %0200d\n", 1);
+    CU_ASSERT_EQUAL(map_of(text, &m, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, "go on in another line that begins with card ="));
+}
+
 static void test_map_refused(void)
 {
     static const struct {
@@ -649,6 +684,7 @@ static void test_map_mistakes(void)
 }
 
 R1_TEST_MAIN("map", {"numbers of other countries", test_number_forms},
+             {"long rows", test_map_long_rows},
              {"numbers come back in each form", test_number_round_trip},
              {"days of a spreadsheet", test_excel_days},
              {"local time against a twin", test_local_time},

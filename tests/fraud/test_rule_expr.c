@@ -367,6 +367,7 @@ static void test_advice(void)
         {"amount =< 5 EUR", "; write <="},
         {"amount <> 5 EUR", "; write !="},
         {"country == DE", "; write \"DE\""},
+        {"from == to", "; a field is compared with texts, not with another field"},
         {"country == 'DE'", "; write double quotes"},
         {"country == \xe2\x80\x9c"
          "DE\xe2\x80\x9d",

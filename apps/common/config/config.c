@@ -65,10 +65,16 @@ static const r1_option *other_row_of(const load *l, const char *section, const c
     return found;
 }
 
+/* A key that may stand on several lines is told so. */
 static r1_status refuse_long(const load *l, int max)
 {
-    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: expected a line of at most %d bytes", l->path, l->line,
-            max);
+    char name[64];
+    const char *at = l->at + strspn(l->at, " \t");
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(at, " \t=\n"), at);
+    const r1_option *row = config_row_of(l->opts, name);
+    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: expected a line of at most %d bytes%s%s%s", l->path,
+            l->line, max, row && row->joins ? ": go on in another line that begins with " : "",
+            row && row->joins ? name : "", row && row->joins ? " =" : "");
 }
 
 static void note_mistake(load *l)
@@ -131,15 +137,28 @@ static const char *entry_origin(const r1_options *o, const r1_option *row, const
     return NULL;
 }
 
-/* A row's origin tells whether this file has set it: by its key, or of a secret by KEY_file. */
-static r1_status refuse_second(const load *l, const r1_option *row, const char *name)
+/* The line at which this file has set the row before, as text; NULL: it has not. A row's origin
+ * tells it: by its key, or of a secret by KEY_file. */
+static const char *set_before(const load *l, const r1_option *row, const char *name)
 {
     const char *origin =
         row->many ? entry_origin(l->opts, row, name) : r1_options_origin(l->opts, row->name);
     size_t len = strlen(l->path);
-    if (!origin || strncmp(origin, l->path, len) != 0 || origin[len] != ':') return R1_OK;
-    R1_FAIL(l->err, R1_E_INVAL, "%s:%d: %s: expected the key once, found it at line %s too",
-            l->path, l->line, name, origin + len + 1);
+    if (!origin || strncmp(origin, l->path, len) != 0 || origin[len] != ':') return NULL;
+    return origin + len + 1;
+}
+
+static r1_status set_joined(const load *l, const r1_option *row, const char *name,
+                            const char *value, const char *origin)
+{
+    const char *before = r1_options_str(l->opts, row->name);
+    size_t size = strlen(before) + strlen(row->joins) + strlen(value) + 1;
+    char *text = malloc(size);
+    if (!text) R1_FAIL(l->err, R1_E_NOMEM, "%s: no memory for %s", origin, name);
+    snprintf(text, size, "%s%s%s", before, row->joins, value);
+    r1_status st = r1_options_set(l->opts, name, text, origin, l->err);
+    free(text);
+    return st;
 }
 
 static void key_name(const char *name, char *out, size_t size);
@@ -178,8 +197,12 @@ static r1_status set_key(load *l, const char *section, const char *name, const c
     if (!ours)
         R1_FAIL(l->err, R1_E_INVAL, "%s: key \"%s\" belongs to section [%s], found in [%s]", origin,
                 name, row->section, section);
-    R1_TRY(refuse_second(l, row, name));
+    const char *before = set_before(l, row, name);
+    if (before && !row->joins)
+        R1_FAIL(l->err, R1_E_INVAL, "%s: %s: expected the key once, found it at line %s too",
+                origin, name, before);
     R1_TRY(refuse_comment(l, name, value));
+    if (before) return set_joined(l, row, name, value, origin);
     return r1_options_set(l->opts, name, value, origin, l->err);
 }
 

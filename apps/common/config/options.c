@@ -596,8 +596,8 @@ void r1_options_help(const r1_option *table, size_t n, FILE *out)
         r1_option_only(row, left, sizeof left);
         if (*left) fprintf(out, " (%s)", left);
         fputc('\n', out);
-        if (row->secret)
-            fprintf(out, "  --%s-file PATH%*s the same, read from a file\n", row->name,
-                    (int)(20 - (int)strlen(row->name) > 0 ? 20 - strlen(row->name) : 0), "");
+        if (!row->secret) continue;
+        snprintf(left, sizeof left, "--%s-file PATH", row->name);
+        fprintf(out, "  %-34s the same, read from a file\n", left);
     }
 }

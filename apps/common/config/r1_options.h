@@ -45,6 +45,9 @@ typedef struct {
      * these values, "policy" where `policy` is given, "!policy" where it is not; NULL: always.
      * r1_options_check refuses a value that was set elsewhere. */
     const char *only;
+    /* What stands between the values of a key that a file has on several lines, as ", "; NULL: a
+     * file has the key once. */
+    const char *joins;
 } r1_option;
 
 enum { R1_OPTION_ENTRIES_MAX = 64 };

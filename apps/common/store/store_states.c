@@ -51,6 +51,8 @@ static const r1_state_row states[] = {
     POOLED("42P05", ""), /* the prepared statement is there already, of another client */
     ENDS("42P01", migrate),
     ENDS("42703", migrate),
+    ENDS("42P07",
+         "an object of this name is there, which no migration made: name another database"),
     ENDS("42883", migrate),
     ENDS("42", "a migration is missing or a defect: run `db migrate`"),
     DATA("44", ""),

@@ -2,6 +2,7 @@
 /* rule_advice.c - see rule_advice.h. */
 #include "decide/rule_advice.h"
 
+#include "decide/rule_words.h"
 #include "payment/payment.h"
 
 #include <ctype.h>
@@ -81,7 +82,11 @@ const char *rule_advice(const char *at, bool text, char *out, size_t size)
     for (size_t i = 0; i < R1_COUNT(advices) && !*out; i++)
         if (advice_fits(at, advices[i].found)) snprintf(out, size, "; %s", advices[i].advice);
     if (*out) return out;
-    if (text && word && word < 32)
+    char name[32] = "";
+    if (word < sizeof name) memcpy(name, at, word);
+    if (text && rule_field_of(name))
+        snprintf(out, size, "; a field is compared with texts, not with another field");
+    else if (text && word && word < 32)
         snprintf(out, size, "; write \"%.*s\"", (int)word, at);
     else if (digits)
         snprintf(out, size, "; write 1000.50, without marks between thousands");

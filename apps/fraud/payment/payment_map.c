@@ -52,10 +52,12 @@ const fraud_field_words fraud_fields[FRAUD_N_F] = {
 };
 
 /* clang-format off */
-#define ROW(of_name, of_section, words) \
-    {.name = (of_name), .section = (of_section), .type = R1_OPT_STRING, .help = (words)}
-#define FIELD(of_name) ROW(of_name, "fields", "path or \"constant\"")
-#define WORDS(of_name, of_section) ROW(of_name, of_section, "words, with commas")
+#define FIELD(of_name) \
+    {.name = (of_name), .section = "fields", .type = R1_OPT_STRING, \
+     .help = "path or \"constant\""}
+#define WORDS(of_name, of_section) \
+    {.name = (of_name), .section = (of_section), .type = R1_OPT_STRING, .joins = ", ", \
+     .help = "words, with commas"}
 static const r1_option map_rows[] = { /* first one for each field, in their order */
     FIELD("tx-id"), FIELD("ts"), FIELD("ts-time"), FIELD("kind"), FIELD("from"), FIELD("to"),
     FIELD("from-role"), FIELD("to-role"), FIELD("currency"), FIELD("amount-minor"),
@@ -73,7 +75,8 @@ static const r1_option map_rows[] = { /* first one for each field, in their orde
     WORDS("debit", "booking"), WORDS("credit", "booking"),
     {.name = "credits", .section = "booking", .type = R1_OPT_ENUM, .choices = "swap|leave-out",
      .def = "swap", .help = "of what is booked as a credit: payer and payee change places"},
-    ROW("leave-out", "rows", "FIELD is WORD, WORD or FIELD is not WORD: messages to leave out"),
+    {.name = "leave-out", .section = "rows", .type = R1_OPT_STRING, .joins = " or ",
+     .help = "FIELD is WORD, WORD or FIELD is not WORD: messages to leave out"},
     WORDS("transfer", "kinds"), WORDS("cash", "kinds"), WORDS("card", "kinds"),
     WORDS("account", "roles"), WORDS("merchant", "roles"), WORDS("external", "roles"),
     WORDS("card-role", "roles"),

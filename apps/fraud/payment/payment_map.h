@@ -28,6 +28,9 @@
  *     [roles]
  *     merchant = shop
  *
+ * A row of words, and leave_out, may stand on several lines: words add up, and a message is left
+ * out where one of the lines says so.
+ *
  * A path names objects within objects, with points: data.payer.iban. Where a message has a key with
  * the whole path as its name, that one is taken. A number is a place in a list: the first one is 0.
  * A list that has more than this one place is no single payment, and is refused for a needed field.
