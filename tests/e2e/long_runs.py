@@ -162,7 +162,7 @@ def soak(a, folder):
         s.fresh_schema()
         s.create_topic()
         watch = Watch()
-        # Ids that are known again would grow to their bound for hours: it is reached within minutes.
+        # The list of ids that are known again reaches this bound within minutes.
         options = ["--model", MODEL, "--seen-ids", 1000000, "--snapshot-every", 60,
                    "--snapshot-dir", os.path.join(s.folder, "snapshots")]  # fmt: skip
         p = s.serve(*options)
