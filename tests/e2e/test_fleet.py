@@ -237,12 +237,17 @@ class Equal(Fleet):
 
     def seen_from_outside(self, s, processes):
         """One of them sequences, nothing is held any more, and status names it."""
-        time.sleep(1.5)  # /metrics is a copy of the last second
-        pages = [
-            urllib.request.urlopen(f"http://127.0.0.1:{p.http}/metrics").read().decode()
-            for p in processes
-        ]
-        values = [dict(x.rsplit(" ", 1) for x in page.split("\n") if " " in x) for page in pages]
+        values = []
+        for _ in range(15):  # /metrics is a copy of the last second, each of another one
+            time.sleep(1.5)
+            pages = [
+                urllib.request.urlopen(f"http://127.0.0.1:{p.http}/metrics").read().decode()
+                for p in processes
+            ]
+            values = [dict(x.rsplit(" ", 1) for x in page.split("\n") if " " in x)
+                      for page in pages]  # fmt: skip
+            if sum(float(v["r1_fraud_owned_partitions"]) for v in values) == 8:
+                break
         self.assertEqual(sum(float(v["r1_fraud_sequencer"]) for v in values), 1)
         self.assertEqual(sum(float(v["r1_fraud_owned_partitions"]) for v in values), 8)
         for v in values:
