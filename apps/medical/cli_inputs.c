@@ -68,26 +68,22 @@ static r1_status inputs_add_folder(cli_inputs *in, const char *folder, r1_err *e
     return st;
 }
 
-static const cli_inputs *sorted_inputs;
-
 static int inputs_by_stem(const void *a, const void *b)
 {
-    const cli_input *x = &sorted_inputs->input[*(const uint32_t *)a];
-    const cli_input *y = &sorted_inputs->input[*(const uint32_t *)b];
-    return strcmp(x->stem, y->stem);
+    const cli_input *const *x = a, *const *y = b;
+    return strcmp((*x)->stem, (*y)->stem);
 }
 
 /* Two records of one name would write over each other's reports. */
 static r1_status inputs_check_names(const cli_inputs *in, r1_err *err)
 {
-    uint32_t *order = malloc((in->n + 1) * sizeof *order);
+    const cli_input **order = malloc((in->n + 1) * sizeof *order);
     if (!order) R1_FAIL(err, R1_E_NOMEM, "no memory for the list of records");
-    for (uint32_t i = 0; i < in->n; i++) order[i] = i;
-    sorted_inputs = in;
+    for (uint32_t i = 0; i < in->n; i++) order[i] = &in->input[i];
     qsort(order, in->n, sizeof *order, inputs_by_stem);
     r1_status st = R1_OK;
     for (uint32_t i = 1; i < in->n && st == R1_OK; i++) {
-        const cli_input *a = &in->input[order[i - 1]], *b = &in->input[order[i]];
+        const cli_input *a = order[i - 1], *b = order[i];
         if (strcmp(a->stem, b->stem) == 0)
             st = r1_err_set(err, R1_E_INVAL, __FILE__, __LINE__,
                             "%s and %s would have the same report, %s%s*: give one of them another "

@@ -387,24 +387,9 @@ static void pdf_free(pdf_sink *s)
 }
 
 /* The file is written when it is whole. */
-typedef struct {
-    unsigned char *data;
-    size_t n, cap;
-} pdf_bytes;
-
 static cairo_status_t pdf_keep(void *to, const unsigned char *data, unsigned n)
 {
-    pdf_bytes *b = to;
-    if (b->n + n > b->cap) {
-        size_t cap = (b->n + n) * 2;
-        unsigned char *grown = realloc(b->data, cap);
-        if (!grown) return CAIRO_STATUS_NO_MEMORY;
-        b->data = grown;
-        b->cap = cap;
-    }
-    memcpy(b->data + b->n, data, n);
-    b->n += n;
-    return CAIRO_STATUS_SUCCESS;
+    return fwrite(data, 1, n, to) == n ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_NO_MEMORY;
 }
 
 r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
@@ -417,9 +402,14 @@ r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
                                      .end = pdf_end};
     pdf_sink *s = calloc(1, sizeof *s);
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
-    pdf_bytes bytes = {0};
-    cairo_surface_t *surface =
-        cairo_pdf_surface_create_for_stream(pdf_keep, &bytes, page_w, page_h);
+    char *whole = NULL;
+    size_t n = 0;
+    FILE *file = open_memstream(&whole, &n);
+    if (!file) {
+        free(s);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
+    }
+    cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(pdf_keep, file, page_w, page_h);
     s->sink = (med_sink){.ops = &ops, .report = r};
     s->page.cr = cairo_create(surface);
     s->page.y = margin;
@@ -431,12 +421,13 @@ r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
     cairo_surface_finish(surface);
     cairo_status_t st = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
+    failed = fclose(file) != 0 || failed;
     r1_status written = R1_E_NOMEM;
     if (failed || st != CAIRO_STATUS_SUCCESS)
         r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "%s: %s", path,
                    failed ? "no memory" : cairo_status_to_string(st));
     else
-        written = r1_file_write(path, bytes.data, bytes.n, err);
-    free(bytes.data);
+        written = r1_file_write(path, whole, n, err);
+    free(whole);
     return written;
 }
