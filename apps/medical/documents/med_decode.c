@@ -25,17 +25,21 @@ bool med_valid_utf8(const char *s, size_t len, size_t *bad)
     return true;
 }
 
-uint32_t med_code_page(const char *name, unsigned char byte)
+void med_code_page(const char *name, uint32_t page[256])
 {
-    unsigned char in[1] = {byte}, out[8];
-    char *from = (char *)in, *to = (char *)out;
-    size_t n_in = 1, n_out = sizeof out;
     iconv_t cd = iconv_open("UTF-32LE", name);
-    if (cd == (iconv_t)-1) return 0;
-    size_t lost = iconv(cd, &from, &n_in, &to, &n_out);
-    iconv_close(cd);
-    if (lost == (size_t)-1 || n_out != 4) return 0;
-    return out[0] | (uint32_t)out[1] << 8 | (uint32_t)out[2] << 16 | (uint32_t)out[3] << 24;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        unsigned char in[1] = {(unsigned char)byte}, out[8];
+        char *from = (char *)in, *to = (char *)out;
+        size_t n_in = 1, n_out = sizeof out;
+        bool known =
+            cd != (iconv_t)-1 && iconv(cd, &from, &n_in, &to, &n_out) != (size_t)-1 && n_out == 4;
+        page[byte] = !known ? 0xfffd
+                            : out[0] | (uint32_t)out[1] << 8 | (uint32_t)out[2] << 16 |
+                                  (uint32_t)out[3] << 24;
+        if (cd != (iconv_t)-1) iconv(cd, NULL, NULL, NULL, NULL);
+    }
+    if (cd != (iconv_t)-1) iconv_close(cd);
 }
 
 /* The encoding that the first bytes tell, and how many of them are its mark. */

@@ -38,8 +38,8 @@ float med_years_between(const char *from, const char *to);
 r1_status med_decode(med_document *d, const char *what, const char *bytes, size_t len, char **text,
                      size_t *n, r1_err *err);
 bool med_valid_utf8(const char *s, size_t len, size_t *bad);
-/* A byte of code page 1252 or another one ("CP1250"); 0: it has no such character. */
-uint32_t med_code_page(const char *name, unsigned char byte);
+/* The characters of code page 1252 or another one ("CP1250"), U+FFFD where it has none. */
+void med_code_page(const char *name, uint32_t page[256]);
 
 r1_status med_html_text(med_document *d, const char *what, const char *s, size_t len, r1_err *err);
 bool med_html_looks(const char *s, size_t len);

@@ -24,6 +24,8 @@ typedef struct {
     int swallow;   /* characters still to be left out after a \u */
     uint32_t high; /* the first half of a surrogate pair */
     char code_page[12];
+    bool page_known; /* page holds code_page */
+    uint32_t page[256];
     bool cell;         /* a tab is owed before the next cell's text */
     uint32_t n_header; /* headers, footers and notes left out */
     med_prose prose;
@@ -42,6 +44,13 @@ static void rtf_put(rtf *r, uint32_t c)
         med_prose_line(&r->prose);
     else
         med_prose_char(&r->prose, c);
+}
+
+static uint32_t rtf_of_page(rtf *r, unsigned char byte)
+{
+    if (!r->page_known) med_code_page(r->code_page, r->page);
+    r->page_known = true;
+    return r->page[byte];
 }
 
 /* \u takes a signed 16-bit number; two of them make a character beyond the first plane. */
@@ -107,8 +116,10 @@ static void rtf_control(rtf *r, const char *word, bool given, long value)
         g->unicode_n = value >= 0 && value < 16 ? (int)value : 1;
     } else if (strcmp(word, "ansicpg") == 0 && value > 0 && value < 65536) {
         snprintf(r->code_page, sizeof r->code_page, "CP%d", (int)value);
+        r->page_known = false;
     } else if (strcmp(word, "mac") == 0) {
         snprintf(r->code_page, sizeof r->code_page, "MACINTOSH");
+        r->page_known = false;
     } else if (strcmp(word, "cell") == 0) {
         r->cell = !g->skip;
     } else if (strcmp(word, "bin") == 0 && value > 0) {
@@ -127,9 +138,8 @@ static void rtf_escape(rtf *r)
     if (c == '\'' && r->len - r->at >= 3 && isxdigit((unsigned char)r->s[r->at + 1]) &&
         isxdigit((unsigned char)r->s[r->at + 2])) {
         char hex[3] = {r->s[r->at + 1], r->s[r->at + 2], '\0'};
-        uint32_t character = med_code_page(r->code_page, (unsigned char)strtoul(hex, NULL, 16));
         r->at += 3;
-        rtf_put(r, character ? character : 0xfffd);
+        rtf_put(r, rtf_of_page(r, (unsigned char)strtoul(hex, NULL, 16)));
         return;
     }
     if (!isalpha((unsigned char)c)) {
@@ -177,8 +187,7 @@ static r1_status rtf_read(rtf *r, r1_err *err)
         } else if (c == '\\') {
             rtf_escape(r);
         } else if (c >= 0x80) {
-            uint32_t character = med_code_page(r->code_page, c);
-            rtf_put(r, character ? character : 0xfffd);
+            rtf_put(r, rtf_of_page(r, c));
         } else if (c >= ' ' || c == '\t') {
             rtf_put(r, c);
         }

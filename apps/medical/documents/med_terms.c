@@ -8,6 +8,7 @@
  *
  * Lines that begin with # are comments. */
 #include "documents/med_parts.h"
+#include "ontology/med_slurp.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -145,40 +146,19 @@ static r1_status finding_refuse(const char *what, size_t at, const char *s, size
             what, at, (int)(len < 40 ? len : 40), s);
 }
 
-typedef struct {
-    const char *s;
-    size_t len;
-} term_field;
-
-static uint32_t term_fields(const char *s, size_t len, term_field f[TERM_FIELDS])
-{
-    uint32_t n = 0;
-    for (const char *end = s + len; n < TERM_FIELDS;) {
-        const char *tab = memchr(s, '\t', (size_t)(end - s));
-        f[n++] = (term_field){s, (size_t)((tab ? tab : end) - s)};
-        if (!tab) break;
-        s = tab + 1;
-    }
-    return n;
-}
-
 /* The table that annotate prints: its first line names the columns. */
 static r1_status terms_table(med_document *d, const char *what, const char *s, size_t len, bool *is,
                              r1_err *err)
 {
-    term_field f[TERM_FIELDS];
-    uint32_t id = TERM_FIELDS, status = TERM_FIELDS, name = TERM_FIELDS, n;
-    size_t row = 0;
+    med_field f[TERM_FIELDS];
+    med_lines lines = {.at = s, .end = s + len};
+    size_t id = TERM_FIELDS, status = TERM_FIELDS, name = TERM_FIELDS, n;
     *is = false;
-    for (const char *end = s + len; s < end; row++) {
-        const char *nl = memchr(s, '\n', (size_t)(end - s));
-        size_t line = (size_t)((nl ? nl : end) - s);
-        const char *at = s;
-        s += line + 1;
-        if (line && at[line - 1] == '\r') line--;
-        n = term_fields(at, line, f);
-        if (row == 0) {
-            for (uint32_t i = 0; i < n; i++) {
+    while (med_lines_next(&lines, &s, &len)) {
+        n = med_split(s, len, '\t', f, TERM_FIELDS);
+        if (n > TERM_FIELDS) n = TERM_FIELDS;
+        if (lines.number == 1) {
+            for (size_t i = 0; i < n; i++) {
                 if (f[i].len == 2 && memcmp(f[i].s, "id", 2) == 0) id = i;
                 if (f[i].len == 6 && memcmp(f[i].s, "status", 6) == 0) status = i;
                 if (f[i].len == 4 && memcmp(f[i].s, "name", 4) == 0) name = i;
@@ -187,14 +167,14 @@ static r1_status terms_table(med_document *d, const char *what, const char *s, s
             *is = true;
             continue;
         }
-        if (line == 0) continue;
+        if (len == 0) continue;
         char text[32], label[TERM_LABEL_BYTES] = "";
         med_status of;
         if (n <= id || n <= status)
-            R1_FAIL(err, R1_E_FORMAT, "%s:%zu: %u columns, fewer than its first line", what,
-                    row + 1, n);
+            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, fewer than its first line", what,
+                    (long long)lines.number, n);
         if (!finding_status(f[status].s, f[status].len, &of))
-            return finding_refuse(what, row, f[status].s, f[status].len, err);
+            return finding_refuse(what, (size_t)lines.number - 1, f[status].s, f[status].len, err);
         snprintf(text, sizeof text, "%.*s", (int)(f[id].len < 31 ? f[id].len : 31), f[id].s);
         if (name < n)
             snprintf(label, sizeof label, "%.*s", (int)(f[name].len < 199 ? f[name].len : 199),
@@ -208,16 +188,14 @@ r1_status med_terms_text(med_document *d, const char *what, const char *s, size_
                          r1_err *err)
 {
     bool table;
+    med_lines lines = {.at = s, .end = s + len};
     R1_TRY(terms_table(d, what, s, len, &table, err));
     *is = table;
     d->kind = table ? MED_DOCUMENT_FINDINGS : d->kind;
-    for (const char *end = s + len; !table && s < end;) {
-        const char *nl = memchr(s, '\n', (size_t)(end - s)), *at = s;
-        size_t line = (size_t)((nl ? nl : end) - s);
-        s += line + 1;
-        while (line && isspace((unsigned char)at[line - 1])) line--;
-        if (line == 0 || *at == '#') continue;
-        R1_TRY(term_line(d, what, at, line, is, err));
+    while (!table && med_lines_next(&lines, &s, &len)) {
+        while (len && isspace((unsigned char)s[len - 1])) len--;
+        if (len == 0 || *s == '#') continue;
+        R1_TRY(term_line(d, what, s, len, is, err));
         if (*is) continue;
         terms_forget(d);
         return R1_OK;
