@@ -14,7 +14,9 @@ enum { GOLD_MAX = 4096, PHENOTYPES_MAX = 4096 };
 
 typedef struct {
     uint32_t start, end, term; /* code points */
-    bool negated, hit;
+    bool negated;
+    bool answered; /* a mention has it; no other one can */
+    bool hit;      /* and reads it rightly */
 } gold;
 
 typedef struct {
@@ -52,7 +54,7 @@ static void gold_add(tally *t, gold_list *l, long start, long end, med_field id,
         t->out->unknown_gold++;
         return;
     }
-    l->g[l->n++] = (gold){(uint32_t)start, (uint32_t)end, term, negated, false};
+    l->g[l->n++] = (gold){(uint32_t)start, (uint32_t)end, term, negated, false, false};
 }
 
 /* "12\t24\ttext\tHP:1[\tNeg]" or "[12::24] HP_1 | text". */
@@ -131,6 +133,23 @@ static uint32_t byte_of(const char *s, size_t len, uint32_t point)
     return i;
 }
 
+/* The gold span that a mention answers, NULL for none: of the same finding, overlapping, not yet
+ * answered; one of the mention's own polarity first, then the one that ends first. */
+static gold *gold_answered(gold_list *l, uint32_t term, uint32_t a, uint32_t b, bool absent)
+{
+    gold *best = NULL;
+    for (uint32_t k = 0; k < l->n; k++) {
+        gold *g = &l->g[k];
+        if (g->answered || g->term != term || g->start >= b || g->end <= a) continue;
+        bool same = g->negated == absent, best_same = best && best->negated == absent;
+        if (!best || (same && !best_same) || (same == best_same && g->end < best->end)) best = g;
+    }
+    if (!best) return NULL;
+    best->answered = true;
+    best->hit = !absent || best->negated;
+    return best;
+}
+
 static r1_status score_text(tally *t, const char *doc, const char *text, size_t len, gold_list *l,
                             r1_err *err)
 {
@@ -143,20 +162,12 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
     for (uint32_t i = 0; i < notes.n_mention; i++) {
         const med_mention *m = &notes.mention[i];
         uint32_t a = code_points(text, m->start), b = code_points(text, m->end);
-        bool right = false, negated = false;
-        for (uint32_t k = 0; k < l->n; k++) {
-            gold *g = &l->g[k];
-            if (g->term != m->term || g->start >= b || g->end <= a) continue;
-            if (g->negated)
-                negated = true;
-            else
-                right = true;
-            if (m->status != MED_ABSENT || g->negated) g->hit = true;
-        }
         bool absent = m->status == MED_ABSENT;
+        const gold *g = gold_answered(l, m->term, a, b, absent);
+        bool negated = g && g->negated, right = g && !g->negated;
         t->neg_tp += absent && negated;
         t->neg_pred += absent && (negated || right);
-        if (absent && right && !negated)
+        if (absent && right)
             eval_annotate_show(t, "denied", doc, text, m->start, m->end, m->term);
         if (!absent && negated)
             eval_annotate_show(t, "affirmed", doc, text, m->start, m->end, m->term);

@@ -2,9 +2,10 @@
 /* med_eval_annotate.h - recognised findings against annotated corpora.
  *
  * Criterion: a mention is right when it overlaps a gold span of the same finding (ids are
- * brought to the knowledge base's present ones); documents by their sets of findings. Gold that
- * is marked as negated is left out of the gold and what is recognised there as absent is left
- * out too; it counts for negation_f1 alone. */
+ * brought to the knowledge base's present ones). One mention answers one span, and one span has
+ * one mention: a second one over it is wrong. Documents by their sets of findings. Gold that is
+ * marked as negated is left out of the gold and what is recognised there as absent is left out
+ * too; it counts for negation_f1 alone. */
 #ifndef MED_EVAL_ANNOTATE_H
 #define MED_EVAL_ANNOTATE_H
 
