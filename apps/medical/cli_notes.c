@@ -61,17 +61,19 @@ static mention_row mention_of(const med_kb *kb, const med_notes *n, uint32_t i)
 
 static void print_mentions(const med_kb *kb, const med_notes *n)
 {
-    printf("start\tend\tid\tname\tstatus\tsection\ttext\tcue_start\tcue_end\tcue\n");
+    printf("start\tend\tid\tname\tstatus\tsection\ttext\tcue_start\tcue_end\tcue\tother\n");
     for (uint32_t i = 0; i < n->n_mention; i++) {
         mention_row r = mention_of(kb, n, i);
-        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\t%u\t%u\t%.*s\n", r.m->start,
+        med_put(stdout, MED_TABLE, "%u\t%u\t%s\t%s\t%s\t%s\t%.*s\t%u\t%u\t%.*s\t%s\n", r.m->start,
                 r.m->end, r.id, r.name, r.status, r.section, (int)(r.m->end - r.m->start),
                 n->text + r.m->start, r.m->cue_start, r.m->cue_end,
-                (int)(r.m->cue_end - r.m->cue_start), n->text + r.m->cue_start);
+                (int)(r.m->cue_end - r.m->cue_start), n->text + r.m->cue_start,
+                r.m->other ? r.m->other : "");
     }
     if (n->n_unread)
-        printf("# not read: %u possible findings beyond the first %d of their sentence\n",
-               n->n_unread, MED_HITS_MAX);
+        printf("# not read: %u possible findings beyond the first %d of their sentence, or "
+               "abbreviations beyond the first %d that the record introduces\n",
+               n->n_unread, MED_HITS_MAX, MED_INTRODUCED_MAX);
     if (n->n_cut)
         printf("# read in parts: %u cuts of sentences longer than %d bytes\n", n->n_cut,
                MED_SENTENCE_BYTES);
@@ -82,6 +84,10 @@ static json_t *mention_json(const med_notes *n, const mention_row *r)
     json_t *o = json_pack("{s:i,s:i,s:o,s:o,s:s,s:s}", "start", (int)r->m->start, "end",
                           (int)r->m->end, "id", med_json_string(r->id), "name",
                           med_json_string(r->name), "status", r->status, "section", r->section);
+    if (o && r->m->other && json_object_set_new(o, "other", json_string(r->m->other)) != 0) {
+        json_decref(o);
+        return NULL;
+    }
     if (!o || r->m->cue_end == r->m->cue_start) return o;
     json_t *cue =
         json_pack("{s:i,s:i,s:o}", "start", (int)r->m->cue_start, "end", (int)r->m->cue_end, "text",

@@ -286,7 +286,7 @@ def check_source(program, folder, name, kb, observed, must, *args, file_name="re
     path = record(folder, file_name)
     run(program, "report", path, "--kb", kb, "--out", out, *args)
     check_report(name, out, must, os.path.splitext(file_name)[0])
-    rows_of(f"{name}, annotate", run(program, "annotate", path, "--kb", kb), 10)
+    rows_of(f"{name}, annotate", run(program, "annotate", path, "--kb", kb), 11)
     try:
         json.loads(run(program, "annotate", path, "--kb", kb, "--json"))
     except ValueError as e:

@@ -167,8 +167,7 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
         bool negated = g && g->negated, right = g && !g->negated;
         t->neg_tp += absent && negated;
         t->neg_pred += absent && (negated || right);
-        if (absent && right)
-            eval_annotate_show(t, "denied", doc, text, m->start, m->end, m->term);
+        if (absent && right) eval_annotate_show(t, "denied", doc, text, m->start, m->end, m->term);
         if (!absent && negated)
             eval_annotate_show(t, "affirmed", doc, text, m->start, m->end, m->term);
         if (absent || negated) continue;

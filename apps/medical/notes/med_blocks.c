@@ -476,7 +476,7 @@ static bool blocks_names(const blocks *b, uint32_t from, uint32_t to, names_foun
     if (!out) return n_found > 0;
     *out = (names_found){0};
     while (n && t[n - 1].punct) n--;
-    while (first < n && t[first].light) first++;
+    while (first < n && t[first].flags & MED_WORD_LIGHT) first++;
     for (uint32_t i = 0; i < n_found; i++) {
         out->at_start |= found[i].first == first;
         out->at_end |= found[i].last + 1 == n;

@@ -60,7 +60,8 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
                      .sentence = sentence,
                      .status = f->status,
                      .cue_start = f->cue_start,
-                     .cue_end = f->cue_end};
+                     .cue_end = f->cue_end,
+                     .other = h->other};
     if (h->normal != MED_NONE && (m.status == MED_PRESENT || m.status == MED_ABSENT)) {
         m.status = m.status == MED_PRESENT ? MED_ABSENT : MED_PRESENT; /* "not normal" */
         m.cue_start = t[h->normal].start;
@@ -185,6 +186,7 @@ r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *k
     notes_work *w = malloc(sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory to read %s", what);
     r1_status st = med_recogniser_new(&w->recogniser, lex, err);
+    if (st == R1_OK) med_recogniser_record(w->recogniser, text, len, &out->n_unread);
     if (st == R1_OK) st = med_blocks_split(out, lex, w->recogniser, err);
     R1_DEEP_ASSERT(st != R1_OK || notes_in_order(out), "%u sections, %u sentences of %zu bytes",
                    out->n_section, out->n_sentence, len);

@@ -3,41 +3,75 @@
  * stand. */
 #include "notes/med_recognise.h"
 
+#include "notes/med_abbreviations.h"
+
 #include "r1_assert.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW = 9, RUN_MAX = 3 };
+enum {
+    WINDOW = 9,
+    RUN_MAX = 3,
+    LABEL_WORDS = 2,
+    SEGMENT_WORDS = 4,
+    HANGING_MAX = 16,  /* of a unit: "micro- and" */
+    HANGING_REACH = 7, /* tokens from it to the word that completes it */
+    TAIL_LETTERS = 4,  /* that they share, at least */
+    ID_WORDS = 100,    /* an id counts more than any name */
+    ID_DIGITS = 7
+};
 
-/* The words that count, in order; sep tells what stood before each: 0 nothing, 1 a comma, 2 a
- * conjunction, 3 a barrier (another clause). */
+/* The words that count, in order. */
 typedef struct {
     uint32_t token[MED_SENTENCE_TOKENS];
-    uint8_t sep[MED_SENTENCE_TOKENS];
+    int32_t word[MED_SENTENCE_TOKENS];
+    uint64_t mix[MED_SENTENCE_TOKENS];
+    uint8_t sep[MED_SENTENCE_TOKENS]; /* before it: 0 nothing, 1 a comma, 2 a conjunction, 3 a
+                                         barrier (another clause) */
+    uint8_t flags[MED_SENTENCE_TOKENS];
+    uint8_t hanging[MED_SENTENCE_TOKENS]; /* 1 + which of hanging words, 0 for none */
+    bool placed[MED_SENTENCE_TOKENS];     /* "of", "in"... stands before it */
+    bool settled[MED_SENTENCE_TOKENS];    /* an abbreviation whose meaning is known */
     uint32_t n;
 } content;
 
 typedef struct {
     uint32_t from, to, run_from,
-        run_to; /* content indices; the run in between is not part of it (empty: equal) */
-    const med_pattern *p;
+        run_to;      /* content indices; the run in between is not part of it (empty: equal) */
+    uint32_t term;   /* MED_NONE: what is no finding */
     uint32_t normal; /* token that says "normal": the finding is denied; MED_NONE */
+    const char *other;
+    uint8_t n_word, order;
+    bool label; /* an organ's label completes it */
+    bool soft;  /* a name with "and" in it: its parts are findings too */
 } hit;
 
+/* What a record introduces: "atrial septal defect (ASD)". term MED_NONE: no finding. */
 typedef struct {
-    hit hit[MED_HITS_MAX];
-    uint32_t n, n_unread;
-} hit_list;
+    char letters[MED_ABBREVIATION_BYTES];
+    uint32_t term;
+} introduced;
 
-static bool clause_word(const char *s, size_t len)
-{
-    static const char *const words[] = {"he",  "she", "they", "which", "that",
-                                        "had", "has", "have", "who",   "but"};
-    for (size_t i = 0; i < R1_COUNT(words); i++)
-        if (strlen(words[i]) == len && strncasecmp(s, words[i], len) == 0) return true;
-    return false;
-}
+struct med_recogniser {
+    const med_lexicon *lex;
+    const char *text; /* of the record */
+    size_t text_len;
+    const med_token *t; /* of the unit */
+    uint32_t n_token;
+    content c;
+    char hanging[HANGING_MAX][MED_WORD_BYTES];
+    uint32_t n_hanging;
+    hit hit[MED_HITS_MAX];
+    uint32_t n_hit, n_unread;
+    introduced intro[MED_INTRODUCED_MAX];
+    uint32_t n_intro;
+    uint8_t taken[MED_SENTENCE_TOKENS];
+    bool own[MED_SENTENCE_TOKENS];
+    med_found found[MED_SENTENCE_TOKENS];
+};
+
+/* ---- content --------------------------------------------------------------------------------- */
 
 /* A mark that no name of a finding reaches over. */
 static bool mark_divides(char mark)
@@ -45,145 +79,443 @@ static bool mark_divides(char mark)
     return mark && (mark < ' ' || strchr(".;:!?()[]\"|=", mark));
 }
 
-static void notes_content_of(const med_token *t, uint32_t n, const char *s, content *c)
+static bool token_hangs(const med_recogniser *r, uint32_t i)
 {
+    uint32_t at = r->t[i].end, end = r->t[r->n_token - 1].end;
+    if (at >= end || r->t[i].punct) return false;
+    med_char x = med_char_at(r->text, at, end);
+    if (x.kind != MED_CHAR_MARK || x.mark != '-' || i + 1 >= r->n_token) return false;
+    uint32_t k = i + 1;
+    if (r->t[k].punct && r->t[k].mark == '-') k++;
+    return k < r->n_token && r->t[k].conj;
+}
+
+/* The word that a hanging one stands for: "micro-" before "retrognathia" is micrognathia. Returns
+ * its number, MED_WORD_UNKNOWN for none. */
+static int32_t hanging_word(med_recogniser *r, uint32_t i)
+{
+    char head[MED_WORD_BYTES], host[MED_WORD_BYTES];
+    uint32_t k = i + 1, end = i + HANGING_REACH < r->n_token ? i + HANGING_REACH : r->n_token;
+    while (k < end && (r->t[k].punct || r->t[k].conj || token_hangs(r, k))) k++;
+    if (k == end) return MED_WORD_UNKNOWN;
+    if (r->n_hanging == HANGING_MAX) {
+        r->n_unread++;
+        return MED_WORD_UNKNOWN;
+    }
+    size_t n = med_token_text(r->text, &r->t[i], head), m = med_token_text(r->text, &r->t[k], host);
+    char *as = r->hanging[r->n_hanging];
+    for (size_t cut = 1; n && cut + TAIL_LETTERS <= m && n + m - cut < MED_WORD_BYTES; cut++) {
+        uint8_t flags;
+        memcpy(as, head, n);
+        memcpy(as + n, host + cut, m - cut);
+        as[n + m - cut] = '\0';
+        int32_t word = med_lexicon_word(r->lex, as, n + m - cut, &flags);
+        if (word < 0 || flags & MED_WORD_GUESSED) continue;
+        r->n_hanging++;
+        return word;
+    }
+    return MED_WORD_UNKNOWN;
+}
+
+static bool token_is_digit(const med_recogniser *r, uint32_t i)
+{
+    const med_token *t = &r->t[i];
+    return t->end == t->start + 1 && r->text[t->start] >= '0' && r->text[t->start] <= '9';
+}
+
+/* "2,3 toe syndactyly", "2/3": the mark is a hyphen of those who write so. */
+static bool token_ties(const med_recogniser *r, uint32_t i)
+{
+    return i > 0 && i + 1 < r->n_token && r->t[i - 1].end == r->t[i].start &&
+           r->t[i].end == r->t[i + 1].start && token_is_digit(r, i - 1) && token_is_digit(r, i + 1);
+}
+
+static uint8_t token_separates(const med_recogniser *r, uint32_t i)
+{
+    const med_token *t = &r->t[i];
+    uint8_t here = 0;
+    if (t->conj && t->mark && token_ties(r, i)) return 0;
+    if (t->conj) here = t->mark == ',' ? 1 : 2;
+    if (t->conj && !t->mark && (r->text[t->start] | 32) == 'n') here = 3; /* nor */
+    if (mark_divides(t->mark)) here = 3;
+    return t->flags & MED_WORD_BAR ? 3 : here;
+}
+
+static void content_of(med_recogniser *r)
+{
+    content *c = &r->c;
     uint8_t sep = 0;
-    c->n = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint8_t here = 0;
-        if (t[i].conj) here = t[i].mark == ',' ? 1 : 2;
-        if (t[i].conj && !t[i].mark && (s[t[i].start] | 32) == 'n') here = 3; /* nor */
-        if (mark_divides(t[i].mark)) here = 3;
-        if (clause_word(s + t[i].start, t[i].end - t[i].start)) here = 3;
+    bool placed = false;
+    c->n = r->n_hanging = 0;
+    for (uint32_t i = 0; i < r->n_token; i++) {
+        const med_token *t = &r->t[i];
+        uint8_t here = token_separates(r, i);
         if (here > sep) sep = here;
-        if (t[i].word == MED_WORD_STOP) continue;
-        c->token[c->n] = i;
-        c->sep[c->n++] = sep;
+        placed |= t->flags & MED_WORD_PLACE;
+        if (t->word == MED_WORD_STOP) continue;
+        uint32_t k = c->n++, before = r->n_hanging;
+        c->word[k] = t->word;
+        c->flags[k] = t->flags;
+        if (token_hangs(r, i)) {
+            int32_t word = hanging_word(r, i);
+            if (word >= 0) c->word[k] = word, c->flags[k] = 0;
+        }
+        c->hanging[k] = (uint8_t)(r->n_hanging > before ? r->n_hanging : 0);
+        c->mix[k] = c->word[k] < 0 ? 0 : med_lexicon_mix(c->word[k]);
+        c->token[k] = i;
+        c->sep[k] = sep;
+        c->placed[k] = placed;
+        c->settled[k] = false;
         sep = 0;
+        placed = false;
     }
 }
 
-static void try_hash(const med_lexicon *lex, const med_token *t, const char *s, const content *c,
-                     hit h, uint64_t hash, uint32_t n_word, uint64_t order, hit_list *hits)
+/* ---- hits ------------------------------------------------------------------------------------ */
+
+static void hit_add(med_recogniser *r, const hit *h)
 {
-    const med_token *a = &t[c->token[h.from]], *b = &t[c->token[h.to]];
-    h.p = n_word ? med_lexicon_find(lex, hash, n_word, s + a->start, b->end - a->start) : NULL;
-    /* across a comma or "and" the order must be the name's, and the name must have such a join
-     * itself */
-    if (!h.p || (order && (h.p->order != order || !h.p->joined))) return;
-    if (hits->n < MED_HITS_MAX)
-        hits->hit[hits->n++] = h;
+    if (r->n_hit < MED_HITS_MAX)
+        r->hit[r->n_hit++] = *h;
     else
-        hits->n_unread++;
+        r->n_unread++;
+}
+
+/* Whether a word that a name may hold stands right behind content `to`: "ears with small | pit". */
+static bool content_goes_on(const med_recogniser *r, uint32_t to)
+{
+    const content *c = &r->c;
+    uint32_t next = to + 1;
+    return next < c->n && !c->sep[next] && c->token[next] == c->token[to] + 1 &&
+           c->word[next] >= 0 && !(c->flags[next] & MED_WORD_LIGHT);
+}
+
+/* "Hypoplastic nasal | alae": an adjective where the name ends in its noun. */
+static bool ends_as_adjective(const med_recogniser *r, const hit *h, const med_pattern *p)
+{
+    static const char *const endings[] = {"al", "ar", "ic", "ous"};
+    const med_token *t = &r->t[r->c.token[h->to]];
+    size_t n = t->end - t->start, n_name = strlen(p->text);
+    for (size_t i = 0; i < R1_COUNT(endings); i++) {
+        size_t k = strlen(endings[i]);
+        if (n <= k + 2 || strncasecmp(r->text + t->end - k, endings[i], k) != 0) continue;
+        return n_name < k || strncasecmp(p->text + n_name - k, endings[i], k) != 0;
+    }
+    return false;
+}
+
+/* Behind "no speech" the clause must end: "no speech delay", "no speech or language". */
+static bool denial_ends(const med_recogniser *r, uint32_t to)
+{
+    static const char *const may[] = {"at", "by", "until", "yet", "and", "but", "so"};
+    char word[MED_WORD_BYTES];
+    uint32_t i = r->c.token[to] + 1;
+    bool comma = false;
+    if (i < r->n_token && !r->t[i].punct) {
+        size_t n = med_token_text(r->text, &r->t[i], word);
+        for (size_t k = 0; k < R1_COUNT(may); k++)
+            if (strlen(may[k]) == n && memcmp(may[k], word, n) == 0) return true;
+        return false;
+    }
+    for (; i < r->n_token; i++) {
+        if (r->t[i].punct && r->t[i].mark != ',') return comma || strchr(".;:)", r->t[i].mark);
+        if (!comma && !r->t[i].punct) return false;
+        comma = true;
+        if (r->t[i].conj && !r->t[i].mark && (r->text[r->t[i].start] | 32) != 'a') return false;
+    }
+    return true;
+}
+
+/* Whether words in that order are the name, where they stand. seps: within them. */
+static bool hit_stands(const med_recogniser *r, const hit *h, const med_pattern *p, uint32_t seps)
+{
+    const content *c = &r->c;
+    bool gap = h->run_to > h->run_from, place = false;
+    if (p->denies && !denial_ends(r, h->to)) return false;
+    if (p->tight && c->token[h->to] - c->token[h->from] != p->n_word - 1u) return false;
+    if (h->order == MED_ORDER_SAME) {
+        if (seps && !gap && !p->joined) return false;
+        return p->n_word == 1 || !content_goes_on(r, h->to) || !ends_as_adjective(r, h, p);
+    }
+    if ((seps && !gap) || (gap && h->order == MED_ORDER_OTHER)) return false;
+    for (uint32_t i = h->from + 1; i <= h->to; i++) place |= c->placed[i];
+    return place || !content_goes_on(r, h->to);
+}
+
+/* The words of a window, as they are looked up. */
+typedef struct {
+    uint64_t hash;
+    int32_t word[WINDOW + LABEL_WORDS + 1];
+    uint32_t n, n_guessed;
+} words_seen;
+
+static void seen_add(const content *c, words_seen *s, uint32_t i)
+{
+    s->hash += c->mix[i];
+    s->word[s->n++] = c->word[i];
+    s->n_guessed += (c->flags[i] & MED_WORD_GUESSED) != 0;
+}
+
+/* The pattern of words that were seen in content h->from to h->to; fills order and words of *h. */
+static const med_pattern *hit_pattern(const med_recogniser *r, const words_seen *s, hit *h)
+{
+    const content *c = &r->c;
+    med_order order = MED_ORDER_SAME;
+    if (!s->n || s->n > MED_PATTERN_WORDS) return NULL;
+    const med_token *a = &r->t[c->token[h->from]], *b = &r->t[c->token[h->to]];
+    const char *text = r->text + a->start;
+    size_t len = b->end - a->start;
+    if (s->n == 1 && c->hanging[h->from]) {
+        text = r->hanging[c->hanging[h->from] - 1];
+        len = strlen(text);
+    }
+    if (s->n_guessed && s->n_guessed == s->n && s->n > 1) return NULL;
+    med_met met = {s->hash, s->word, s->n, text, len, s->n_guessed > 0};
+    const med_pattern *p = med_lexicon_find(r->lex, &met, &order);
+    if (!p) return NULL;
+    h->term = p->term;
+    h->n_word = p->n_word;
+    h->order = (uint8_t)order;
+    return p;
+}
+
+static void try_words(med_recogniser *r, const words_seen *s, hit h, uint32_t seps)
+{
+    const med_pattern *p = hit_pattern(r, s, &h);
+    if (!p || !hit_stands(r, &h, p, seps)) return;
+    h.soft = seps && h.run_to == h.run_from;
+    hit_add(r, &h);
+}
+
+static hit hit_of(uint32_t from, uint32_t to)
+{
+    return (hit){.from = from, .to = to, .run_from = from, .run_to = from, .normal = MED_NONE};
 }
 
 /* "Normal gait", "speech normal": the abnormality of that name, denied. The word stands at one
  * end, nothing between. */
-static void try_normal(const med_lexicon *lex, const med_token *t, const char *s, const content *c,
-                       uint32_t from, uint32_t to, hit_list *hits)
+static void try_normal(med_recogniser *r, uint32_t from, uint32_t to)
 {
-    bool light;
-    bool first = t[c->token[from]].normal, last = t[c->token[to]].normal;
-    int32_t abnormal = med_lexicon_word(lex, "abnormal", 8, &light);
-    if (first == last || abnormal < 0) return;
-    uint64_t hash = med_lexicon_mix(abnormal);
+    const content *c = &r->c;
+    uint8_t flags;
+    bool first = r->t[c->token[from]].normal, last = r->t[c->token[to]].normal;
+    if (first == last) return;
+    int32_t abnormal = med_lexicon_word(r->lex, "abnormal", 8, &flags);
+    if (abnormal < 0) return;
+    words_seen s = {.hash = med_lexicon_mix(abnormal), .word = {abnormal}, .n = 1};
     for (uint32_t i = from + first; i <= to - last; i++) {
-        if (t[c->token[i]].word < 0) return;
-        hash += med_lexicon_mix(t[c->token[i]].word);
+        if (c->word[i] < 0) return;
+        seen_add(c, &s, i);
     }
     for (uint32_t i = from + 1; i <= to; i++)
         if (c->sep[i]) return;
-    hit h = {from, to, from, from, NULL, c->token[first ? from : to]};
-    try_hash(lex, t, s, c, h, hash, to - from + 1, 0, hits);
+    hit h = hit_of(from, to);
+    h.normal = c->token[first ? from : to];
+    if (hit_pattern(r, &s, &h)) hit_add(r, &h);
 }
 
-/* One window: all its words; without degrees and sides; and without each run of a coordination. */
-static void try_window(const med_lexicon *lex, const med_token *t, const char *s, const content *c,
-                       uint32_t from, uint32_t to, hit_list *hits)
+/* Without each run of a coordination: "short [fingers and] toes". */
+static void try_runs(med_recogniser *r, uint32_t from, uint32_t to, uint32_t seps)
 {
-    uint64_t all = 0, core = 0, order_all = 0, order_core = 0;
-    uint32_t n_all = 0, n_core = 0, n_unknown = 0, n_conj = 0, n_sep = 0;
-    for (uint32_t i = from; i <= to; i++) {
-        const med_token *w = &t[c->token[i]];
-        n_conj += i > from && c->sep[i] == 2;
-        n_sep += i > from && c->sep[i] != 0;
-        if (w->word < 0) {
-            n_unknown += !w->light;
-            continue;
-        }
-        uint64_t m = med_lexicon_mix(w->word);
-        all += m, n_all++;
-        order_all = med_lexicon_next(order_all, m);
-        if (w->light) continue;
-        core += m, n_core++;
-        order_core = med_lexicon_next(order_core, m);
-    }
-    hit h = {from, to, from, from, NULL, MED_NONE};
-    if (!n_unknown) {
-        try_hash(lex, t, s, c, h, all, n_all, n_sep ? order_all : 0, hits);
-        bool ends_plain = !t[c->token[from]].light && !t[c->token[to]].light;
-        if (n_core != n_all && ends_plain)
-            try_hash(lex, t, s, c, h, core, n_core, n_sep ? order_core : 0, hits);
-    }
-    if (!n_conj || n_unknown > RUN_MAX) return;
+    const content *c = &r->c;
     for (uint32_t a = from + 1; a < to; a++)
         for (uint32_t b = a; b < to && b < a + RUN_MAX; b++) {
             if (!c->sep[a] && !c->sep[b + 1]) continue;
-            uint64_t rest = core;
-            uint32_t n_rest = n_core, left = n_unknown;
-            for (uint32_t i = a; i <= b; i++) {
-                const med_token *w = &t[c->token[i]];
-                if (w->light) continue;
-                if (w->word < 0)
-                    left--;
-                else
-                    rest -= med_lexicon_mix(w->word), n_rest--;
-            }
-            hit g = {from, to, a, b + 1, NULL, MED_NONE};
-            if (!left && n_rest > 1) try_hash(lex, t, s, c, g, rest, n_rest, 0, hits);
+            words_seen rest = {0};
+            for (uint32_t i = from; i <= to; i++)
+                if ((i < a || i > b) && !(c->flags[i] & MED_WORD_LIGHT)) seen_add(c, &rest, i);
+            hit h = hit_of(from, to);
+            h.run_from = a;
+            h.run_to = b + 1;
+            if (rest.n > 1) try_words(r, &rest, h, seps);
         }
 }
 
-static void find_hits(const med_lexicon *lex, const med_token *t, const char *s, const content *c,
-                      hit_list *hits)
+/* The windows that begin at content i: all their words; without degrees and sides; and without
+ * each run of a coordination. A word that no name has ends them. */
+static void find_from(med_recogniser *r, uint32_t i)
 {
-    hits->n = hits->n_unread = 0;
-    for (uint32_t i = 0; i < c->n; i++) {
-        if (t[c->token[i]].word < 0 && !t[c->token[i]].normal) continue;
-        for (uint32_t j = i; j < c->n && j < i + WINDOW; j++) {
-            if (j > i && c->sep[j] == 3) break;
-            if (j > i && j < i + 4) try_normal(lex, t, s, c, i, j, hits);
-            if (t[c->token[i]].word >= 0 && t[c->token[j]].word >= 0)
-                try_window(lex, t, s, c, i, j, hits);
+    const content *c = &r->c;
+    words_seen all = {0}, core = {0};
+    uint32_t n_conj = 0, n_sep = 0;
+    bool known = c->word[i] >= 0;
+    for (uint32_t j = i; j < c->n && j < i + WINDOW; j++) {
+        if (j > i && c->sep[j] == 3) break;
+        if (j > i && j < i + 4) try_normal(r, i, j);
+        n_conj += j > i && c->sep[j] == 2;
+        n_sep += j > i && c->sep[j] != 0;
+        bool light = c->flags[j] & MED_WORD_LIGHT;
+        if (c->word[j] < 0) {
+            known &= light;
+            if (!known && !r->t[c->token[i]].normal && j > i + 3) break;
+            continue;
         }
+        seen_add(c, &all, j);
+        if (!light) seen_add(c, &core, j);
+        if (!known || c->word[i] < 0 || (i == j && c->settled[i])) continue;
+        try_words(r, &all, hit_of(i, j), n_sep);
+        bool ends_plain = !light && !(c->flags[i] & MED_WORD_LIGHT);
+        if (core.n != all.n && ends_plain) try_words(r, &core, hit_of(i, j), n_sep);
+        if (n_conj) try_runs(r, i, j, n_sep);
     }
 }
 
+/* ---- labels ---------------------------------------------------------------------------------- */
+
+/* The words of the label that the unit begins with: "ears:". Returns their number. */
+static uint32_t label_of(const med_recogniser *r, words_seen *s)
+{
+    const content *c = &r->c;
+    uint32_t k = 0, i = 0;
+    while (i < r->n_token && i < 8 && r->t[i].mark != ':') i++;
+    if (i == r->n_token || i == 8) return 0;
+    for (; k < c->n && c->token[k] < i; k++) {
+        if (k == LABEL_WORDS || c->word[k] < 0 || (k && c->sep[k])) return 0;
+        if (!(c->flags[k] & MED_WORD_LIGHT)) seen_add(c, s, k);
+    }
+    return s->n ? k : 0;
+}
+
+/* "Ears: low-set, cupped": each part between marks, with the label. */
+static void find_labelled(med_recogniser *r)
+{
+    const content *c = &r->c;
+    words_seen label = {0};
+    uint32_t from = label_of(r, &label);
+    if (!from) return;
+    for (uint32_t i = from, j; i < c->n; i = j) {
+        for (j = i + 1; j < c->n && !c->sep[j];) j++;
+        uint32_t after = c->token[j - 1] + 1;
+        if (after < r->n_token && r->t[after].mark == ':') return; /* the next label */
+        uint32_t a = i, b = j;
+        while (a < b && c->flags[a] & MED_WORD_LIGHT) a++;
+        while (b > a && (c->flags[b - 1] & MED_WORD_LIGHT || c->word[b - 1] < 0)) b--;
+        words_seen s = label;
+        bool known = b > a && b - a <= SEGMENT_WORDS;
+        for (uint32_t k = a; known && k < b; k++) {
+            if (c->flags[k] & MED_WORD_LIGHT) continue;
+            known = c->word[k] >= 0;
+            if (known) seen_add(c, &s, k);
+        }
+        hit h = hit_of(a, b ? b - 1 : 0);
+        h.label = true;
+        if (!known || s.n == label.n) continue;
+        const med_pattern *p = hit_pattern(r, &s, &h);
+        if (p && !p->denies && !p->tight && h.order != MED_ORDER_OTHER) hit_add(r, &h);
+    }
+}
+
+/* ---- ids and abbreviations ------------------------------------------------------------------- */
+
+/* The id that begins at content i, "HP" and seven digits, a colon or a low line between: the
+ * content of the digits, or MED_NONE. */
+static uint32_t id_at(const med_recogniser *r, uint32_t i, uint32_t *term)
+{
+    const content *c = &r->c;
+    const med_token *t = &r->t[c->token[i]], *d;
+    if (i + 1 >= c->n || t->end - t->start != 2 || strncasecmp(r->text + t->start, "HP", 2) != 0)
+        return MED_NONE;
+    d = &r->t[c->token[i + 1]];
+    char id[3 + ID_DIGITS] = "HP:", sign = r->text[t->end];
+    if (d->start != t->end + 1 || (sign != ':' && sign != '_') || d->end - d->start != ID_DIGITS)
+        return MED_NONE;
+    memcpy(id + 3, r->text + d->start, ID_DIGITS);
+    *term = med_lexicon_id(r->lex, id, sizeof id);
+    return *term == MED_NONE ? MED_NONE : i + 1;
+}
+
+static const introduced *introduced_as(const med_recogniser *r, const char *s, size_t n)
+{
+    for (uint32_t i = 0; i < r->n_intro; i++)
+        if (strncmp(r->intro[i].letters, s, n) == 0 && r->intro[i].letters[n] == '\0')
+            return &r->intro[i];
+    return NULL;
+}
+
+/* What else an abbreviation may mean: its first reading that is not the chosen one. */
+static const char *reading_beside(const med_abbreviations *a, uint32_t first, uint32_t n,
+                                  uint32_t chosen)
+{
+    for (uint32_t i = first; i < first + n; i++)
+        if (i != chosen) return med_abbreviations_reading(a, i).full;
+    return NULL;
+}
+
+static void find_abbreviation(med_recogniser *r, uint32_t i)
+{
+    const med_token *t = &r->t[r->c.token[i]];
+    const char *s = r->text + t->start;
+    size_t n = t->plain ? med_abbreviation_letters(s, t->end - t->start) : 0;
+    if (!n) return;
+    const med_abbreviations *a = med_lexicon_abbreviations(r->lex);
+    uint32_t n_reading, first = med_abbreviations_find(a, s, n, &n_reading);
+    const introduced *in = introduced_as(r, s, n);
+    if (!in && first == MED_NONE) return;
+    hit h = hit_of(i, i);
+    h.n_word = 1;
+    h.term = in ? in->term : MED_NONE;
+    if (!in) {
+        uint32_t k =
+            med_abbreviations_choose(a, first, n_reading, r->text, r->text_len, t->start, t->end);
+        med_reading reading = med_abbreviations_reading(a, k);
+        if (reading.id) h.term = med_lexicon_id(r->lex, reading.id, strlen(reading.id));
+        if (reading.id && h.term == MED_NONE) return; /* the ontology may have a name of its own */
+        h.other = reading_beside(a, first, n_reading, k);
+    }
+    r->c.settled[i] = true;
+    if (h.term != MED_NONE) hit_add(r, &h);
+}
+
+static void find_hits(med_recogniser *r)
+{
+    const content *c = &r->c;
+    r->n_hit = 0;
+    for (uint32_t i = 0; i < c->n; i++) {
+        uint32_t term, to = id_at(r, i, &term);
+        if (to != MED_NONE) {
+            hit h = hit_of(i, to);
+            h.term = term;
+            h.n_word = ID_WORDS;
+            hit_add(r, &h);
+        }
+        find_abbreviation(r, i);
+        if (c->word[i] >= 0 || r->t[c->token[i]].normal) find_from(r, i);
+    }
+    find_labelled(r);
+}
+
+/* ---- choice ---------------------------------------------------------------------------------- */
+
 /* What is said to be there before what is said to be normal; longest first; then without a gap;
- * then the tighter; then from left to right: a total order. */
+ * then in the name's order; then the tighter; then from left to right: a total order. */
 static int by_merit(const void *a, const void *b)
 {
     const hit *x = a, *y = b;
     if ((x->normal == MED_NONE) != (y->normal == MED_NONE)) return x->normal == MED_NONE ? -1 : 1;
-    if (x->p->n_word != y->p->n_word) return x->p->n_word > y->p->n_word ? -1 : 1;
+    if (x->n_word != y->n_word) return x->n_word > y->n_word ? -1 : 1;
     uint32_t gx = x->run_to - x->run_from, gy = y->run_to - y->run_from;
     if (gx != gy) return gx < gy ? -1 : 1;
+    if (x->order != y->order) return x->order < y->order ? -1 : 1;
     if (x->to - x->from != y->to - y->from) return x->to - x->from < y->to - y->from ? -1 : 1;
     if (x->from != y->from) return x->from < y->from ? -1 : 1;
-    return (x->p->term > y->p->term) - (x->p->term < y->p->term);
+    if (x->term != y->term) return x->term < y->term ? -1 : 1;
+    return (x->label > y->label) - (x->label < y->label);
 }
 
+enum { WORD_FREE, WORD_TAKEN, WORD_SOFT };
+
 /* A hit without a gap needs its words for itself; one across a coordination shares its head and
- * needs one of its own. */
+ * needs one of its own. The words of a name with "and" in it may be those of its parts too. */
 static bool take_words(const hit *h, uint8_t *taken)
 {
     uint32_t own = 0, shared = 0;
     for (uint32_t i = h->from; i <= h->to; i++)
-        if (i < h->run_from || i >= h->run_to) own += !taken[i], shared += taken[i] != 0;
+        if (i < h->run_from || i >= h->run_to)
+            own += taken[i] != WORD_TAKEN, shared += taken[i] == WORD_TAKEN;
     bool gap = h->run_to > h->run_from;
     if (gap ? own == 0 : shared > 0) return false;
     for (uint32_t i = h->from; i <= h->to; i++)
-        if (i < h->run_from || i >= h->run_to) taken[i] = 1;
+        if (i < h->run_from || i >= h->run_to) taken[i] = h->soft ? WORD_SOFT : WORD_TAKEN;
     return true;
 }
 
@@ -197,25 +529,6 @@ static uint32_t hit_words(const content *c, const hit *h, uint32_t used[WINDOW +
     return n;
 }
 
-struct med_recogniser {
-    const med_lexicon *lex;
-    content c;
-    hit_list hits;
-    uint8_t taken[MED_SENTENCE_TOKENS];
-    bool own[MED_SENTENCE_TOKENS];
-    med_found found[MED_SENTENCE_TOKENS];
-};
-
-r1_status med_recogniser_new(med_recogniser **out, const med_lexicon *lex, r1_err *err)
-{
-    *out = malloc(sizeof **out);
-    if (!*out) R1_FAIL(err, R1_E_NOMEM, "no memory to recognise findings");
-    (*out)->lex = lex;
-    return R1_OK;
-}
-
-void med_recogniser_free(med_recogniser *r) { free(r); }
-
 static int by_token(const void *a, const void *b)
 {
     const med_found *x = a, *y = b;
@@ -225,17 +538,17 @@ static int by_token(const void *a, const void *b)
 }
 
 /* The hits that stand, in the order of the text, and which tokens they own. */
-static uint32_t choose_hits(med_recogniser *r, uint32_t n_token)
+static uint32_t choose_hits(med_recogniser *r)
 {
     uint32_t n = 0, used[WINDOW + 1];
-    memset(r->taken, 0, r->c.n);
-    memset(r->own, 0, n_token * sizeof *r->own);
-    qsort(r->hits.hit, r->hits.n, sizeof *r->hits.hit, by_merit);
-    for (uint32_t i = 0; i < r->hits.n && n < MED_SENTENCE_TOKENS; i++) {
-        const hit *h = &r->hits.hit[i];
-        if (!take_words(h, r->taken)) continue;
+    memset(r->taken, WORD_FREE, r->c.n);
+    memset(r->own, 0, r->n_token * sizeof *r->own);
+    if (r->n_hit > 1) qsort(r->hit, r->n_hit, sizeof *r->hit, by_merit);
+    for (uint32_t i = 0; i < r->n_hit && n < MED_SENTENCE_TOKENS; i++) {
+        const hit *h = &r->hit[i];
+        if (!take_words(h, r->taken) || h->term == MED_NONE) continue;
         uint32_t k = hit_words(&r->c, h, used);
-        r->found[n++] = (med_found){h->p->term, used[0], used[k - 1], h->normal};
+        r->found[n++] = (med_found){h->term, used[0], used[k - 1], h->normal, h->other};
         while (k > 0) r->own[used[--k]] = true;
     }
     if (n > 1) qsort(r->found, n, sizeof *r->found, by_token);
@@ -246,10 +559,98 @@ uint32_t med_recognise(med_recogniser *r, const char *text, const med_token *t, 
                        const med_found **found, const bool **own, uint32_t *n_unread)
 {
     R1_ASSERT(n <= MED_SENTENCE_TOKENS, "unit: %u tokens", n);
-    notes_content_of(t, n, text, &r->c);
-    find_hits(r->lex, t, text, &r->c, &r->hits);
-    *n_unread += r->hits.n_unread;
+    r->text = text;
+    r->t = t;
+    r->n_token = n;
+    r->n_unread = 0;
+    content_of(r);
+    find_hits(r);
+    *n_unread += r->n_unread;
     *found = r->found;
     *own = r->own;
-    return choose_hits(r, n);
+    return choose_hits(r);
 }
+
+/* ---- what a record introduces ---------------------------------------------------------------- */
+
+enum { INTRODUCED_TOKENS = 40, INTRODUCED_BYTES = 200 };
+
+/* The finding that text[from, to) ends with; MED_NONE. */
+static uint32_t finding_before(med_recogniser *r, uint32_t from, uint32_t to)
+{
+    med_token t[INTRODUCED_TOKENS];
+    const med_found *found;
+    const bool *own;
+    uint32_t next, unread = 0, best = MED_NONE;
+    const char *text = r->text;
+    uint32_t n =
+        med_tokenize(r->lex, text, from, to, (med_token_rules){0}, t, INTRODUCED_TOKENS, &next);
+    uint32_t n_found = med_recognise(r, text, t, n, &found, &own, &unread);
+    for (uint32_t i = 0; i < n_found; i++)
+        if (found[i].last + 1 == n && best == MED_NONE) best = found[i].term;
+    return best;
+}
+
+static void introduce(med_recogniser *r, const char *letters, size_t n, uint32_t from, uint32_t to,
+                      uint32_t *n_unread)
+{
+    if (introduced_as(r, letters, n)) return;
+    if (r->n_intro == MED_INTRODUCED_MAX) {
+        ++*n_unread;
+        return;
+    }
+    uint32_t term = finding_before(r, from, to);
+    introduced *in = &r->intro[r->n_intro++];
+    memcpy(in->letters, letters, n);
+    in->letters[n] = '\0';
+    in->term = term;
+}
+
+/* How far back the words of n letters may begin. */
+static uint32_t words_back(const char *text, uint32_t at, size_t n)
+{
+    size_t max = n + 5 < 2 * n ? n + 5 : 2 * n;
+    uint32_t from = at, low = at > INTRODUCED_BYTES ? at - INTRODUCED_BYTES : 0;
+    for (size_t k = 0; k < max && from > low; k++) {
+        while (from > low && (text[from - 1] == ' ' || text[from - 1] == '\n')) from--;
+        while (from > low && !strchr(" \n.;:()", text[from - 1])) from--;
+        if (from > low && strchr(".;:()", text[from - 1])) break;
+    }
+    return from;
+}
+
+void med_recogniser_record(med_recogniser *r, const char *text, size_t len, uint32_t *n_unread)
+{
+    r->text = text;
+    r->text_len = len;
+    r->n_intro = 0;
+    for (const char *s = text, *end = text + len; s < end; s++) {
+        s = memchr(s, '(', (size_t)(end - s));
+        if (!s) return;
+        const char *in = s + 1;
+        size_t n = 0;
+        while (in + n < end && n < MED_ABBREVIATION_BYTES + 1 && in[n] != ')') n++;
+        size_t letters = in + n < end && in[n] == ')' ? med_abbreviation_letters(in, n) : 0;
+        if (!letters) continue;
+        uint32_t to = (uint32_t)(s - text);
+        while (to && text[to - 1] == ' ') to--;
+        uint32_t from = med_abbreviation_full(in, letters, text, words_back(text, to, letters), to);
+        if (from != MED_NONE) introduce(r, in, letters, from, to, n_unread);
+    }
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+r1_status med_recogniser_new(med_recogniser **out, const med_lexicon *lex, r1_err *err)
+{
+    med_recogniser *r = malloc(sizeof *r);
+    *out = r;
+    if (!r) R1_FAIL(err, R1_E_NOMEM, "no memory to recognise findings");
+    r->lex = lex;
+    r->text = NULL;
+    r->text_len = 0;
+    r->n_intro = 0;
+    return R1_OK;
+}
+
+void med_recogniser_free(med_recogniser *r) { free(r); }

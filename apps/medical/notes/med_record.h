@@ -43,8 +43,9 @@ typedef struct {
     uint32_t sentence;
     med_status status;
     uint32_t cue_start, cue_end; /* what decided the status; equal: nothing */
-    bool lab;                    /* from a laboratory value against its reference range */
-    float value, low, high;      /* lab: what was measured, the range */
+    const char *other;      /* of an abbreviation: what else it may mean, of the lexicon; NULL */
+    bool lab;               /* from a laboratory value against its reference range */
+    float value, low, high; /* lab: what was measured, the range */
 } med_mention;
 
 typedef struct {
@@ -56,7 +57,8 @@ typedef struct {
     uint32_t n_section, n_sentence, n_mention, n_word;
     uint32_t cap_section, cap_sentence, cap_mention;
     uint32_t n_cut;    /* sentences that were cut for their length */
-    uint32_t n_unread; /* possible findings beyond MED_HITS_MAX of a sentence */
+    uint32_t n_unread; /* possible findings beyond MED_HITS_MAX of a sentence, abbreviations
+                            * beyond MED_INTRODUCED_MAX */
     med_sex sex;
     float age_years; /* NaN: not said */
 } med_notes;

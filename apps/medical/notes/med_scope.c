@@ -213,7 +213,7 @@ static scope_gap scope_between(const scope_run *r, uint32_t from, uint32_t to)
     for (uint32_t i = from; i < to; i++) {
         g.comma |= r->t[i].mark == ',';
         g.conj |= r->t[i].conj && r->t[i].mark != ',';
-        g.others |= !r->t[i].conj && !r->t[i].light;
+        g.others |= !r->t[i].conj && !(r->t[i].flags & MED_WORD_LIGHT);
     }
     for (uint32_t i = 0; i < r->n_hit; i++)
         g.verb |=

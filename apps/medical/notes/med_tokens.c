@@ -214,10 +214,10 @@ static size_t word_letters(const char *text, uint32_t from, uint32_t to, char *o
     return n;
 }
 
-static int32_t tokens_number(const med_lexicon *lex, const char *s, size_t n, bool *light)
+static int32_t tokens_number(const med_lexicon *lex, const char *s, size_t n, uint8_t *flags)
 {
-    *light = false;
-    return lex ? med_lexicon_word(lex, s, n, light) : MED_WORD_UNKNOWN;
+    *flags = 0;
+    return lex ? med_lexicon_word(lex, s, n, flags) : MED_WORD_UNKNOWN;
 }
 
 static med_token token_word(const med_lexicon *lex, const char *text, uint32_t i, uint32_t stop,
@@ -227,19 +227,20 @@ static med_token token_word(const med_lexicon *lex, const char *text, uint32_t i
     med_token t = {.start = i, .end = stop, .plain = plain};
     uint32_t on = divided_at(text, stop, end);
     if (on && lex) {
-        bool more, light;
+        bool more;
+        uint8_t flags;
         uint32_t stop2 = word_end(text, on, end, &more);
         size_t n = word_letters(text, i, stop2, buf, sizeof buf);
-        int32_t word = n ? tokens_number(lex, buf, n, &light) : MED_WORD_UNKNOWN;
-        if (word >= 0) {
-            t = (med_token){.start = i, .end = stop2, .word = word, .light = light};
+        int32_t word = n ? tokens_number(lex, buf, n, &flags) : MED_WORD_UNKNOWN;
+        if (word >= 0 && !(flags & MED_WORD_GUESSED)) {
+            t = (med_token){.start = i, .end = stop2, .word = word, .flags = flags};
             return t;
         }
     }
     size_t n = plain ? 0 : word_letters(text, i, stop, buf, sizeof buf);
     const char *s = n ? buf : text + i;
     if (!n) n = stop - i;
-    t.word = tokens_number(lex, s, n, &t.light);
+    t.word = tokens_number(lex, s, n, &t.flags);
     t.normal = normal_word(s, n);
     t.conj = joining_word(s, n);
     return t;

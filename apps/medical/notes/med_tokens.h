@@ -22,11 +22,12 @@ enum {
 
 typedef struct {
     uint32_t start, end;
-    int32_t word;            /* number in the lexicon, or MED_WORD_* */
-    bool light, punct, conj; /* conj: this is "and", "or", a comma or a slash */
-    bool normal; /* "normal", "intact"...: with an organ it denies the organ's abnormality */
-    bool plain;  /* a word of ASCII letters and digits that stand together */
-    char mark;   /* MED_MARK_WORD, or which mark; CELL is '|' */
+    int32_t word;     /* number in the lexicon, or MED_WORD_* */
+    uint8_t flags;    /* of a word: MED_WORD_LIGHT... */
+    bool punct, conj; /* conj: this is "and", "or", a comma or a slash */
+    bool normal;      /* "normal", "intact"...: with an organ it denies the organ's abnormality */
+    bool plain;       /* a word of ASCII letters and digits that stand together */
+    char mark;        /* MED_MARK_WORD, or which mark; CELL is '|' */
 } med_token;
 
 /* How the stretch is to be read. */

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_forms.h - how words of names and of records are brought to one form, read from a file
+ * (data/words.tsv, whose head describes its form).
+ *
+ * Owns:    its tables.
+ * Threads: read-only after med_forms_new.
+ * Errors:  a line that does not fit: R1_E_FORMAT with file, line, expected, found. */
+#ifndef MED_FORMS_H
+#define MED_FORMS_H
+
+#include "ontology/med_kb.h"
+
+enum { MED_FORM_BYTES = 72 /* bytes that a word's form may take, with its NUL */ };
+
+/* What a word is. */
+enum {
+    MED_IS_STOP = 1,    /* it counts for nothing */
+    MED_IS_LIGHT = 2,   /* a name may lack it */
+    MED_IS_BAR = 4,     /* no finding reaches over it */
+    MED_IS_PLACE = 8,   /* what follows belongs to what comes first */
+    MED_IS_PREFIX = 16, /* also written as part of the next word */
+    MED_IS_EXACT = 32   /* it names a finding alone only as it stands */
+};
+
+typedef struct med_forms med_forms;
+/* name: of the file, for errors. text need not outlive the call. */
+r1_status med_forms_new(med_forms **out, const char *name, const char *text, size_t len,
+                        r1_err *err);
+void med_forms_free(med_forms *w); /* NULL is fine */
+
+/* Brings the spelling of a folded word of n bytes to one form, in place; s has MED_FORM_BYTES
+ * bytes. Returns its length. */
+size_t med_forms_spell(const med_forms *w, char *s, size_t n);
+/* MED_IS_* of a word in that spelling; *as: the word that it stands for, NULL for itself. */
+uint32_t med_forms_kind(const med_forms *w, const char *s, size_t n, const char **as);
+/* Whether a whole name, in lower case, is too vague to be looked for. */
+bool med_forms_vague(const med_forms *w, const char *s, size_t n);
+
+/* A name beside those of the ontology. id NULL: it is no finding. */
+typedef struct {
+    const char *id, *text;
+} med_extra_name;
+uint32_t med_forms_names(const med_forms *w);
+med_extra_name med_forms_name(const med_forms *w, uint32_t i);
+
+#endif
