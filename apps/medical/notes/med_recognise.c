@@ -110,7 +110,7 @@ static int32_t hanging_word(med_recogniser *r, uint32_t i)
         memcpy(as + n, host + cut, m - cut);
         as[n + m - cut] = '\0';
         int32_t word = med_lexicon_word(r->lex, as, n + m - cut, &flags);
-        if (word < 0 || flags & MED_WORD_GUESSED) continue;
+        if (word < 0 || word == r->t[k].word || flags & MED_WORD_GUESSED) continue;
         r->n_hanging++;
         return word;
     }
@@ -356,7 +356,7 @@ static void find_from(med_recogniser *r, uint32_t i)
         try_words(r, &all, hit_of(i, j), n_sep);
         bool ends_plain = !light && !(c->flags[i] & MED_WORD_LIGHT);
         if (core.n != all.n && ends_plain) try_words(r, &core, hit_of(i, j), n_sep);
-        if (n_conj) try_runs(r, i, j, n_sep);
+        if (n_conj && ends_plain) try_runs(r, i, j, n_sep);
     }
 }
 
@@ -575,8 +575,8 @@ uint32_t med_recognise(med_recogniser *r, const char *text, const med_token *t, 
 
 enum { INTRODUCED_TOKENS = 40, INTRODUCED_BYTES = 200 };
 
-/* The finding that text[from, to) ends with; MED_NONE. */
-static uint32_t finding_before(med_recogniser *r, uint32_t from, uint32_t to)
+/* The finding that the words of text[from, to) name; MED_NONE. */
+static uint32_t finding_named(med_recogniser *r, uint32_t from, uint32_t to)
 {
     med_token t[INTRODUCED_TOKENS];
     const med_found *found;
@@ -586,8 +586,10 @@ static uint32_t finding_before(med_recogniser *r, uint32_t from, uint32_t to)
     uint32_t n =
         med_tokenize(r->lex, text, from, to, (med_token_rules){0}, t, INTRODUCED_TOKENS, &next);
     uint32_t n_found = med_recognise(r, text, t, n, &found, &own, &unread);
+    uint32_t first = 0;
+    while (first < n && t[first].flags & MED_WORD_LIGHT) first++;
     for (uint32_t i = 0; i < n_found; i++)
-        if (found[i].last + 1 == n && best == MED_NONE) best = found[i].term;
+        if (found[i].first <= first && found[i].last + 1 == n) best = found[i].term;
     return best;
 }
 
@@ -599,7 +601,7 @@ static void introduce(med_recogniser *r, const char *letters, size_t n, uint32_t
         ++*n_unread;
         return;
     }
-    uint32_t term = finding_before(r, from, to);
+    uint32_t term = finding_named(r, from, to);
     introduced *in = &r->intro[r->n_intro++];
     memcpy(in->letters, letters, n);
     in->letters[n] = '\0';
