@@ -27,6 +27,7 @@ enum {
     NAME_BYTES_MAX = 400,
     SINGLE_SHORT = 5, /* a word of so many letters names a finding only as it stands */
     GUESS_ALONE = 8,  /* letters from which a mistyped word alone names a finding */
+    PREFIX_MAX = 8,
     FILTER_BITS = 20,
     MET_SLOTS = 2048,
     MET_BYTES = 24
@@ -337,11 +338,11 @@ static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t term, r1_er
 
 static bool lexicon_prefix(const med_lexicon *x, const char *s, size_t n)
 {
-    char w[MED_FORM_BYTES];
+    char w[PREFIX_MAX];
     const char *as;
-    uint32_t kind;
-    if (n > 8 || !lexicon_surface(x, s, n, w, &kind, &as)) return false;
-    return kind & MED_IS_PREFIX;
+    if (n > sizeof w) return false;
+    for (size_t i = 0; i < n; i++) w[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] | 32) : s[i];
+    return med_forms_kind(x->forms, w, n, &as) & MED_IS_PREFIX;
 }
 
 /* The name with bytes [from, to) replaced by `by`. */
