@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_notes.c - see med_notes.h. Puts together what a record says: units from med_blocks.c, their
- * findings from med_recognise.c, each with a status from med_scope.c, and laboratory values from
- * med_labs.c. */
+ * findings from med_recognise.c and measured values from med_labs.c, each with a status from
+ * med_scope.c. */
 #include "notes/med_notes.h"
 
 #include "notes/med_blocks.h"
+#include "notes/med_labs.h"
 #include "notes/med_scope.h"
 
 #include "r1_assert.h"
@@ -51,6 +52,20 @@ r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err)
 
 /* ---- units ----------------------------------------------------------------------------------- */
 
+enum { NOTES_ITEMS = MED_SENTENCE_TOKENS + MED_MEASURED_MAX };
+
+/* What reading one unit needs, and the scope that a unit hands to the one it is a part of. */
+typedef struct {
+    med_token t[MED_SENTENCE_TOKENS];
+    bool own[MED_SENTENCE_TOKENS];
+    med_scope_finding find[NOTES_ITEMS];
+    const med_found *named[NOTES_ITEMS]; /* of find; NULL where it was measured */
+    const med_measured *measured[NOTES_ITEMS];
+    med_recogniser *recogniser;
+    med_labs *labs;
+    med_scope scope;
+} notes_work;
+
 static r1_status add_mention(med_notes *n, const med_token *t, const med_found *h,
                              const med_scope_finding *f, uint32_t sentence, r1_err *err)
 {
@@ -70,6 +85,35 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
     return med_mention_add(n, &m, err);
 }
 
+/* A value stands, whatever is denied before it: "no fever, CK 5400 U/L". A box that is not ticked,
+ * an answer behind it or a list of what is absent takes it back. */
+static r1_status add_measured(med_notes *n, const med_measured *x, const med_scope_finding *f,
+                              uint32_t sentence, r1_err *err)
+{
+    med_mention m = {.term = x->term,
+                     .start = x->start,
+                     .end = x->end,
+                     .sentence = sentence,
+                     .status = f->status,
+                     .cue_start = f->cue_start,
+                     .cue_end = f->cue_end,
+                     .lab = true,
+                     .value = x->value,
+                     .low = x->low,
+                     .high = x->high};
+    if (m.status == MED_ABSENT) {
+        const med_sentence *s = &n->sentence[sentence];
+        char first = (char)(n->text[m.cue_start] | 32);
+        bool word = m.cue_end > m.cue_start && first >= 'a' && first <= 'z';
+        if (!word || m.cue_start < s->start || m.cue_start >= x->end) return R1_OK;
+        m.status = MED_PRESENT;
+        m.cue_start = m.cue_end = m.start;
+    }
+    for (uint32_t i = n->n_mention; i-- > 0 && n->mention[i].sentence == sentence;)
+        if (n->mention[i].term == m.term && n->mention[i].status == m.status) return R1_OK;
+    return med_mention_add(n, &m, err);
+}
+
 static int by_start(const void *a, const void *b)
 {
     const med_mention *x = a, *y = b;
@@ -77,14 +121,6 @@ static int by_start(const void *a, const void *b)
     if (x->end != y->end) return x->end < y->end ? -1 : 1;
     return (x->term > y->term) - (x->term < y->term);
 }
-
-/* What reading one unit needs, and the scope that a unit hands to the one it is a part of. */
-typedef struct {
-    med_token t[MED_SENTENCE_TOKENS];
-    med_scope_finding find[MED_SENTENCE_TOKENS];
-    med_recogniser *recogniser;
-    med_scope scope;
-} notes_work;
 
 /* A heading that says more than a title gives its section a status: "He denies the following:". */
 static void heading_says(med_notes *n, const med_sentence *s, const med_scope *scope)
@@ -109,32 +145,77 @@ static uint32_t unit_tokens(const med_lexicon *lex, const med_notes *n, const me
     return k;
 }
 
-static r1_status read_unit(med_notes *n, const med_lexicon *lex, notes_work *w, uint32_t index,
-                           r1_err *err)
+/* The tokens that a measured value spans. */
+static med_scope_finding measured_tokens(const med_token *t, uint32_t n, const med_measured *x)
+{
+    med_scope_finding f = {0};
+    while (f.first + 1 < n && t[f.first].end <= x->start) f.first++;
+    f.last = f.first;
+    while (f.last + 1 < n && t[f.last + 1].start < x->end) f.last++;
+    return f;
+}
+
+/* Puts what is named and what is measured into one list, by first token. */
+static uint32_t join_findings(notes_work *w, uint32_t n_token, const med_found *found,
+                              uint32_t n_found, const med_measured *measured, uint32_t n_measured)
+{
+    uint32_t n = 0, i = 0, k = 0;
+    while (i < n_found || (n_token && k < n_measured)) {
+        med_scope_finding m = {.first = UINT32_MAX};
+        if (n_token && k < n_measured) m = measured_tokens(w->t, n_token, &measured[k]);
+        bool named = i < n_found && found[i].first <= m.first;
+        w->named[n] = named ? &found[i] : NULL;
+        w->measured[n] = named ? NULL : &measured[k];
+        w->find[n++] =
+            named ? (med_scope_finding){.first = found[i].first, .last = found[i].last} : m;
+        if (named) {
+            i++;
+            continue;
+        }
+        for (uint32_t j = m.first; j <= m.last; j++) w->own[j] = true;
+        k++;
+    }
+    return n;
+}
+
+static r1_status add_findings(med_notes *n, notes_work *w, uint32_t n_find, uint32_t index,
+                              r1_err *err)
 {
     const med_sentence *s = &n->sentence[index];
-    const med_section *x = &n->section[s->section];
-    uint32_t n_token = unit_tokens(lex, n, s, w->t);
-    for (uint32_t i = 0; i < n_token; i++) n->n_word += !w->t[i].punct;
-    const med_found *found;
-    const bool *own;
-    uint32_t n_find =
-        med_recognise(w->recogniser, n->text, w->t, n_token, &found, &own, &n->n_unread);
-    for (uint32_t i = 0; i < n_find; i++)
-        w->find[i] = (med_scope_finding){.first = found[i].first, .last = found[i].last};
-    bool cut = index + 1 < n->n_sentence && n->sentence[index + 1].continues;
-    if (!n_find && !cut && s->kind != MED_UNIT_HEADING) return R1_OK;
-    if (!s->continues) med_scope_begin(&w->scope, x->status, x->head_start, x->head_end);
-    med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, own, w->find, n_find);
-    if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
     for (uint32_t i = 0; i < n_find && s->answer_end > s->answer_start; i++) {
         w->find[i].status = s->answer;
         w->find[i].cue_start = s->answer_start;
         w->find[i].cue_end = s->answer_end;
     }
     for (uint32_t i = 0; i < n_find; i++)
-        R1_TRY(add_mention(n, w->t, &found[i], &w->find[i], index, err));
+        if (w->named[i]) R1_TRY(add_mention(n, w->t, w->named[i], &w->find[i], index, err));
+    for (uint32_t i = 0; i < n_find; i++)
+        if (w->measured[i]) R1_TRY(add_measured(n, w->measured[i], &w->find[i], index, err));
     return R1_OK;
+}
+
+static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *kb, notes_work *w,
+                           uint32_t index, r1_err *err)
+{
+    const med_sentence *s = &n->sentence[index];
+    const med_section *x = &n->section[s->section];
+    uint32_t n_token = unit_tokens(lex, n, s, w->t);
+    for (uint32_t i = 0; i < n_token; i++) n->n_word += !w->t[i].punct;
+    const med_found *found;
+    const med_measured *measured;
+    const bool *own;
+    uint32_t n_found =
+        med_recognise(w->recogniser, n->text, w->t, n_token, &found, &own, &n->n_unread);
+    uint32_t n_measured = med_labs_read(w->labs, n, kb, index, &measured);
+    memcpy(w->own, own, n_token * sizeof *own);
+    uint32_t n_find = join_findings(w, n_token, found, n_found, measured, n_measured);
+    bool cut = index + 1 < n->n_sentence && n->sentence[index + 1].continues;
+    if (!n_find && !cut && s->kind != MED_UNIT_HEADING) return R1_OK;
+    if (!s->continues) med_scope_begin(&w->scope, x->status, x->head_start, x->head_end);
+    med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, w->own, w->find,
+                   n_find);
+    if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
+    return add_findings(n, w, n_find, index, err);
 }
 
 static r1_status check_text(const char *what, const char *text, size_t len, r1_err *err)
@@ -185,23 +266,24 @@ r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *k
     out->age_years = NAN;
     notes_work *w = malloc(sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory to read %s", what);
+    w->labs = NULL;
     r1_status st = med_recogniser_new(&w->recogniser, lex, err);
     if (st == R1_OK) med_recogniser_record(w->recogniser, text, len, &out->n_unread);
+    if (st == R1_OK) st = med_labs_new(&w->labs, err);
     if (st == R1_OK) st = med_blocks_split(out, lex, w->recogniser, err);
     R1_DEEP_ASSERT(st != R1_OK || notes_in_order(out), "%u sections, %u sentences of %zu bytes",
                    out->n_section, out->n_sentence, len);
-    for (uint32_t i = 0; i < out->n_sentence && st == R1_OK; i++) {
-        st = read_unit(out, lex, w, i, err);
-        if (st == R1_OK) med_find_labs(out, kb, i);
-    }
+    if (st == R1_OK) med_find_person(out);
+    for (uint32_t i = 0; i < out->n_sentence && st == R1_OK; i++)
+        st = read_unit(out, lex, kb, w, i, err);
     med_recogniser_free(w->recogniser);
+    med_labs_free(w->labs);
     free(w);
     if (st != R1_OK) {
         med_notes_free(out);
         return st;
     }
     if (out->n_mention) qsort(out->mention, out->n_mention, sizeof *out->mention, by_start);
-    med_find_person(out);
     return R1_OK;
 }
 

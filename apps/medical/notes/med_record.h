@@ -44,8 +44,9 @@ typedef struct {
     med_status status;
     uint32_t cue_start, cue_end; /* what decided the status; equal: nothing */
     const char *other;      /* of an abbreviation: what else it may mean, of the lexicon; NULL */
-    bool lab;               /* from a laboratory value against its reference range */
-    float value, low, high; /* lab: what was measured, the range */
+    bool lab;                    /* from a measured value against its range */
+    float value, low, high;      /* lab: what was measured; the range in its unit, not finite where
+                                  * there is no bound */
 } med_mention;
 
 typedef struct {
@@ -63,8 +64,7 @@ typedef struct {
     float age_years; /* NaN: not said */
 } med_notes;
 
-/* The files of this room: laboratory values of a unit; age and sex. */
-void med_find_labs(med_notes *n, const med_kb *kb, uint32_t sentence);
+/* Age and sex, from the sections and sentences. */
 void med_find_person(med_notes *n);
 /* The mention must lie within its sentence. */
 r1_status med_mention_add(med_notes *n, const med_mention *m, r1_err *err);
