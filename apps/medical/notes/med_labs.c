@@ -68,7 +68,8 @@ typedef struct {
     med_specimen specimen;
     labs_flag flag;
     int compare; /* -1: less than, 1: more than */
-    bool dash, from, between, bracket;
+    bool dash, from, between;
+    bool aged;     /* a word or mark says that a duration is an age */
     bool multiple; /* of the upper limit of normal */
     labs_bounds bounds;
     labs_value value;
@@ -489,6 +490,7 @@ static labs_flag labs_sign(const labs_run *r, uint32_t i, uint32_t *len)
     uint32_t k = i;
     while (raw[k] == '*' || raw[k] == '!') k++;
     *len = 1 + k - i;
+    if (!raw[k]) return FLAG_NONE;
     if (r->c[k] == MED_PLAIN_UP) return FLAG_HIGH;
     if (r->c[k] == MED_PLAIN_DOWN) return FLAG_LOW;
     uint32_t n = 0;
@@ -525,7 +527,6 @@ static bool labs_open(const labs_run *r, labs_reading *x, uint32_t *i)
         }
     }
     if (labs_is_number(r, k) || compare || r->c[k] == '-' || r->c[k] == '+') {
-        x->bracket = true;
         *i = k;
         return true;
     }
@@ -541,7 +542,6 @@ static bool labs_open(const labs_run *r, labs_reading *x, uint32_t *i)
         break;
     }
     *i = k; /* "(low at 7.1)" */
-    x->bracket = true;
     return true;
 }
 
@@ -565,6 +565,7 @@ static bool labs_word(const labs_run *r, labs_reading *x, uint32_t *i)
         return true;
     }
     int compare = labs_comparator(r, &at);
+    if (strncmp(r->c + k, "up ", 3) == 0) compare = 0; /* "up to 3000" was reached */
     if (compare && (labs_is_number(r, labs_blanks(r, at)) || r->c[labs_blanks(r, at)] == '-')) {
         x->compare = compare;
         *i = at;
@@ -586,6 +587,7 @@ static bool labs_word(const labs_run *r, labs_reading *x, uint32_t *i)
     if (labs_flag_of(roles) && !change) x->flag = labs_flag_of(roles);
     x->from |= (roles & 1u << MED_ROLE_FROM) != 0;
     x->between |= (roles & 1u << MED_ROLE_BETWEEN) != 0;
+    x->aged |= (roles & 1u << MED_ROLE_AGE) != 0;
     *i = k + n;
     return labs_flag_of(roles) || (roles & 1u << MED_ROLE_LINK);
 }
@@ -603,7 +605,10 @@ static bool labs_between(const labs_run *r, labs_reading *x, uint32_t *i)
             x->compare = labs_comparator(r, i);
         } else if (c == '(' || c == '[') {
             if (!labs_open(r, x, i)) return false;
-        } else if (c && strchr(":=|)]~*", c)) {
+        } else if (c == '.' && r->c[k + 1] == '.') {
+            while (r->c[*i] == '.') ++*i;
+        } else if (c && strchr(":=|)]~*?", c)) {
+            x->aged |= c == ':' || c == '|';
             *i = k + 1;
         } else if (c == '-') {
             x->dash = grown && labs_is_number(r, labs_blanks(r, k + 1));
@@ -624,23 +629,36 @@ static bool labs_between(const labs_run *r, labs_reading *x, uint32_t *i)
 
 /* ---- behind the value ------------------------------------------------------------------------ */
 
-/* A bracket behind the value: a range, a flag, a specimen. */
+/* A range behind the words of a bracket that begins at k: "(age-specific range 1.3-2.1)". */
+static bool labs_range_within(const labs_run *r, uint32_t k, labs_bounds *out)
+{
+    for (int step = 0; step < LABS_STEPS; step++) {
+        uint32_t at = k, n = labs_letters(r, k);
+        if (labs_range(r, &at, out)) return true;
+        k = labs_blanks(r, k + n + (r->c[k + n] == '-' || r->c[k + n] == ','));
+        if (!n || !labs_letter(r->c[k])) return false;
+    }
+    return false;
+}
+
+/* A bracket behind the value: a range, a flag, a specimen. False: something else. */
 static bool labs_behind_bracket(const labs_run *r, labs_reading *x, uint32_t *i)
 {
     uint32_t k = labs_blanks(r, *i + 1), at = k, n = labs_letters(r, k), len;
     labs_bounds bounds;
-    labs_flag sign = labs_sign(r, k, &len);
+    labs_flag sign = labs_sign(r, k, &len), word = labs_flag_of(n ? labs_roles(r, k, n) : 0);
+    med_specimen specimen = n ? med_measures_specimen(r->m, r->c + k, n) : MED_SPECIMEN_ANY;
     bool grown = labs_signed(r, x->measure);
-    if (labs_range(r, &at, &bounds) || (!grown && labs_bare_range(r, &at, &bounds))) {
+    if (labs_range_within(r, k, &bounds) || (!grown && labs_bare_range(r, &at, &bounds))) {
         if (!x->bounds.given) x->bounds = bounds;
-    } else if (sign) {
-        x->flag = sign;
-    } else if (n) {
-        med_specimen s = med_measures_specimen(r->m, r->c + k, n);
-        if (s) x->specimen = s;
-        if (labs_flag_of(labs_roles(r, k, n))) x->flag = labs_flag_of(labs_roles(r, k, n));
+    } else if (sign || word) {
+        x->flag = sign ? sign : word;
+    } else if (specimen) {
+        x->specimen = specimen;
+    } else {
+        return false;
     }
-    for (uint32_t e = at; e < at + 60 && r->c[e]; e++) {
+    for (uint32_t e = k; e < k + 80 && r->c[e]; e++) {
         if (r->c[e] != ')' && r->c[e] != ']') continue;
         *i = e + 1;
         return true;
@@ -670,8 +688,8 @@ static bool labs_behind_one(const labs_run *r, labs_reading *x, uint32_t *i, uin
         *i = at;
         return true;
     }
-    uint32_t roles = n ? labs_roles(r, k, n) : 0;
-    if (labs_flag_of(roles)) {
+    uint32_t roles = n ? labs_roles(r, k, n) : 0, next;
+    if (labs_flag_of(roles) && !labs_name(r, labs_blanks(r, k + n), &next)) {
         x->flag = labs_flag_of(roles);
         *i = k + n;
         return true;
@@ -776,9 +794,16 @@ static bool labs_ends_bare(const labs_run *r, uint32_t i)
 {
     uint32_t k = labs_blanks(r, i), end, n = labs_letters(r, k);
     char c = r->c[k];
-    if (!c || strchr(",;.)]|(", c)) return !labs_goes_on(r, k);
+    if (!c || strchr(",;.)]|(*", c)) return !labs_goes_on(r, k);
     if (c == '-') return k > i && r->c[k + 1] == ' ';
+    if (strncmp(r->c + k, "of ", 3) == 0) return false;
     return n && (labs_role(r, k, MED_ROLE_LINK) || labs_name(r, k, &end));
+}
+
+static bool labs_is_time(const labs_run *r, const labs_reading *x)
+{
+    return x->unit && (x->unit->spell == med_measures_spell(r->m, "month") ||
+                       x->unit->spell == med_measures_spell(r->m, "year"));
 }
 
 /* Unit, flags and range behind the value, which ends at i. */
@@ -811,6 +836,7 @@ static bool labs_behind(const labs_run *r, labs_reading *x, uint32_t i)
         i = x->end = at;
     }
     bool flagged = x->flag != FLAG_NONE && x->measure->specimen != MED_SPECIMEN_ANY;
+    if (labs_is_time(r, x) && !x->aged) return false;
     return ends || x->bounds.given || flagged;
 }
 
@@ -833,12 +859,6 @@ static bool labs_guarded_before(const labs_run *r, uint32_t name)
         words++;
     }
     return false;
-}
-
-static bool labs_is_time(const labs_run *r, const labs_reading *x)
-{
-    return x->unit && (x->unit->spell == med_measures_spell(r->m, "month") ||
-                       x->unit->spell == med_measures_spell(r->m, "year"));
 }
 
 static bool labs_guarded_after(const labs_run *r, const labs_reading *x)

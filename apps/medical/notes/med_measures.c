@@ -31,7 +31,7 @@ static const char *const measure_roles[MED_ROLE_COUNT] = {
     [MED_ROLE_NORMAL] = "normal",   [MED_ROLE_RANGE] = "range",   [MED_ROLE_UPPER] = "upper",
     [MED_ROLE_LESS] = "less",       [MED_ROLE_MORE] = "more",     [MED_ROLE_FROM] = "from",
     [MED_ROLE_BETWEEN] = "between", [MED_ROLE_BEFORE] = "before", [MED_ROLE_AFTER] = "after",
-    [MED_ROLE_LATER] = "later",     [MED_ROLE_BIRTH] = "birth"};
+    [MED_ROLE_LATER] = "later",     [MED_ROLE_AGE] = "age",       [MED_ROLE_BIRTH] = "birth"};
 static const char *const measure_specimens[MED_SPECIMEN_COUNT] = {[MED_SPECIMEN_ANY] = "any",
                                                                   [MED_SPECIMEN_BLOOD] = "blood",
                                                                   [MED_SPECIMEN_CSF] = "csf",
@@ -54,6 +54,7 @@ struct med_measures {
     med_measure_range range[MEASURE_RANGES_MAX];
     med_measure_band band[MEASURE_BANDS_MAX];
     unit_spelling spelling[MEASURE_SPELLINGS_MAX];
+    uint32_t spelled[MEASURE_SPELLS_MAX + 1]; /* of a unit, the first of its spellings */
 };
 
 typedef struct {
@@ -371,6 +372,22 @@ static r1_status measures_maps(med_measures *m, r1_err *err)
     return R1_OK;
 }
 
+/* Brings the spellings of a unit together, in the order of the file. */
+static void measures_order(med_measures *m)
+{
+    for (uint32_t i = 1; i < m->n_spelling; i++) {
+        unit_spelling x = m->spelling[i];
+        uint32_t k = i;
+        for (; k > 0 && m->spelling[k - 1].spell > x.spell; k--)
+            m->spelling[k] = m->spelling[k - 1];
+        m->spelling[k] = x;
+    }
+    for (uint32_t i = 0, k = 0; i <= m->n_spell; i++) {
+        while (k < m->n_spelling && m->spelling[k].spell < i) k++;
+        m->spelled[i] = k;
+    }
+}
+
 r1_status med_measures_new(med_measures **out, const char *name, const char *text, size_t len,
                            r1_err *err)
 {
@@ -389,6 +406,7 @@ r1_status med_measures_new(med_measures **out, const char *name, const char *tex
         med_measures_free(m);
         return st;
     }
+    measures_order(m);
     for (uint32_t i = 0; i < m->n_name; i++)
         if (m->exact[i] != MED_NONE) m->name[i].exact = med_map_text(m->texts, m->exact[i]);
     *out = m;
@@ -476,8 +494,7 @@ uint32_t med_measures_spell(const med_measures *m, const char *unit)
 
 const char *med_measures_spelling(const med_measures *m, uint32_t spell, uint32_t i)
 {
-    for (uint32_t k = 0; k < m->n_spelling; k++)
-        if (m->spelling[k].spell == spell && i-- == 0)
-            return med_map_text(m->texts, m->spelling[k].text);
-    return NULL;
+    R1_ASSERT(spell < m->n_spell, "unit %u of %u", spell, m->n_spell);
+    uint32_t k = m->spelled[spell] + i;
+    return k < m->spelled[spell + 1] ? med_map_text(m->texts, m->spelling[k].text) : NULL;
 }

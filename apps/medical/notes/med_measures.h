@@ -27,6 +27,7 @@ typedef enum {
     MED_ROLE_BEFORE,
     MED_ROLE_AFTER,
     MED_ROLE_LATER,
+    MED_ROLE_AGE,
     MED_ROLE_BIRTH,
     MED_ROLE_COUNT
 } med_measure_role;
