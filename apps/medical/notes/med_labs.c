@@ -736,9 +736,15 @@ static void labs_cells(const labs_run *r, labs_reading *x, uint32_t *i)
         k = labs_blanks(r, k + 1);
     }
     med_number a, z;
-    if (!x->unit || !med_number_at(r->c + k, labs_separator(r), &a)) return;
+    if (!med_number_at(r->c + k, labs_separator(r), &a)) return;
     k = labs_blanks(r, k + a.len);
-    if (r->c[k] != '|') return;
+    if (x->value.low < x->value.high && (!r->c[k] || r->c[k] == '|')) { /* the range came first */
+        x->bounds = (labs_bounds){x->value.low, x->value.high, true};
+        x->value = (labs_value){a.value, a.value, a.other, a.other};
+        *i = k;
+        return;
+    }
+    if (!x->unit || r->c[k] != '|') return;
     k = labs_blanks(r, k + 1);
     if (!med_number_at(r->c + k, labs_separator(r), &z) || z.value <= a.value) return;
     uint32_t end = labs_blanks(r, k + z.len);
