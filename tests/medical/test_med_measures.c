@@ -256,6 +256,8 @@ static void test_measure_file_faults(void)
         {HEAD "unit\tg/l\t1\t1..2\tlength\n", "m.tsv:3: expected bmi, height, ofc or weight"},
         {HEAD "range\tboth\t..\t1..2\n", "m.tsv:3: expected any, female or male"},
         {HEAD "range\tany\t..\t1..2\tg/l\n", "m.tsv:3: expected a unit of the measure"},
+        {HEAD "unit\tg/l\t1\t1..2\n",
+         "m.tsv:2: expected a unit and a range below the measure, found 1 and 0"},
         {HEAD "band\t1..x\tHP:0000001\n", "m.tsv:3: expected LOW..HIGH"},
     };
     for (size_t i = 0; i < R1_COUNT(table); i++) {

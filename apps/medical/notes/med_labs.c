@@ -1085,7 +1085,7 @@ static uint32_t labs_measure(labs_run *r, const med_measure *x, uint32_t name, u
 {
     labs_reading y = {.measure = x, .name = name, .name_end = end, .scale = 1};
     uint32_t i = end;
-    if (!x->n_unit || !labs_between(r, &y, &i) || !labs_take_value(r, &y, &i)) return 0;
+    if (!labs_between(r, &y, &i) || !labs_take_value(r, &y, &i)) return 0;
     if (!labs_behind(r, &y, i) || !labs_specimen_fits(&y, specimen)) return 0;
     if (labs_guarded_before(r, name) || labs_guarded_after(r, &y)) return 0;
     labs_decide(r, &y);

@@ -48,6 +48,7 @@ struct med_measures {
     med_map *roles, *specimens, *names, *firsts, *spells, *texts;
     uint32_t n_measure, n_name, n_unit, n_range, n_band, n_spell, n_spelling;
     med_measure measure[MEASURES_MAX];
+    uint32_t line[MEASURES_MAX]; /* of the file */
     med_measure_name name[MEASURE_NAMES_MAX];
     uint32_t exact[MEASURE_NAMES_MAX]; /* offset in texts; MED_NONE */
     med_measure_unit unit[MEASURE_UNITS_MAX];
@@ -255,6 +256,7 @@ static r1_status measure_line(measures_reader *r, r1_err *err)
     x.specimen = (uint8_t)specimen;
     R1_TRY(measure_id(r, r->f[3], x.below, err));
     R1_TRY(measure_id(r, r->f[4], x.above, err));
+    m->line[m->n_measure] = r->line;
     m->measure[m->n_measure++] = x;
     return R1_OK;
 }
@@ -372,6 +374,16 @@ static r1_status measures_maps(med_measures *m, r1_err *err)
     return R1_OK;
 }
 
+static r1_status measures_whole(const med_measures *m, const char *name, r1_err *err)
+{
+    for (uint32_t i = 0; i < m->n_measure; i++)
+        if (!m->measure[i].n_unit || !m->measure[i].n_range)
+            R1_FAIL(err, R1_E_FORMAT,
+                    "%s:%u: expected a unit and a range below the measure, found %u and %u", name,
+                    m->line[i], m->measure[i].n_unit, m->measure[i].n_range);
+    return R1_OK;
+}
+
 /* Brings the spellings of a unit together, in the order of the file. */
 static void measures_order(med_measures *m)
 {
@@ -402,6 +414,7 @@ r1_status med_measures_new(med_measures **out, const char *name, const char *tex
         if (n && text[at] != '#') st = measures_line(&r, text + at, n, err);
         at += n + 1;
     }
+    if (st == R1_OK) st = measures_whole(m, name, err);
     if (st != R1_OK) {
         med_measures_free(m);
         return st;
