@@ -958,7 +958,10 @@ static const med_measure_unit *labs_only_unit(const labs_run *r, const labs_read
     const med_measure_unit *only = NULL;
     for (uint32_t k = 0; k < x->measure->n_unit; k++) {
         const med_measure_unit *u = med_measures_unit(r->m, x->measure->unit + k);
-        if (u->written || !labs_can_be(u, x->value.low, x->value.high)) continue;
+        med_measure_unit bare = *u;
+        bare.low = u->bare_low;
+        bare.high = u->bare_high;
+        if (u->written || !labs_can_be(&bare, x->value.low, x->value.high)) continue;
         if (only) return NULL;
         only = u;
     }

@@ -283,7 +283,14 @@ static r1_status measure_unit_line(measures_reader *r, r1_err *err)
         u.written = true;
         window = (measure_field){window.s + 1, window.len - 1};
     }
+    const char *bare = window.len ? memchr(window.s, ';', window.len) : NULL;
+    measure_field rest = window;
+    if (bare) {
+        rest = (measure_field){bare + 1, (size_t)(window.s + window.len - bare - 1)};
+        window.len = (size_t)(bare - window.s);
+    }
     R1_TRY(measure_bounds(r, window, &u.low, &u.high, err));
+    R1_TRY(measure_bounds(r, rest, &u.bare_low, &u.bare_high, err));
     if (r->n == 5) {
         u.table = (uint8_t)measure_choice(r->f[4], med_growth_name, MED_GROWTH_COUNT);
         if (u.table == MED_GROWTH_COUNT || u.table == MED_GROWTH_NONE)

@@ -55,11 +55,12 @@ extern const char *const med_growth_name[MED_GROWTH_COUNT];
 enum { MED_HPO_BYTES = 12 };
 
 typedef struct {
-    double factor;    /* to the first unit of the measure */
-    double low, high; /* values that can be */
-    uint32_t spell;   /* number of the unit */
-    uint8_t table;    /* med_growth_table */
-    bool written;     /* a value without a unit is not in this one */
+    double factor;              /* to the first unit of the measure */
+    double low, high;           /* values that can be */
+    double bare_low, bare_high; /* values that are in this unit where none is written */
+    uint32_t spell;             /* number of the unit */
+    uint8_t table;              /* med_growth_table */
+    bool written;               /* a value without a unit is not in this one */
 } med_measure_unit;
 
 typedef struct {
