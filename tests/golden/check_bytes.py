@@ -452,7 +452,8 @@ def reports(lab):
 
 def report(lab, name, record, *args):
     folder = "report-" + name.replace("/", "-")
-    lab.run("r1-medical", "report", record + ".txt", *KB, "--out", folder, *args)
+    lab.run("r1-medical", "report", record + ".txt", *KB, "--out", folder, "--date",
+            "2026-11-30", *args)
     made = os.path.join(folder, record + ".report.")
     lab.json(f"medical/report/{name}/json", read(made + "json"))
     lab.lines(f"medical/report/{name}/html", read(made + "html"))
