@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_figure.h - the body and its systems as lines, points and labels, for any medium to draw. Units
- * are those of a box of MED_FIGURE_WIDTH by MED_FIGURE_HEIGHT, y downwards. */
+/* med_figure.h - the body and its systems as lines, points and labels, for any medium to draw.
+ * Units are those of a box of MED_FIGURE_WIDTH by MED_FIGURE_HEIGHT, y downwards. */
 #ifndef MED_FIGURE_H
 #define MED_FIGURE_H
 

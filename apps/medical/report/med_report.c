@@ -369,6 +369,9 @@ static r1_status report_head(med_report_work *w, const med_judge *judge,
     r->program = record->program ? record->program : "r1-medical";
     R1_TRY(report_reading(w, &record->reading, err));
     r->sex = report_sex[w->notes->sex];
+    const char *born = w->notes->born;
+    if (*born && !(r->born = r1_arena_strdup(r->arena, born, strlen(born))))
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
     r->words = w->notes->n_word;
     r->sentences = w->notes->n_sentence;
     r->diseases = w->kb->n_profiled;

@@ -5,9 +5,9 @@
  * there is a sink for each of JSON, HTML, PDF and plain text. A struct holds strings as they came
  * from outside: the sinks alone make them harmless (med_put.h).
  *
- * Owns:    a med_report owns its lists and the sentences that it makes. The knowledge base, the text
- *          of the notes, the record's strings and labels and the judge's model name must outlive it.
- *          The notes need not.
+ * Owns:    a med_report owns its lists and the sentences that it makes. The knowledge base, the
+ *          text of the notes, the record's strings and labels and the judge's model name must
+ *          outlive it. The notes need not.
  * Threads: one per call; a finished report is read-only.
  * Privacy: the report quotes the record's sentences: treat it like the record itself. */
 #ifndef MED_REPORT_H

@@ -315,8 +315,8 @@ static r1_status candidate_facts(med_report_work *w, const med_disease *d, med_r
 static const struct {
     double from, to;
 } onset_years[] = {{-1, 0}, {0, .08}, {.08, 1}, {1, 10}, {10, 16}, {16, 60}, {60, 200}};
-/* A patient of so many years needs a word where the disease begins in infancy at the latest; so does
- * one who is so much younger than its first known onset. */
+/* A patient of so many years needs a word where the disease begins in infancy at the latest; so
+ * does one who is so much younger than its first known onset. */
 static const double grown_years = 16, early_years = 2;
 
 static r1_status caution_of_age(med_report_work *w, const med_disease *d, const char **s,

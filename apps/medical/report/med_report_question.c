@@ -152,16 +152,13 @@ static r1_status question_fill(med_report_work *w, const asked *a, med_report_qu
     return R1_OK;
 }
 
-/* A question that lets some candidate rise comes before one that does not. */
-static void questions_sort(med_report_question *row, uint32_t n)
+/* Keeps the questions that let some candidate rise. Returns how many. */
+static uint32_t questions_worth(med_report_question *row, uint32_t n)
 {
-    uint32_t first = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (row[i].present < row[i].now + worth) continue;
-        med_report_question q = row[i];
-        memmove(&row[first + 1], &row[first], (i - first) * sizeof *row);
-        row[first++] = q;
-    }
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (row[i].present >= row[i].now + worth) row[k++] = row[i];
+    return k < MED_REPORT_QUESTIONS ? k : MED_REPORT_QUESTIONS;
 }
 
 r1_status med_report_questions(med_report_work *w, r1_err *err)
@@ -181,7 +178,6 @@ r1_status med_report_questions(med_report_work *w, r1_err *err)
         taken[n_taken++] = i;
     }
     w->report->question = row;
-    w->report->n_question = n_taken < MED_REPORT_QUESTIONS ? n_taken : MED_REPORT_QUESTIONS;
-    questions_sort(row, n_taken);
+    w->report->n_question = questions_worth(row, n_taken);
     return R1_OK;
 }

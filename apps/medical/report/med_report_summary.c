@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* NAMED: findings that a sentence names; NOTICES_OWN: notices beside those about single findings. */
+/* NAMED: findings that a sentence names; NOTICES_OWN: notices that name no finding. */
 enum { NAMED = 3, NOTICES_OWN = 4, SENTENCES = 12 };
 
 /* ---- notices --------------------------------------------------------------------------------- */

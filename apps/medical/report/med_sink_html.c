@@ -246,7 +246,7 @@ static void html_open(med_sink *base, med_list list, size_t n)
         return;
     }
     if (!n && list != MED_LIST_READING)
-        med_put(s->f, MED_HTML, "<p>%s</p>", MED_SAY(s->l, NO_ROWS));
+        med_put(s->f, MED_HTML, "<p>%s</p>", med_say_no_rows(base->report, (int)list));
     else if (html_is_table(list))
         html_open_table(s, list);
     else if (list != MED_LIST_CANDIDATES)

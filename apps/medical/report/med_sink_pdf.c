@@ -121,7 +121,7 @@ static void pdf_put(pdf_sink *s, look k, const char *text, double follows)
     med_sheet_text(s->page, looks[k].style, looks[k].colour, x, med_sheet_y(s->page), width, false,
                    text);
     if (k == LOOK_BULLET)
-        med_sheet_dot(s->page, looks[k].colour, x - 7, med_sheet_y(s->page) + 6, 1, true);
+        med_sheet_dot(s->page, looks[k].colour, x - 7, med_sheet_y(s->page) + 6, 1.2, true);
     med_sheet_move(s->page, h);
 }
 
@@ -451,7 +451,8 @@ static void pdf_open(med_sink *base, med_list list, size_t n)
     pdf_heading(s, inner ? LOOK_PART : LOOK_HEADING, heading);
     if (list == MED_LIST_EXCLUDED && n) pdf_put(s, LOOK_SOURCE, MED_SAY(s->l, DENIED_NOTE), 20);
     if (list == MED_LIST_CANDIDATES && n) pdf_put(s, LOOK_SOURCE, MED_SAY(s->l, RATIO_NOTE), 20);
-    if (!n && list != MED_LIST_READING) pdf_put(s, LOOK_LINE, MED_SAY(s->l, NO_ROWS), 0);
+    if (!n && list != MED_LIST_READING)
+        pdf_put(s, LOOK_LINE, med_say_no_rows(base->report, (int)list), 0);
     if (list == MED_LIST_SYSTEMS && n) pdf_figure(s);
 }
 

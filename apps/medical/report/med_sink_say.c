@@ -110,6 +110,12 @@ void med_say_system(FILE *f, med_medium m, med_words_language l, const med_repor
         med_put(f, m, MED_SAY(l, FIGURE_DENIED_F), s->label, s->n_excluded);
 }
 
+const char *med_say_no_rows(const med_report *r, int list)
+{
+    return list == MED_LIST_QUESTIONS && r->n_candidate ? MED_SAY(r->language, NO_QUESTION)
+                                                        : MED_SAY(r->language, NO_ROWS);
+}
+
 const char *med_say_heading(const med_report *r, int list)
 {
     med_words_language l = r->language;

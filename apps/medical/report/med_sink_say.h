@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_sink_say.h - parts of rows that every sink for people writes alike, escaped for its medium. */
+/* med_sink_say.h - parts of rows that sinks for people write alike, escaped for the medium. */
 #ifndef MED_SINK_SAY_H
 #define MED_SINK_SAY_H
 
@@ -32,5 +32,7 @@ const char *med_say_part(med_words_language l, const med_report_contribution *x)
 double med_say_bar(double log_lr);
 /* The heading of a list, NULL for one that has none of its own. */
 const char *med_say_heading(const med_report *r, int list);
+/* What stands in the place of a list's rows where there are none. */
+const char *med_say_no_rows(const med_report *r, int list);
 
 #endif

@@ -63,7 +63,7 @@ static void text_open(med_sink *base, med_list list, size_t n)
     default:
         med_put(s->f, MED_TEXT_LINE, "\n%s\n", heading);
         if (!n && list != MED_LIST_READING)
-            med_put(s->f, MED_TEXT_LINE, "  %s\n", MED_SAY(s->l, NO_ROWS));
+            med_put(s->f, MED_TEXT_LINE, "  %s\n", med_say_no_rows(base->report, (int)list));
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_systems.c - see med_systems.h. The tables name terms of the HPO, and of our own ontology where
- * it has no cross-reference. */
+/* med_systems.c - see med_systems.h. The tables name terms of the HPO, and of our own ontology
+ * where it has no cross-reference. */
 #include "report/med_systems.h"
 
 #include "r1_assert.h"

@@ -32,7 +32,7 @@ typedef struct {
 } med_systems;
 
 void med_systems_open(med_systems *s, const med_kb *kb);
-/* The body system of a finding: of several, the one that fewest diseases concern. MED_NONE: none. */
+/* The body system of a finding; of several, that of fewest diseases. MED_NONE: none. */
 uint32_t med_systems_of(const med_systems *s, uint32_t term);
 /* The place of a system (a term), MED_NONE where it is not in the table. */
 uint32_t med_systems_place(const med_systems *s, uint32_t system);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_words.h - the wording of the report, each sentence once, in English and in Chinese. Names that
- * end in _F are formats: the comment names their arguments, which both languages take in the same
- * order. MED_SAY gives one in a language, and the compiler checks its arguments against the English
- * one; a test holds the Chinese one to the same conversions.
+/* med_words.h - the wording of the report, each sentence once, in English and in Chinese. Names
+ * that end in _F are formats: the comment names their arguments, which both languages take in the
+ * same order. MED_SAY gives one in a language, and the compiler checks its arguments against the
+ * English one; a test holds the Chinese one to the same conversions.
  *
  * Threads: constants. */
 #ifndef MED_WORDS_H
@@ -72,6 +72,8 @@ X(DENIED_F, "Usual in it, but denied: %s.", "此病常见、但病历否认：%s
 /* finding, disease, percent now, present, denied */                                               \
 X(NEXT_F, "Ask next: %s. For %s, %.0f %% becomes %.0f %% if it is present, and %.0f %% if it is "  \
   "denied.", "下一步询问：%s。%s 的概率由 %.0f %% 变为：存在则 %.0f %%，否认则 %.0f %%。")         \
+X(NO_QUESTION, "No open finding would let a listed candidate rise by a point or more.",            \
+  "没有哪项未知的异常能使所列候选上升一个百分点以上。")                                            \
 X(CONTRADICTED_F, "%u findings are reported in one place and denied, at least in general, in "     \
   "another.", "%u 项异常在一处被报告，在另一处被否认（至少就大类而言）。")                         \
 X(NONE_OF_THESE_F, "None of these diseases: %.0f %%.", "不是这些疾病：%.0f %%。") /* percent */    \
@@ -159,7 +161,7 @@ X(LATE, "late adult age", "老年期")                                          
 X(CAUTION_GIRL, "X-linked or Y-linked: it seldom affects girls and women in full. The patient is " \
   "female.", "X 或 Y 连锁遗传：女性很少完全发病。患者为女性。")                                    \
 /* onset, age */                                                                                   \
-X(CAUTION_EARLY_F, "Its known onset is not later than %s; the patient is %s old. It should have "   \
+X(CAUTION_EARLY_F, "Its known onset is not later than %s; the patient is %s old. It should have " \
   "shown since then.", "已知起病不晚于%s；患者现年 %s。应自那时起已有表现。")                      \
 X(CAUTION_LATE_F, "Its known onset is not before %s; the patient is %s old.",                      \
   "已知起病不早于%s；患者现年 %s。")                                                               \
