@@ -123,7 +123,8 @@ const char *med_say_heading(const med_report *r, int list)
     case MED_LIST_SUMMARY: return MED_SAY(l, SUMMARY);
     case MED_LIST_SYSTEMS: return MED_SAY(l, SYSTEMS);
     case MED_LIST_DIFFERENTIAL:
-        return r->confident ? MED_SAY(l, DIFFERENTIAL) : MED_SAY(l, NOT_CONFIDENT);
+        return r->confident || !r->n_candidate ? MED_SAY(l, DIFFERENTIAL)
+                                               : MED_SAY(l, NOT_CONFIDENT);
     case MED_LIST_QUESTIONS: return MED_SAY(l, QUESTIONS);
     case MED_LIST_CONTRADICTIONS: return MED_SAY(l, CONTRADICTIONS);
     case MED_LIST_UNEXPLAINED: return MED_SAY(l, UNEXPLAINED);

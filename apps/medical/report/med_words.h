@@ -32,7 +32,7 @@ X(MONTHS_F, "%.0f months", "%.0f 个月")                                       
 X(DAYS_F, "%.0f days", "%.0f 天")                                                                  \
 X(BORN_F, "born %s", "出生于 %s")                                                                  \
 /* words read, sentences */                                                                        \
-X(READ_F, "%u words in %u sentences read", "已读 %u 词、%u 句")                                    \
+X(READ_F, "words read: %u, sentences: %u", "已读 %u 词、%u 句")                                    \
 /* program, model, knowledge base's checksum, its diseases */                                      \
 X(INPUT_F, "%s; ranked by %s; knowledge base %s with %u diseases",                                 \
   "%s；排序模型：%s；知识库 %s，含 %u 种疾病")                                                     \
@@ -41,8 +41,9 @@ X(FEW_F, "This ranking knows only %u diseases (%s): a disease outside of them ca
   "and the probabilities hold among them alone.",                                                  \
   "本排序仅限于 %u 种疾病（%s）：其他疾病无法被发现，概率也只在这些疾病之间成立。")                \
 /* findings left out, findings ranked */                                                           \
-X(UNRANKED_F, "%u observed findings are listed, but left out of the ranking, which takes the %d "  \
-  "most informative.", "%u 项异常已列出，但未参与排序：排序只取信息量最大的 %d 项。")              \
+X(UNRANKED_F, "Observed findings that are listed, but left out of the ranking: %u. It takes "      \
+  "the %d most informative.", "已列出但未参与排序的异常：%u 项。排序只取信息量最大的 %d 项。")     \
+/* possible findings; sentences */                                                                 \
 X(NOT_READ_F, "What was not read: %u possible findings, beyond the bound of a sentence; %u "       \
   "sentences were read in parts.", "未读内容：超出单句上限的可能异常 %u 项；%u 个句子只读了一部分。") \
 X(ALL_READ, "The whole text was read.", "全文均已读取。")                                          \
@@ -56,7 +57,7 @@ X(SEX_FINDING_F, "Sex and finding contradict each other: %s in a patient whose s
 /* the summary */                                                                                  \
 X(SUMMARY, "Summary", "摘要")                                                                      \
 /* findings, denied, systems */                                                                    \
-X(COUNTS_F, "The record reports %u findings and denies %u, in %u body systems.",                   \
+X(COUNTS_F, "Findings reported: %u; denied: %u; body systems concerned: %u.",                   \
   "病历报告 %u 项异常，否认 %u 项，涉及 %u 个身体系统。")                                          \
 /* disease, percent, explained, weighed */                                                         \
 X(FIRST_F, "First candidate: %s, post-test probability %.0f %%. It explains %u of the %u findings "\
@@ -74,8 +75,8 @@ X(NEXT_F, "Ask next: %s. For %s, %.0f %% becomes %.0f %% if it is present, and %
   "denied.", "下一步询问：%s。%s 的概率由 %.0f %% 变为：存在则 %.0f %%，否认则 %.0f %%。")         \
 X(NO_QUESTION, "No open finding would let a listed candidate rise by a point or more.",            \
   "没有哪项未知的异常能使所列候选上升一个百分点以上。")                                            \
-X(CONTRADICTED_F, "%u findings are reported in one place and denied, at least in general, in "     \
-  "another.", "%u 项异常在一处被报告，在另一处被否认（至少就大类而言）。")                         \
+X(CONTRADICTED_F, "Findings reported in one place and denied, at least in general, in "            \
+  "another: %u.", "%u 项异常在一处被报告，在另一处被否认（至少就大类而言）。")                         \
 X(NONE_OF_THESE_F, "None of these diseases: %.0f %%.", "不是这些疾病：%.0f %%。") /* percent */    \
 /* headings */                                                                                     \
 X(SYSTEMS, "Body systems", "身体系统")                                                             \
