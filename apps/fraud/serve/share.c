@@ -4,6 +4,7 @@
 
 #include "r1_assert.h"
 #include "serve/share_settings.h"
+#include "text/quote.h"
 #include "write/log_owner.h"
 
 #include <stdio.h>
@@ -675,7 +676,7 @@ static void share_claim_waits(server *s, const r1_err *err)
     int64_t now = r1_mono_us();
     if (now - s->share->said_us < 1000000) return;
     s->share->said_us = now;
-    r1_log(R1_LOG_WARN, "claim_waits", "error=\"%s\"", err->msg);
+    r1_log(R1_LOG_WARN, "claim_waits", "error=\"%s\"", r1_log_quote(err->msg).text);
 }
 
 /* A partition that was lost and given back may have records in the writer's hands. They go out

@@ -2,6 +2,7 @@
 /* writer.c - see writer.h for its invariants and writer_state.h for the steps of its thread. */
 #include "write/writer.h"
 #include "r1_assert.h"
+#include "text/quote.h"
 #include "write/log_owner.h"
 #include "write/patience.h"
 #include "write/reply.h"
@@ -208,7 +209,8 @@ static r1_status land_refused(fraud_writer *w, fraud_record *r, r1_err *err)
     for (r1_status st = R1_E_FORMAT; st == R1_E_FORMAT;) {
         fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
         r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld bare=%d error=\"%s\"",
-               r->message.partition, (long long)r->message.offset, (int)r->bare, err->msg);
+               r->message.partition, (long long)r->message.offset, (int)r->bare,
+               r1_log_quote(err->msg).text);
         if (r->kind == FRAUD_RECORD_DEAD) return R1_E_FORMAT;
         if (r->kind == FRAUD_RECORD_PAYMENT && !r->bare)
             fraud_record_strip(r, err);
@@ -270,13 +272,13 @@ static void writer_look_for_loss(fraud_writer *w)
         fraud_log_note_loss(l, w->store, l->last_seq, &lost, &err) == R1_OK)
         return;
     r1_log(R1_LOG_ERROR, "loss_not_noted", "last_seq=%lld error=\"%s\"", (long long)l->last_seq,
-           err.msg);
+           r1_log_quote(err.msg).text);
 }
 
 static void writer_give_up(fraud_writer *w, r1_status st, const r1_err *err)
 {
     fraud_writer_move(&w->state, FRAUD_WRITER_STOPPED);
-    r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err->msg);
+    r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", r1_log_quote(err->msg).text);
     if (st == R1_E_FENCED) writer_look_for_loss(w);
     pthread_mutex_lock(&w->lock);
     w->failure = *err;
