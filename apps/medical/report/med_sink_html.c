@@ -471,8 +471,11 @@ static void html_close(med_sink *base, med_list list)
     html_sink *s = (html_sink *)base;
     const med_report *r = base->report;
     bool rows = base->open[base->depth - 1].n > 0;
-    if (list == MED_LIST_READING && !r->not_read && !r->cut)
-        med_put(s->f, MED_HTML, "<li>%s</li>", MED_SAY(s->l, ALL_READ));
+    if (list == MED_LIST_READING) {
+        fputs("<li>", s->f);
+        med_say_read(s->f, MED_HTML, r);
+        fputs("</li>", s->f);
+    }
     if (list == MED_LIST_STEPS && rows) html_step(s, MED_SAY(s->l, STEP_SUM), s->sum);
     if (list == MED_LIST_CONTRIBUTIONS ? s->part != NULL
                                        : rows && (html_is_table(list) || list == MED_LIST_STEPS))

@@ -522,8 +522,10 @@ static void pdf_close(med_sink *base, med_list list)
     if (list == MED_LIST_UNEXPLAINED && s->rows) pdf_show(s, LOOK_LINE);
     if (list == MED_LIST_STEPS && s->rows && s->detailed)
         pdf_step(s, MED_SAY(s->l, STEP_SUM), s->sum);
-    if (list == MED_LIST_READING && !r->not_read && !r->cut)
-        pdf_put(s, LOOK_BULLET, MED_SAY(s->l, ALL_READ), 0);
+    if (list == MED_LIST_READING) {
+        med_say_read(s->line, MED_TEXT_LINE, r);
+        pdf_show(s, LOOK_BULLET);
+    }
     if (list != MED_LIST_DIFFERENTIAL) return;
     med_put(s->line, MED_TEXT_LINE, MED_SAY(s->l, NONE_F), 100 * r->none_of_these);
     pdf_show(s, LOOK_NONE);

@@ -31,6 +31,14 @@ void med_say_versions(FILE *f, med_medium m, const med_report *r)
             r->diseases);
 }
 
+void med_say_read(FILE *f, med_medium m, const med_report *r)
+{
+    if (r->not_read || r->cut)
+        med_put(f, m, MED_SAY(r->language, NOT_READ_F), r->not_read, r->cut);
+    else
+        med_put(f, m, "%s", MED_SAY(r->language, ALL_READ));
+}
+
 void med_say_frequency(FILE *f, med_medium m, med_words_language l, uint32_t n, uint32_t of,
                        double frequency)
 {

@@ -12,6 +12,8 @@
 void med_say_patient(FILE *f, med_medium m, const med_report *r);
 /* Program, what ranked, knowledge base. */
 void med_say_versions(FILE *f, med_medium m, const med_report *r);
+/* Whether the whole text was read, or how much was not. */
+void med_say_read(FILE *f, med_medium m, const med_report *r);
 /* "45 of 50 patients", "single case", "80 % of patients", "frequency not stated". */
 void med_say_frequency(FILE *f, med_medium m, med_words_language l, uint32_t n, uint32_t of,
                        double frequency);

@@ -234,8 +234,11 @@ static void text_close(med_sink *base, med_list list)
     }
     if (list == MED_LIST_STEPS && s->detailed && base->open[base->depth - 1].n)
         med_put(s->f, MED_TEXT_LINE, "        %+6.2f  %s\n", s->sum, MED_SAY(s->l, STEP_SUM));
-    if (list == MED_LIST_READING && !r->not_read && !r->cut)
-        med_put(s->f, MED_TEXT_LINE, "  %s\n", MED_SAY(s->l, ALL_READ));
+    if (list == MED_LIST_READING) {
+        fputs("  ", s->f);
+        med_say_read(s->f, MED_TEXT_LINE, r);
+        fputc('\n', s->f);
+    }
 }
 
 r1_status med_report_text(const med_report *r, char **out, r1_err *err)
