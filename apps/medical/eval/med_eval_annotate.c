@@ -107,7 +107,7 @@ static void score_docs(tally *t, const gold_list *l, const med_notes *notes)
         if (!l->g[i].negated && !eval_annotate_seen(want, n_want, l->g[i].term))
             want[n_want++] = l->g[i].term;
     for (uint32_t i = 0; i < notes->n_mention && n_got < PHENOTYPES_MAX; i++)
-        if (notes->mention[i].status != MED_ABSENT &&
+        if (notes->mention[i].status != MED_ABSENT && !notes->mention[i].lab &&
             !eval_annotate_seen(got, n_got, notes->mention[i].term))
             got[n_got++] = notes->mention[i].term;
     for (uint32_t i = 0; i < n_got; i++) both += eval_annotate_seen(want, n_want, got[i]);
@@ -161,6 +161,7 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
     t->out->docs++;
     for (uint32_t i = 0; i < notes.n_mention; i++) {
         const med_mention *m = &notes.mention[i];
+        if (m->lab) continue;
         uint32_t a = code_points(text, m->start), b = code_points(text, m->end);
         bool absent = m->status == MED_ABSENT;
         const gold *g = gold_answered(l, m->term, a, b, absent);

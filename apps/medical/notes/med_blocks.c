@@ -729,9 +729,9 @@ static r1_status blocks_sentence_heading(blocks *b, uint32_t *from, uint32_t to,
     uint32_t head = blocks_inline(b, start, to, &h);
     if (head) {
         if (h->same) return R1_OK;
-        *from = head;
         bool alike = h->status == MED_PRESENT && blocks_section(b)->status == MED_PRESENT;
-        if (within && alike && !b->unknown) return R1_OK;
+        if (within && alike && !b->unknown) return R1_OK; /* the unit's own label */
+        *from = head;
         return blocks_open(b, start, *h, head, err);
     }
     return blocks_key(b, start, to) ? blocks_plain(b, start, err) : R1_OK;

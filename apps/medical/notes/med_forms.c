@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_RULES_MAX = 64, WORD_ROWS_MAX = 4000, WORD_NAMES_MAX = 2000, SPELL_FROM = 5 };
+enum {
+    WORD_RULES_MAX = 64,
+    WORD_ROWS_MAX = 4000,
+    WORD_NAMES_MAX = 4000,
+    WORD_WIDER_MAX = 200,
+    SPELL_FROM = 5
+};
 
 typedef struct {
     uint32_t from, to; /* strings */
@@ -28,8 +34,12 @@ struct med_forms {
     word_row row[WORD_ROWS_MAX];
     struct {
         uint32_t id, text;
+        bool normal;
     } name[WORD_NAMES_MAX];
-    uint32_t n_rule, n_row, n_name;
+    struct {
+        uint32_t word, as;
+    } wider[WORD_WIDER_MAX];
+    uint32_t n_rule, n_row, n_name, n_wider;
 };
 
 typedef struct {
@@ -142,18 +152,39 @@ static r1_status words_add(words_reader *r, words_field f, uint32_t flags, words
     return words_string(r, (words_field){to, n_to}, &row->as, err);
 }
 
-static r1_status words_name(words_reader *r, words_field id, words_field text, r1_err *err)
+static r1_status words_name(words_reader *r, words_field id, words_field text, bool normal,
+                            r1_err *err)
 {
     med_forms *w = r->w;
     if (w->n_name == WORD_NAMES_MAX) return words_wrong(r, "fewer names", text, err);
     w->name[w->n_name].id = MED_NONE;
+    w->name[w->n_name].normal = normal;
     if (id.len) R1_TRY(words_string(r, id, &w->name[w->n_name].id, err));
     R1_TRY(words_string(r, text, &w->name[w->n_name].text, err));
     w->n_name++;
     return R1_OK;
 }
 
-typedef enum { WORDS_RULE, WORDS_FLAG, WORDS_SAME, WORDS_VAGUE, WORDS_NONE, WORDS_NAME } words_what;
+static r1_status words_wider(words_reader *r, words_field as, words_field word, r1_err *err)
+{
+    med_forms *w = r->w;
+    if (w->n_wider == WORD_WIDER_MAX) return words_wrong(r, "fewer words", word, err);
+    R1_TRY(words_string(r, word, &w->wider[w->n_wider].word, err));
+    R1_TRY(words_string(r, as, &w->wider[w->n_wider].as, err));
+    w->n_wider++;
+    return R1_OK;
+}
+
+typedef enum {
+    WORDS_RULE,
+    WORDS_FLAG,
+    WORDS_SAME,
+    WORDS_VAGUE,
+    WORDS_NONE,
+    WORDS_NAME,
+    WORDS_NORMAL,
+    WORDS_ALSO
+} words_what;
 
 static const struct {
     const char *name;
@@ -167,10 +198,13 @@ static const struct {
                    {"place", WORDS_FLAG, MED_IS_PLACE},
                    {"prefix", WORDS_FLAG, MED_IS_PREFIX},
                    {"exact", WORDS_FLAG, MED_IS_EXACT},
+                   {"apart", WORDS_FLAG, MED_IS_APART},
                    {"same", WORDS_SAME, 0},
                    {"vague", WORDS_VAGUE, 0},
                    {"none", WORDS_NONE, 0},
-                   {"name", WORDS_NAME, 0}};
+                   {"name", WORDS_NAME, 0},
+                   {"normal", WORDS_NORMAL, 0},
+                   {"also", WORDS_ALSO, 0}};
 
 static r1_status words_one(words_reader *r, uint32_t kind, words_field first, words_field f,
                            r1_err *err)
@@ -179,8 +213,10 @@ static r1_status words_one(words_reader *r, uint32_t kind, words_field first, wo
     switch (words_kinds[kind].what) {
     case WORDS_FLAG: return words_add(r, f, words_kinds[kind].value, none, err);
     case WORDS_SAME: return words_add(r, f, 0, first, err);
-    case WORDS_NONE: return words_name(r, none, f, err);
-    case WORDS_NAME: return words_name(r, first, f, err);
+    case WORDS_NONE: return words_name(r, none, f, false, err);
+    case WORDS_NAME: return words_name(r, first, f, false, err);
+    case WORDS_NORMAL: return words_name(r, first, f, true, err);
+    case WORDS_ALSO: return words_wider(r, first, f, err);
     default:
         if (!f.len || med_map_intern(r->w->vague, f.s, f.len) == MED_NONE)
             return words_wrong(r, "a name", f, err);
@@ -198,7 +234,7 @@ static r1_status words_line(words_reader *r, words_field line, r1_err *err)
         return words_wrong(r, "a kind and words, a tab between", line, err);
     const char *two = memchr(one + 1, '\t', (size_t)(end - one - 1));
     uint8_t what = words_kinds[k].what;
-    bool pair = what == WORDS_RULE || what == WORDS_SAME || what == WORDS_NAME;
+    bool pair = what != WORDS_FLAG && what != WORDS_VAGUE && what != WORDS_NONE;
     if (pair != (two != NULL))
         return words_wrong(r, pair ? "a second tab" : "no second tab", line, err);
     words_field first = {one + 1, two ? (size_t)(two - one - 1) : 0};
@@ -269,5 +305,14 @@ med_extra_name med_forms_name(const med_forms *w, uint32_t i)
     R1_ASSERT(i < w->n_name, "name %u of %u", i, w->n_name);
     uint32_t id = w->name[i].id;
     return (med_extra_name){id == MED_NONE ? NULL : med_map_text(w->text, id),
-                            med_map_text(w->text, w->name[i].text)};
+                            med_map_text(w->text, w->name[i].text), w->name[i].normal};
+}
+
+uint32_t med_forms_widers(const med_forms *w) { return w->n_wider; }
+
+med_wider med_forms_wider(const med_forms *w, uint32_t i)
+{
+    R1_ASSERT(i < w->n_wider, "word %u of %u", i, w->n_wider);
+    return (med_wider){med_map_text(w->text, w->wider[i].word),
+                       med_map_text(w->text, w->wider[i].as)};
 }
