@@ -168,7 +168,8 @@ static r1_status print_figures(const r1_options *o, const med_eval_annotate_resu
     r1_figures *f = r1_figures_new("r1-medical eval annotate");
     if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for the figures");
     r1_figures_note(f, "data", r1_options_str(o, "corpus"));
-    r1_figures_note(f, "criterion", "overlap and same id, one to one; negated gold and measured values left out");
+    r1_figures_note(f, "criterion",
+                    "overlap and same id, one to one; negated gold and measured values left out");
     r1_figures_add(f, "docs", r->docs);
     r1_figures_add(f, "gold", r->gold);
     r1_figures_add(f, "gold_not_in_kb", r->unknown_gold);

@@ -102,6 +102,14 @@ static void test_label_lines(void)
         "<is-a finding=\"R1:0\"/></finding>"
         "<finding id=\"HP:0008689\" name=\"Bilateral cryptorchidism\">"
         "<is-a finding=\"HP:0000028\"/></finding>"
+        "<finding id=\"HP:0001256\" name=\"Intellectual disability, mild\"><synonym>Mild "
+        "intellectual "
+        "disability</synonym><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0010864\" name=\"Intellectual disability, severe\"><synonym>Severe "
+        "intellectual disability</synonym><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0011003\" name=\"High myopia\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000077\" name=\"Abnormality of the kidney\"><is-a finding=\"R1:0\"/>"
+        "</finding>"
         "<finding id=\"HP:0001263\" name=\"Global developmental delay\"><is-a finding=\"R1:0\"/>"
         "</finding></findings></r1-ontology>";
     const char *path = r1_test_in_tmp("labels.xml");

@@ -5,6 +5,7 @@
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ enum {
     WORD_ROWS_MAX = 4000,
     WORD_NAMES_MAX = 4000,
     WORD_WIDER_MAX = 200,
+    WORD_TROUBLES_MAX = 20,
     SPELL_FROM = 5
 };
 
@@ -35,7 +37,9 @@ struct med_forms {
     struct {
         uint32_t id, text;
         bool normal;
+        bool wide;
     } name[WORD_NAMES_MAX];
+    uint32_t trouble[WORD_TROUBLES_MAX], n_trouble;
     struct {
         uint32_t word, as;
     } wider[WORD_WIDER_MAX];
@@ -159,6 +163,7 @@ static r1_status words_name(words_reader *r, words_field id, words_field text, b
     if (w->n_name == WORD_NAMES_MAX) return words_wrong(r, "fewer names", text, err);
     w->name[w->n_name].id = MED_NONE;
     w->name[w->n_name].normal = normal;
+    w->name[w->n_name].wide = false;
     if (id.len) R1_TRY(words_string(r, id, &w->name[w->n_name].id, err));
     R1_TRY(words_string(r, text, &w->name[w->n_name].text, err));
     w->n_name++;
@@ -175,6 +180,27 @@ static r1_status words_wider(words_reader *r, words_field as, words_field word, 
     return R1_OK;
 }
 
+static r1_status words_trouble(words_reader *r, words_field f, r1_err *err)
+{
+    med_forms *w = r->w;
+    if (w->n_trouble == WORD_TROUBLES_MAX) return words_wrong(r, "fewer words", f, err);
+    return words_string(r, f, &w->trouble[w->n_trouble++], err);
+}
+
+/* An organ with each word of trouble: "renal anomaly", "renal involvement". */
+static r1_status words_organ(words_reader *r, words_field id, words_field organ, r1_err *err)
+{
+    char name[120];
+    for (uint32_t i = 0; i < r->w->n_trouble; i++) {
+        int n = snprintf(name, sizeof name, "%.*s %s", (int)organ.len, organ.s,
+                         med_map_text(r->w->text, r->w->trouble[i]));
+        if (n < 0 || n >= (int)sizeof name) return words_wrong(r, "a shorter name", organ, err);
+        R1_TRY(words_name(r, id, (words_field){name, (size_t)n}, false, err));
+        r->w->name[r->w->n_name - 1].wide = true;
+    }
+    return R1_OK;
+}
+
 typedef enum {
     WORDS_RULE,
     WORDS_FLAG,
@@ -183,7 +209,9 @@ typedef enum {
     WORDS_NONE,
     WORDS_NAME,
     WORDS_NORMAL,
-    WORDS_ALSO
+    WORDS_ALSO,
+    WORDS_TROUBLE,
+    WORDS_ORGAN
 } words_what;
 
 static const struct {
@@ -204,7 +232,9 @@ static const struct {
                    {"none", WORDS_NONE, 0},
                    {"name", WORDS_NAME, 0},
                    {"normal", WORDS_NORMAL, 0},
-                   {"also", WORDS_ALSO, 0}};
+                   {"also", WORDS_ALSO, 0},
+                   {"trouble", WORDS_TROUBLE, 0},
+                   {"organ", WORDS_ORGAN, 0}};
 
 static r1_status words_one(words_reader *r, uint32_t kind, words_field first, words_field f,
                            r1_err *err)
@@ -217,6 +247,8 @@ static r1_status words_one(words_reader *r, uint32_t kind, words_field first, wo
     case WORDS_NAME: return words_name(r, first, f, false, err);
     case WORDS_NORMAL: return words_name(r, first, f, true, err);
     case WORDS_ALSO: return words_wider(r, first, f, err);
+    case WORDS_TROUBLE: return words_trouble(r, f, err);
+    case WORDS_ORGAN: return words_organ(r, first, f, err);
     default:
         if (!f.len || med_map_intern(r->w->vague, f.s, f.len) == MED_NONE)
             return words_wrong(r, "a name", f, err);
@@ -234,7 +266,8 @@ static r1_status words_line(words_reader *r, words_field line, r1_err *err)
         return words_wrong(r, "a kind and words, a tab between", line, err);
     const char *two = memchr(one + 1, '\t', (size_t)(end - one - 1));
     uint8_t what = words_kinds[k].what;
-    bool pair = what != WORDS_FLAG && what != WORDS_VAGUE && what != WORDS_NONE;
+    bool pair =
+        what != WORDS_FLAG && what != WORDS_VAGUE && what != WORDS_NONE && what != WORDS_TROUBLE;
     if (pair != (two != NULL))
         return words_wrong(r, pair ? "a second tab" : "no second tab", line, err);
     words_field first = {one + 1, two ? (size_t)(two - one - 1) : 0};
@@ -305,7 +338,8 @@ med_extra_name med_forms_name(const med_forms *w, uint32_t i)
     R1_ASSERT(i < w->n_name, "name %u of %u", i, w->n_name);
     uint32_t id = w->name[i].id;
     return (med_extra_name){id == MED_NONE ? NULL : med_map_text(w->text, id),
-                            med_map_text(w->text, w->name[i].text), w->name[i].normal};
+                            med_map_text(w->text, w->name[i].text), w->name[i].normal,
+                            w->name[i].wide};
 }
 
 uint32_t med_forms_widers(const med_forms *w) { return w->n_wider; }

@@ -42,6 +42,7 @@ bool med_forms_vague(const med_forms *w, const char *s, size_t n);
 typedef struct {
     const char *id, *text;
     bool normal;
+    bool wide; /* a name of the ontology comes before it */
 } med_extra_name;
 uint32_t med_forms_names(const med_forms *w);
 med_extra_name med_forms_name(const med_forms *w, uint32_t i);

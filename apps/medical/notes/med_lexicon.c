@@ -310,6 +310,13 @@ static r1_status lexicon_words(med_lexicon *x, const char *s, bool part, med_pat
     return R1_OK;
 }
 
+/* 2: the name holds "and", "or" or a slash, 1: a comma, 0: neither. */
+static uint8_t name_joins(const char *s)
+{
+    if (strchr(s, '/') || strstr(s, " and ") || strstr(s, " or ")) return 2;
+    return strchr(s, ',') != NULL;
+}
+
 /* over: takes the place of another finding of that name. part: parts of words stand apart. */
 static r1_status lexicon_add_text(med_lexicon *x, const char *s, const char *name, uint32_t term,
                                   uint32_t kind, bool part, r1_err *err)
@@ -319,7 +326,7 @@ static r1_status lexicon_add_text(med_lexicon *x, const char *s, const char *nam
                      .kind = (uint8_t)kind,
                      .caps = is_caps(name),
                      .tight = part,
-                     .joined = strpbrk(s, ",/") || strstr(s, " and ") || strstr(s, " or ")};
+                     .joined = name_joins(s)};
     if (too_vague(x, s)) return R1_OK;
     R1_TRY(lexicon_words(x, s, part, &p, err));
     if (!p.n_word) return R1_OK;
@@ -394,9 +401,10 @@ static r1_status add_names(med_lexicon *x, r1_err *err)
         uint32_t term = e.id ? med_kb_term(kb, e.id, strlen(e.id)) : MED_NONE;
         if (e.id && term == MED_NONE) continue;
         size_t before = x->n_pattern;
-        R1_TRY(lexicon_add_text(x, e.text, e.text, term, MED_SYN_LABEL, false, err));
+        R1_TRY(lexicon_add_text(x, e.text, e.text, term, e.wide ? MED_SYN_RELATED : MED_SYN_LABEL,
+                                false, err));
         if (x->n_pattern > before) x->pattern[before].normal = e.normal;
-        if (e.normal) continue;
+        if (e.normal || e.wide) continue;
         if (e.id) R1_TRY(add_apart(x, e.text, term, MED_SYN_LABEL, err));
     }
     for (uint32_t i = 0; i < kb->n_synonym; i++) {

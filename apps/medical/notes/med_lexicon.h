@@ -44,7 +44,7 @@ typedef struct {
     uint32_t surface;     /* of one word: how it is written */
     uint8_t n_word, kind; /* kind: MED_SYN_* */
     bool caps;            /* an abbreviation: its letters must stand as they are */
-    bool joined;          /* the name holds a comma, "and", "or" or a slash */
+    uint8_t joined;       /* the name holds 1: a comma, 2: "and", "or" or a slash */
     bool ordered;         /* it means another thing in another order */
     bool tight;           /* its words must stand side by side */
     bool denies;          /* it begins with "no" */

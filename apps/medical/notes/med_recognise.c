@@ -233,7 +233,7 @@ static bool denial_ends(const med_recogniser *r, uint32_t to)
     return true;
 }
 
-/* Whether words in that order are the name, where they stand. seps: within them. */
+/* Whether words in that order are the name, where they stand. seps: the strongest within them. */
 static bool hit_stands(const med_recogniser *r, const hit *h, const med_pattern *p, uint32_t seps)
 {
     const content *c = &r->c;
@@ -241,7 +241,8 @@ static bool hit_stands(const med_recogniser *r, const hit *h, const med_pattern 
     if (p->denies && !denial_ends(r, h->to)) return false;
     if (p->tight && c->token[h->to] - c->token[h->from] != p->n_word - 1u) return false;
     if (h->order == MED_ORDER_SAME) {
-        if (seps && !gap && !p->joined) return false;
+        if (!gap && seps && (!p->joined || (seps > p->joined && content_goes_on(r, h->to))))
+            return false;
         return p->n_word == 1 || !content_goes_on(r, h->to) || !ends_as_adjective(r, h, p);
     }
     if ((seps && !gap) || (gap && h->order == MED_ORDER_OTHER)) return false;
@@ -297,7 +298,10 @@ static void try_words(med_recogniser *r, const words_seen *s, hit h, uint32_t se
     const med_pattern *p = hit_pattern(r, s, &h);
     if (!p || !hit_stands(r, &h, p, seps)) return;
     h.soft = seps && h.run_to == h.run_from;
-    if (p->normal) h.normal = r->c.token[h.from];
+    if (p->normal) {
+        h.normal = r->c.token[h.from];
+        h.n_word++; /* "palate intact" is more than that the palate is normal */
+    }
     hit_add(r, &h);
 }
 
@@ -306,11 +310,18 @@ static hit hit_of(uint32_t from, uint32_t to)
     return (hit){.from = from, .to = to, .run_from = from, .run_to = from, .normal = MED_NONE};
 }
 
+/* Whether a stretch of words may end at content j: see stretch_begins. */
+static bool stretch_ends(const content *c, uint32_t j)
+{
+    return j + 1 == c->n || c->sep[j + 1] || c->flags[j + 1] & MED_WORD_LIGHT ||
+           c->word[j + 1] < 0 || c->token[j + 1] != c->token[j] + 1;
+}
+
 /* The abnormality that words [from, to] are said to be without, behind those of *label. */
 static void try_abnormal(med_recogniser *r, const words_seen *label, uint32_t from, uint32_t to,
                          hit h)
 {
-    static const char *const words[] = {"abnormal", "impaired"};
+    static const char *const words[] = {"normal", "abnormal", "impaired"};
     const content *c = &r->c;
     uint8_t flags;
     for (size_t k = 0; k < R1_COUNT(words); k++) {
@@ -320,7 +331,8 @@ static void try_abnormal(med_recogniser *r, const words_seen *label, uint32_t fr
         for (uint32_t i = 0; i < label->n; i++) seen_word(&s, label->word[i]);
         for (uint32_t i = from; i <= to; i++)
             if (c->word[i] >= 0) seen_add(c, &s, i);
-        if (!hit_pattern(r, &s, &h)) continue;
+        const med_pattern *p = hit_pattern(r, &s, &h);
+        if (!p || p->normal != (k == 0) || (k == 2 && !stretch_ends(c, to))) continue;
         hit_add(r, &h);
         return;
     }
@@ -385,13 +397,13 @@ static void find_from(med_recogniser *r, uint32_t i)
 {
     const content *c = &r->c;
     words_seen all = {0}, core = {0};
-    uint32_t n_conj = 0, n_sep = 0;
+    uint32_t n_conj = 0, seps = 0;
     bool known = c->word[i] >= 0;
     for (uint32_t j = i; j < c->n && j < i + WINDOW; j++) {
         if (j > i && c->sep[j] == 3) break;
         if (j > i && j < i + 4) try_normal(r, i, j);
         n_conj += j > i && c->sep[j] == 2;
-        n_sep += j > i && c->sep[j] != 0;
+        if (j > i && c->sep[j] > seps) seps = c->sep[j];
         bool light = c->flags[j] & MED_WORD_LIGHT;
         if (c->word[j] < 0) {
             known &= light;
@@ -401,10 +413,10 @@ static void find_from(med_recogniser *r, uint32_t i)
         seen_add(c, &all, j);
         if (!light) seen_add(c, &core, j);
         if (!known || c->word[i] < 0 || (i == j && c->settled[i])) continue;
-        try_words(r, &all, hit_of(i, j), n_sep);
+        try_words(r, &all, hit_of(i, j), seps);
         bool ends_plain = !light && !(c->flags[i] & MED_WORD_LIGHT);
-        if (core.n != all.n && ends_plain) try_words(r, &core, hit_of(i, j), n_sep);
-        if (n_conj && ends_plain) try_runs(r, i, j, n_sep);
+        if (core.n != all.n && ends_plain) try_words(r, &core, hit_of(i, j), seps);
+        if (n_conj && ends_plain) try_runs(r, i, j, seps);
     }
 }
 
@@ -459,23 +471,17 @@ static words_seen label_words(const med_recogniser *r, uint32_t *from)
     return label;
 }
 
-/* Whether a stretch of words may begin at content i, or end there: a comma, a word of degree, or
- * a small word ("with") stands beside it. */
+/* Whether a stretch of words may begin at content i: a comma, a word of degree, or a small word
+ * ("with") stands before it. */
 static bool stretch_begins(const content *c, uint32_t i, uint32_t from)
 {
     return i == from || c->sep[i] || c->flags[i - 1] & MED_WORD_LIGHT || c->word[i - 1] < 0 ||
            c->flags[i - 1] & MED_WORD_DENIAL || c->token[i] != c->token[i - 1] + 1;
 }
 
-static bool stretch_ends(const content *c, uint32_t j)
-{
-    return j + 1 == c->n || c->sep[j + 1] || c->flags[j + 1] & MED_WORD_LIGHT ||
-           c->word[j + 1] < 0 || c->token[j + 1] != c->token[j] + 1;
-}
-
-/* seps: a comma or a conjunction within. Returns whether the stretch is a finding. */
+/* seps: the strongest within. Returns whether the stretch is a finding. */
 static bool try_labelled(med_recogniser *r, const words_seen *label, uint32_t from, uint32_t to,
-                         bool seps)
+                         uint32_t seps)
 {
     const content *c = &r->c;
     words_seen s = *label;
@@ -485,7 +491,7 @@ static bool try_labelled(med_recogniser *r, const words_seen *label, uint32_t fr
     h.label = true;
     const med_pattern *p = s.n > label->n ? hit_pattern(r, &s, &h) : NULL;
     if (!p || p->denies || p->tight || h.order == MED_ORDER_OTHER) return false;
-    if (seps && !p->joined) return false;
+    if (seps > p->joined) return false;
     if (p->normal) h.normal = c->token[from];
     hit_add(r, &h);
     return true;
@@ -497,10 +503,10 @@ static uint32_t find_stretches(med_recogniser *r, const words_seen *label, uint3
 {
     const content *c = &r->c;
     uint32_t behind = i;
-    bool seps = false;
+    uint32_t seps = 0;
     for (uint32_t j = i; j < c->n && j < i + SEGMENT_WORDS; j++) {
         if (j > i && c->sep[j] == 3) break;
-        seps |= j > i && c->sep[j];
+        if (j > i && c->sep[j] > seps) seps = c->sep[j];
         if (c->word[j] < 0) break;
         if (c->flags[j] & MED_WORD_LIGHT || !stretch_ends(c, j) || (i == j && !bare)) continue;
         if (try_labelled(r, label, i, j, seps)) behind = j + 1;
@@ -527,7 +533,8 @@ static void find_labelled(med_recogniser *r)
         bool light = c->flags[i] & (MED_WORD_LIGHT | MED_WORD_DENIAL) || r->t[c->token[i]].normal;
         if (light && i == behind) behind++;
         if (c->flags[i] & MED_WORD_LIGHT || !stretch_begins(c, i, from)) continue;
-        uint32_t to = find_stretches(r, &label, i, i <= behind);
+        bool denied = i > from && c->flags[i - 1] & MED_WORD_DENIAL;
+        uint32_t to = find_stretches(r, &label, i, denied || i <= behind);
         if (i <= behind && to > behind) behind = to;
     }
 }
@@ -588,7 +595,7 @@ static void try_near(med_recogniser *r, const hit *h, uint32_t i, bool pair)
 /* Whether content i stands right behind the one before it, or "of the" is between. */
 static bool near_joins(const content *c, uint32_t i)
 {
-    return !c->sep[i] && c->token[i] == c->token[i - 1] + 1;
+    return !c->sep[i] && c->token[i] == c->token[i - 1] + 1 && c->word[i - 1] >= 0;
 }
 
 static bool near_placed(const content *c, uint32_t i)
@@ -718,6 +725,50 @@ static void find_stacked(med_recogniser *r)
     }
 }
 
+/* A coordination that holds another whole finding is none: "high arched palate, hepatomegaly and
+ * myopia" is no high myopia. */
+static void drop_runs(med_recogniser *r)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < r->n_hit; k++) {
+        const hit *x = &r->hit[k];
+        bool holds = false;
+        for (uint32_t i = 0; i < r->n_hit && x->run_to > x->run_from && !holds; i++) {
+            const hit *y = &r->hit[i];
+            holds = y->run_to == y->run_from && !y->label && y->term != MED_NONE &&
+                    y->from >= x->run_from && y->to < x->run_to;
+        }
+        if (!holds) r->hit[n++] = *x;
+    }
+    r->n_hit = n;
+}
+
+static bool range_between(const med_recogniser *r, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from + 1; i < to; i++)
+        if (r->t[i].end == r->t[i].start + 2 && strncasecmp(r->text + r->t[i].start, "to", 2) == 0)
+            return true;
+    return false;
+}
+
+/* "Mild to severe intellectual disability" is at least mild. */
+static void find_ranges(med_recogniser *r)
+{
+    const content *c = &r->c;
+    for (uint32_t k = 0; k < r->n_hit; k++) {
+        hit x = r->hit[k];
+        uint32_t i = x.from ? x.from - 1 : 0;
+        if (!x.from || x.to == x.from || x.run_to > x.run_from || c->word[i] < 0) continue;
+        if (!(c->flags[i] & c->flags[x.from] & MED_WORD_LIGHT) || c->sep[x.from]) continue;
+        if (!range_between(r, c->token[i], c->token[x.from])) continue;
+        words_seen s = {0};
+        seen_add(c, &s, i);
+        for (uint32_t m = x.from + 1; m <= x.to; m++) seen_add(c, &s, m);
+        x.from = x.run_from = x.run_to = i;
+        if (hit_pattern(r, &s, &x)) r->hit[k] = x;
+    }
+}
+
 static void find_hits(med_recogniser *r)
 {
     const content *c = &r->c;
@@ -734,6 +785,8 @@ static void find_hits(med_recogniser *r)
         if (c->word[i] >= 0 || r->t[c->token[i]].normal) find_from(r, i);
         if (r->t[c->token[i]].normal) try_normal_list(r, i, &(words_seen){0});
     }
+    drop_runs(r);
+    find_ranges(r);
     find_labelled(r);
     find_stacked(r);
     find_precise(r);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_recognise.h - the findings that the tokens of a unit name: windows of words against the
- * names of the lexicon, the longest first, across coordination ("short fingers and toes", "micro-
- * and retrognathia") and behind the label of an organ ("ears: low-set") or under its heading; a finding with what stands
- * near it and makes it more precise ("edema of the left foot"); ids that are written in
- * the text; abbreviations by what stands near them and by their own introduction.
+ * names of the lexicon, the longest first; across coordination ("short fingers and toes", "micro-
+ * and retrognathia"); behind the label of an organ ("ears: low-set") or under its heading; with
+ * what stands beside a finding and makes it more precise ("edema of the left foot"); ids that are
+ * written in the text; abbreviations by what stands near them and by their own introduction.
  *
  * Owns:    what it found, until the next call. Borrows the lexicon.
  * Threads: one per recogniser.
