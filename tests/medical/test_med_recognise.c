@@ -203,6 +203,9 @@ static void test_forms_file_faults(void)
         {"within\ta\te\n", "w.tsv:1: expected letters and letters"},
         {"name\tHP:1\t|x\n", "w.tsv:1: expected a word"},
         {"vague\tall||fall\n", "w.tsv:1: expected a name"},
+        {"stop\tthe\r\n", "w.tsv:1: expected a line that ends with a line feed alone"},
+        {"organ\tHP:1\trenal\ntrouble\tdefect\n", "w.tsv:1: expected words of trouble before"},
+        {"also\tvery lower limb\tleg\n", "w.tsv:1: expected one word or two"},
     };
     for (size_t i = 0; i < R1_COUNT(table); i++) {
         med_forms *w = NULL;

@@ -2,6 +2,8 @@
 /* med_forms.c - see med_forms.h. */
 #include "notes/med_forms.h"
 
+#include "notes/med_rows.h"
+
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
@@ -174,6 +176,9 @@ static r1_status words_wider(words_reader *r, words_field as, words_field word, 
 {
     med_forms *w = r->w;
     if (w->n_wider == WORD_WIDER_MAX) return words_wrong(r, "fewer words", word, err);
+    const char *blank = memchr(as.s, ' ', as.len);
+    if (blank && memchr(blank + 1, ' ', as.len - (size_t)(blank - as.s) - 1))
+        return words_wrong(r, "one word or two", as, err);
     R1_TRY(words_string(r, word, &w->wider[w->n_wider].word, err));
     R1_TRY(words_string(r, as, &w->wider[w->n_wider].as, err));
     w->n_wider++;
@@ -191,6 +196,7 @@ static r1_status words_trouble(words_reader *r, words_field f, r1_err *err)
 static r1_status words_organ(words_reader *r, words_field id, words_field organ, r1_err *err)
 {
     char name[120];
+    if (!r->w->n_trouble) return words_wrong(r, "words of trouble before organs", organ, err);
     for (uint32_t i = 0; i < r->w->n_trouble; i++) {
         int n = snprintf(name, sizeof name, "%.*s %s", (int)organ.len, organ.s,
                          med_map_text(r->w->text, r->w->trouble[i]));
@@ -283,6 +289,13 @@ static r1_status words_line(words_reader *r, words_field line, r1_err *err)
     return R1_OK;
 }
 
+static r1_status words_row(void *reader, uint32_t line, const char *s, size_t len, r1_err *err)
+{
+    words_reader *r = reader;
+    r->line = line;
+    return words_line(r, (words_field){s, len}, err);
+}
+
 r1_status med_forms_new(med_forms **out, const char *name, const char *text, size_t len,
                         r1_err *err)
 {
@@ -292,13 +305,7 @@ r1_status med_forms_new(med_forms **out, const char *name, const char *text, siz
     r1_status st = med_map_new(&w->text, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&w->words, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&w->vague, (size_t)1 << 20, err);
-    for (size_t at = 0; at < len && st == R1_OK;) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - text) - at : len - at;
-        r.line++;
-        if (n && text[at] != '#') st = words_line(&r, (words_field){text + at, n}, err);
-        at += n + 1;
-    }
+    if (st == R1_OK) st = med_rows_read(name, text, len, words_row, &r, err);
     if (st != R1_OK) {
         med_forms_free(w);
         return st;
