@@ -71,9 +71,10 @@ static void print_mentions(const med_kb *kb, const med_notes *n)
                 r.m->other ? r.m->other : "");
     }
     if (n->n_unread)
-        printf("# not read: %u possible findings beyond the first %d of their sentence, or "
-               "abbreviations beyond the first %d that the record introduces\n",
-               n->n_unread, MED_HITS_MAX, MED_INTRODUCED_MAX);
+        printf("# not read: %u possible findings beyond the first %d of their sentence, "
+               "abbreviations beyond the first %d that the record introduces, or words of %d "
+               "bytes or more\n",
+               n->n_unread, MED_HITS_MAX, MED_INTRODUCED_MAX, MED_WORD_BYTES);
     if (n->n_cut)
         printf("# read in parts: %u cuts of sentences longer than %d bytes\n", n->n_cut,
                MED_SENTENCE_BYTES);

@@ -233,6 +233,7 @@ static const struct {
                    {"prefix", WORDS_FLAG, MED_IS_PREFIX},
                    {"exact", WORDS_FLAG, MED_IS_EXACT},
                    {"apart", WORDS_FLAG, MED_IS_APART},
+                   {"broad", WORDS_FLAG, MED_IS_BROAD},
                    {"same", WORDS_SAME, 0},
                    {"vague", WORDS_VAGUE, 0},
                    {"none", WORDS_NONE, 0},

@@ -20,7 +20,8 @@ enum {
     MED_IS_PLACE = 8,   /* what follows belongs to what comes first */
     MED_IS_PREFIX = 16, /* also written as part of the next word */
     MED_IS_EXACT = 32,  /* it names a finding alone only as it stands */
-    MED_IS_APART = 64   /* it makes no finding near it more precise */
+    MED_IS_APART = 64,  /* it makes no finding near it more precise */
+    MED_IS_BROAD = 128  /* it ends the name of many findings together: "anomalies" */
 };
 
 typedef struct med_forms med_forms;

@@ -160,6 +160,7 @@ static int32_t word_number(const med_lexicon *x, const char *s, size_t len, uint
                        (kind & MED_IS_BAR ? MED_WORD_BAR : 0) |
                        (kind & MED_IS_PLACE ? MED_WORD_PLACE : 0) |
                        (kind & MED_IS_APART ? MED_WORD_APART : 0) |
+                       (kind & MED_IS_BROAD ? MED_WORD_BROAD : 0) |
                        (n && lexicon_denial(w, n) ? MED_WORD_DENIAL : 0));
     if (kind & MED_IS_STOP) return MED_WORD_STOP;
     memcpy(spelled, w, n + 1);

@@ -33,7 +33,8 @@ enum {
     MED_WORD_PLACE = 4,   /* what follows belongs to what comes first */
     MED_WORD_GUESSED = 8, /* it is mistyped */
     MED_WORD_DENIAL = 16, /* "no", "not", "never", "cannot" */
-    MED_WORD_APART = 32   /* it makes no finding near it more precise */
+    MED_WORD_APART = 32,  /* it makes no finding near it more precise */
+    MED_WORD_BROAD = 64   /* it ends the name of many findings together: "anomalies" */
 };
 
 typedef struct {

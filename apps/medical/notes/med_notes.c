@@ -77,6 +77,9 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
                      .cue_start = f->cue_start,
                      .cue_end = f->cue_end,
                      .other = h->other};
+    /* "no other seizures" tells of seizures, "no other anomalies" of none */
+    bool none = m.status == MED_HISTORICAL && (n->text[m.cue_start] | 32) == 'n';
+    if (none && t[h->last].flags & MED_WORD_BROAD) m.status = MED_ABSENT;
     if (h->normal != MED_NONE && (m.status == MED_PRESENT || m.status == MED_ABSENT)) {
         m.status = m.status == MED_PRESENT ? MED_ABSENT : MED_PRESENT; /* "not normal" */
         m.cue_start = t[h->normal].start;
@@ -223,7 +226,10 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *k
     const med_sentence *s = &n->sentence[index];
     const med_section *x = &n->section[s->section];
     uint32_t n_token = unit_tokens(lex, n, s, w->t);
-    for (uint32_t i = 0; i < n_token; i++) n->n_word += !w->t[i].punct;
+    for (uint32_t i = 0; i < n_token; i++) {
+        n->n_word += !w->t[i].punct;
+        n->n_unread += !w->t[i].punct && w->t[i].end - w->t[i].start >= MED_WORD_BYTES;
+    }
     const med_found *found;
     const med_measured *measured;
     const bool *own;
