@@ -47,10 +47,16 @@ def run(*args, check=True, **kw):
     return p
 
 
-def options_but(own, given):
-    """Options and values, but those that are given: an option stands once."""
-    names = {g.partition("=")[0] for g in given}
-    return [word for name, value in own.items() if name not in names for word in (name, value)]
+def once(words):
+    """A command line on which an option stands once, as the programs want it: the last one of it,
+    since whoever adds options to those of another means his own."""
+    out = []
+    for word in words:
+        if word.startswith("--") and word in out:
+            i = out.index(word)
+            del out[i : i + 1 + (i + 1 < len(out) and not out[i + 1].startswith("--"))]
+        out.append(word)
+    return out
 
 
 class Services:
@@ -181,33 +187,42 @@ class Services:
 
     def fraud(self, *args, check=True):
         args = [str(a) for a in args]
-        own = {}
+        own = []
         if args[0] in ("db", "serve", "dlq", "status", "offsets"):
-            own["--postgres"] = self.conninfo
+            own += ["--postgres", self.conninfo]
         if args[0] in ("db", "serve"):
-            own["--migrations"] = os.path.join(ROOT, "schemas/sql")
+            own += ["--migrations", os.path.join(ROOT, "schemas/sql")]
         if args[0] == "serve":
-            own["--http-listen"] = "127.0.0.1:0"
+            own += ["--http-listen", "127.0.0.1:0"]
         if args[0] in ("serve", "produce", "dlq", "offsets") and hasattr(self, "brokers"):
-            own["--brokers"] = self.brokers
-        args += options_but(own, args)
+            own += ["--brokers", self.brokers]
+        args = [args[0], *once([*own, *args[1:]])]
         return run(os.path.join(bin_dir(), "r1-fraud"), *args, check=check, cwd=ROOT)
 
     def serve(self, *args, wait_ready=True, name="serve"):
         """Starts the service in the background; returns its process once it reads the stream."""
         log = open(os.path.join(self.folder, name + ".log"), "a", encoding="utf-8")
         at = log.tell()
-        args = [str(a) for a in args]
-        own = {
-            "--postgres": self.conninfo,
-            "--brokers": self.brokers,
-            "--migrations": os.path.join(ROOT, "schemas/sql"),
-            "--fetch-wait": "2" if self.kafka else "1",
-            "--fetch-min": "65536" if self.kafka else "1",
-            "--http-listen": "127.0.0.1:0",
-        }
+        own = [
+            "--postgres",
+            self.conninfo,
+            "--brokers",
+            self.brokers,
+            "--migrations",
+            os.path.join(ROOT, "schemas/sql"),
+            "--fetch-wait",
+            "2" if self.kafka else "1",
+            "--fetch-min",
+            "65536" if self.kafka else "1",
+            "--http-listen",
+            "127.0.0.1:0",
+        ]
         p = subprocess.Popen(
-            [os.path.join(bin_dir(), "r1-fraud"), "serve", *options_but(own, args), *args],
+            [
+                os.path.join(bin_dir(), "r1-fraud"),
+                "serve",
+                *once([*own, *[str(a) for a in args]]),
+            ],
             stderr=log,
             cwd=ROOT,
         )

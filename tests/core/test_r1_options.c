@@ -27,6 +27,18 @@ static void add(line *l, const char *text)
     if (text) l->arg[l->n++] = text;
 }
 
+/* An option stands once: this one goes, with its value. */
+static void take_out(line *l, const char *option)
+{
+    enum { WORDS = 2 };
+    size_t i = 0;
+    while (i < l->n && strcmp(l->arg[i], option) != 0) i++;
+    if (i == l->n) return;
+    memmove(&l->arg[i], &l->arg[i + WORDS], (l->n - i - WORDS) * sizeof *l->arg);
+    l->n -= WORDS;
+    l->arg[l->n] = NULL;
+}
+
 /* Runs r1; both of its streams go to `said`. */
 static int run_r1(const line *l) { return r1_program_run("r1", said, sizeof said, l->arg); }
 
@@ -153,6 +165,7 @@ static int train(int stage, const train_option *o, trace *left)
     unlink(file.metrics), unlink(file.checkpoint), unlink(file.plot), unlink(file.out);
     if (o) {
         snprintf(dashed, sizeof dashed, "--%s", o->name);
+        take_out(&l, dashed);
         add(&l, dashed);
         add(&l, file_of(o->value, stage));
         bool known = o->stages >> stage & 1;
