@@ -363,7 +363,7 @@ static void check_same_bytes(const med_report *r, const med_report *again, size_
 
 static void test_any_record(void)
 {
-    enum { RECORDS = 40, PRINTED = 4 };
+    enum { RECORDS = 24, PRINTED = 2 };
     pages_tools t;
     pages_state = r1_test_seed();
     pages_open(&t, r1_test_source("ontology/r1med.xml"));
