@@ -144,20 +144,19 @@ static r1_status report_others(med_report_work *w, r1_err *err)
 
 /* ---- anchors --------------------------------------------------------------------------------- */
 
-/* The query without finding i (MED_NONE: with all), judged again over the first candidates. */
+/* The query without finding i, judged again over all candidates. */
 static r1_status judge_without(med_report_work *w, uint32_t i, float *p, const char **first,
                                r1_err *err)
 {
     static _Thread_local med_candidate list[MED_REPORT_LIST];
-    uint32_t n = w->n_list < MED_REPORT_WEIGHED ? w->n_list : MED_REPORT_WEIGHED, k = 0;
+    uint32_t n = w->n_list, k = 0;
     *p = 0;
     for (uint32_t j = 0; j < w->n_ranked; j++) {
         if (j == i) continue;
         w->rest_anchor[k] = w->anchor[j];
         w->rest[k++] = w->observed[j];
     }
-    R1_ASSERT(k == w->n_ranked - (i != MED_NONE), "without finding %u: %u of %u are left", i, k,
-              w->n_ranked);
+    R1_ASSERT(k + 1 == w->n_ranked, "without finding %u: %u of %u are left", i, k, w->n_ranked);
     R1_TRY(med_report_judge(w, k, list, &n, err));
     for (uint32_t j = 0; j < n; j++)
         if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
@@ -170,12 +169,11 @@ static r1_status judge_without(med_report_work *w, uint32_t i, float *p, const c
 static r1_status report_anchors(med_report_work *w, const med_report_anchor **out, r1_err *err)
 {
     med_report_anchor *row;
-    float p, with_all;
+    float p;
     const char *first;
     *out = NULL;
     if (!w->n_list) return R1_OK;
     MED_REPORT_LIST_OF(w->report->arena, row, w->n_ranked, err);
-    R1_TRY(judge_without(w, MED_NONE, &with_all, &first, err));
     for (uint32_t i = 0; i < w->n_ranked; i++) {
         row[i].weight = (double)w->anchor[i].weight;
         row[i].pinned = w->anchor[i].pinned;
@@ -183,7 +181,7 @@ static r1_status report_anchors(med_report_work *w, const med_report_anchor **ou
         med_report_without *without;
         MED_REPORT_LIST_OF(w->report->arena, without, 1, err);
         R1_TRY(judge_without(w, i, &p, &first, err));
-        *without = (med_report_without){(double)p, (double)(p - with_all), first};
+        *without = (med_report_without){(double)p, (double)(p - w->list[0].posterior), first};
         row[i].without = without;
     }
     *out = row;

@@ -132,9 +132,11 @@ static r1_status candidate_steps(med_report_work *w, uint32_t place, med_report_
 
 /* ---- what is not reported -------------------------------------------------------------------- */
 
+/* What the sources name no frequency for may be rare: it comes behind. */
 static int typical_by_information(const void *a, const void *b)
 {
     const med_report_typical *x = a, *y = b;
+    if (isnan(x->frequency) != isnan(y->frequency)) return isnan(x->frequency) ? 1 : -1;
     if (x->information != y->information) return x->information > y->information ? -1 : 1;
     return strcmp(x->id, y->id);
 }
@@ -183,7 +185,8 @@ static r1_status candidate_typical(med_report_work *w, uint32_t disease, med_rep
     for (uint32_t i = 0; i < n && i < MED_REPORT_TYPICAL; i++) typical[c->n_typical++] = row[i];
     qsort(row, n, sizeof *row, typical_by_denied);
     for (uint32_t i = 0; i < n && c->n_against < MED_REPORT_AGAINST; i++)
-        if (log(row[i].denied) < (double)against_min) against[c->n_against++] = row[i];
+        if (log(row[i].denied) < (double)against_min && !isnan(row[i].frequency))
+            against[c->n_against++] = row[i];
     c->typical = typical;
     c->against = against;
     return R1_OK;

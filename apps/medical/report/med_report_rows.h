@@ -108,7 +108,7 @@ typedef struct {
     const med_report_contribution
         *contribution;                 /* matched, in general, none, excluded; each falling */
     const med_report_step *step;       /* empty without R1 */
-    const med_report_typical *typical; /* falling information */
+    const med_report_typical *typical; /* with a frequency first; falling information */
     const med_report_typical *against; /* the more it would take, the earlier */
     const med_report_link *link;
     uint32_t n_contribution, n_step, n_typical, n_against, n_link;

@@ -12,8 +12,7 @@
 #include "report/med_report_rows.h"
 #include "report/med_systems.h"
 
-/* WEIGHED: candidates of the list that is judged again without each anchor, and over which the
- * information of a question is expected. */
+/* WEIGHED: candidates over which the information of a question is expected. */
 enum { MED_REPORT_LIST = MED_RERANK_MAX, MED_REPORT_WEIGHED = 16 };
 
 /* What the record says of a term. */

@@ -214,6 +214,17 @@ double med_sheet_text(med_sheet *s, med_style st, med_colour c, double x, double
     return h;
 }
 
+void med_sheet_link(med_sheet *s, double x, double y, double w, double h, const char *address)
+{
+    char where[400];
+    R1_ASSERT(!strpbrk(address, "'\\"), "an address \"%.80s\" with a quotation mark", address);
+    int n =
+        snprintf(where, sizeof where, "rect=[%.1f %.1f %.1f %.1f] uri='%s'", x, y, w, h, address);
+    if (s->dry || n >= (int)sizeof where) return;
+    cairo_tag_begin(s->cr, CAIRO_TAG_LINK, where);
+    cairo_tag_end(s->cr, CAIRO_TAG_LINK);
+}
+
 void med_sheet_box(med_sheet *s, med_colour c, double x, double y, double w, double h)
 {
     if (s->dry) return;

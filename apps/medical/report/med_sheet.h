@@ -65,6 +65,8 @@ double med_sheet_height(med_sheet *s, med_style st, double width, const char *te
 /* Draws it with its upper left corner there; right: lines end at x + width. Returns its height. */
 double med_sheet_text(med_sheet *s, med_style st, med_colour c, double x, double y, double width,
                       bool right, const char *text);
+/* Makes a rectangle of the page lead to an address, which must be ours: it is not escaped. */
+void med_sheet_link(med_sheet *s, double x, double y, double w, double h, const char *address);
 void med_sheet_box(med_sheet *s, med_colour c, double x, double y, double w, double h);
 void med_sheet_line(med_sheet *s, med_colour c, double width, double x0, double y0, double x1,
                     double y1);

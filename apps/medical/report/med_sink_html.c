@@ -43,7 +43,8 @@ static const char html_style[] =
     "mark{background:#cdeff0}a{color:#0b6e75}"
     ".pin{background:#0b6e75;color:#fff;border-radius:3px;padding:0 .35rem;font-size:.75em}"
     "svg{width:100%;max-width:46rem;height:auto;display:block;margin:0 auto}"
-    "@media print{body{margin:0;max-width:none;font-size:11px}.card{break-inside:auto}}";
+    "@media print{html{font-size:12px}body{margin:0;max-width:none;font-size:11px}"
+    "tr{break-inside:avoid}.card{break-inside:auto}}";
 
 typedef struct {
     med_sink sink;

@@ -340,6 +340,16 @@ static void pdf_fact(pdf_sink *s, const char *what, const med_report_names *name
     fputs(". ", s->line);
 }
 
+/* A line that leads to its address. */
+static void pdf_link(pdf_sink *s, const med_report_link *l)
+{
+    const double x = med_sheet_left + looks[LOOK_QUOTE].indent;
+    med_put(s->line, MED_TEXT_LINE, "%s: %s", l->label, l->address);
+    pdf_show(s, LOOK_QUOTE);
+    double h = med_sheet_height(s->page, looks[LOOK_QUOTE].style, med_sheet_right - x, l->address);
+    med_sheet_link(s->page, x, med_sheet_y(s->page) - h, med_sheet_right - x, h, l->address);
+}
+
 /* Beyond the first candidates names alone are told, which HTML and JSON tell in full. */
 static void pdf_in_brief(pdf_sink *s, const med_report_candidate *c)
 {
@@ -372,10 +382,7 @@ static void pdf_candidate(pdf_sink *s, const med_report_candidate *c)
     }
     pdf_fact(s, MED_SAY(s->l, MISSING), &c->missing);
     pdf_show(s, LOOK_LINE);
-    for (uint32_t i = 0; i < c->n_link; i++)
-        med_put(s->line, MED_TEXT_LINE, "%s%s: %s", i ? "   " : "", c->link[i].label,
-                c->link[i].address);
-    if (c->n_link) pdf_show(s, LOOK_QUOTE);
+    for (uint32_t i = 0; i < c->n_link; i++) pdf_link(s, &c->link[i]);
     for (uint32_t i = 0; i < c->caution.n; i++) {
         med_put(s->line, MED_TEXT_LINE, "%s: %s", MED_SAY(s->l, CAUTION), c->caution.s[i]);
         pdf_show(s, LOOK_CAUTION);
