@@ -58,6 +58,9 @@ typedef struct {
 } cli_inputs;
 r1_status cli_inputs_read(cli_inputs *in, const char *const *path, size_t n, r1_err *err);
 void cli_inputs_free(cli_inputs *in);
+/* What the options --sex and --age state of the patient, in the place of what was read; a note says
+ * so. */
+void cli_state_person(const r1_options *o, med_document *d, med_notes *n);
 /* A record from a file, or from standard input ("-"). Free it. */
 r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
 
@@ -76,6 +79,11 @@ r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
      .help = "of R1's linear layers; auto: 8-bit integers where the backend has them"},            \
     {.name = "anchors", .section = "medical", .type = R1_OPT_BOOL, .def = "true",                  \
      .help = "pin key findings in working memory; off: none is pinned"}
+#define CLI_PERSON_OPTIONS                                                                         \
+    {.name = "sex", .type = R1_OPT_ENUM, .choices = "female|male",                                 \
+     .help = "of the patient, in the place of what the record says"},                              \
+    {.name = "age", .type = R1_OPT_FLOAT, .max = 120, .unit = "years",                             \
+     .help = "of the patient, in the place of what the record says"}
 #define CLI_JSON_OPTION                                                                            \
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"}
 /* clang-format on */

@@ -262,20 +262,6 @@ static r1_status report_store(const report_job *j, const report_record *r, r1_er
     return R1_OK;
 }
 
-/* What the caller knows of the patient stands above what was read. */
-static void report_state_person(const report_job *j, report_record *r)
-{
-    const r1_options *o = j->call->opts;
-    const char *sex = r1_options_str(o, "sex");
-    if (sex) r->notes.sex = strcmp(sex, "female") == 0 ? MED_SEX_FEMALE : MED_SEX_MALE;
-    if (r1_options_has(o, "age")) r->notes.age_years = (float)r1_options_float(o, "age");
-    if (sex || r1_options_has(o, "age"))
-        med_document_note(&r->document, "%s stated with the call, not read in the record.",
-                          !sex                       ? "The age was"
-                          : r1_options_has(o, "age") ? "Sex and age were"
-                                                     : "The sex was");
-}
-
 static r1_status report_make(report_job *j, report_record *r, r1_err *err)
 {
     const r1_options *o = j->call->opts;
@@ -283,7 +269,7 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
     med_judge judge = {j->ranker, j->r1.reranker, j->r1.judge, r1_options_bool(o, "anchors")};
     int64_t began = r1_mono_us();
     R1_TRY(med_document_notes(&r->document, j->lex, j->kb, path, &r->notes, err));
-    report_state_person(j, r);
+    cli_state_person(o, &r->document, &r->notes);
     int64_t read = r1_mono_us();
     const med_report_record record = {base ? base + 1 : path,
                                       &r->notes,
@@ -434,10 +420,7 @@ const r1_option cli_report_rows[] = {
     {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
      .help = "folder for NAME.report.html, .pdf, .json and .txt, after the name of each record; "
              "several records get summary.tsv beside them"},
-    {.name = "sex", .type = R1_OPT_ENUM, .choices = "female|male",
-     .help = "of the patient, in the place of what the record says"},
-    {.name = "age", .type = R1_OPT_FLOAT, .max = 120, .unit = "years",
-     .help = "of the patient, in the place of what the record says"},
+    CLI_PERSON_OPTIONS,
     {.name = "resume", .type = R1_OPT_BOOL, .def = "false",
      .help = "of several records, those whose reports are newer than they are stay as they are"},
     R1_STORE_POSTGRES_ROW(NULL, "PostgreSQL connection for the report's rows, as libpq takes it"),

@@ -114,8 +114,10 @@ int main(int argc, char **argv)
          .options = cli_report_rows, .n_options = cli_report_n_row, .run = cli_report_command},
         {.name = "rank",
          .summary = "diseases for a list of findings",
-         .examples = "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175",
-         .config = true,
+         .examples = "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175\n"
+                     "r1-medical rank --observed \"Ectopia lentis; Tall stature\" --sex female\n"
+                     "r1-medical rank findings.txt --kb run/hpo --age 12",
+         .config = true, .operands = "[FILE]", .operands_max = 1,
          .options = cli_rank_rows, .n_options = cli_rank_n_row, .run = cli_rank_command},
         {.name = "eval rank",
          .summary = "how often the right disease comes first",

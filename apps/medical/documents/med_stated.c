@@ -5,11 +5,21 @@
 
 #include "r1_assert.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+enum { MED_NAME_BYTES = 400 };
+
+/* "HP:0001250": letters, a colon, digits. */
+static bool stated_is_id(const char *s)
+{
+    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    return n && s[n] == ':' && s[n + 1] && strspn(s + n + 1, "0123456789") == strlen(s + n + 1);
+}
 
 static bool stated_is_name(const med_kb *kb, uint32_t term, const char *label)
 {
@@ -20,15 +30,53 @@ static bool stated_is_name(const med_kb *kb, uint32_t term, const char *label)
     return false;
 }
 
-/* The term of a stated finding; MED_NONE with a note where it is none that can be ranked. */
-static uint32_t stated_term(med_document *d, const med_kb *kb, const med_stated *s)
+/* What stands for "consider" of an obsolete term: "HP:0000001 All, HP:0000002". */
+static void stated_consider(const med_kb *kb, const med_obsolete *o, char *out, size_t size)
 {
-    uint32_t term = med_kb_term(kb, s->id, strlen(s->id));
-    if (term == MED_NONE) {
-        med_document_note(d, "%.20s%s%.60s: not in the knowledge base, left out.", s->id,
-                          s->label ? " " : "", s->label ? s->label : "");
+    size_t n = 0;
+    *out = '\0';
+    for (uint32_t i = 0; i < o->n_consider; i++) {
+        const char *id = med_str(kb, kb->list[o->consider_at + i]);
+        uint32_t t = med_kb_term(kb, id, strlen(id));
+        int k =
+            snprintf(out + n, size - n, "%s%.20s%s%.60s", n ? ", " : "; consider ", id,
+                     t == MED_NONE ? "" : " ", t == MED_NONE ? "" : med_str(kb, kb->term[t].name));
+        if (k < 0 || n + (size_t)k >= size) break;
+        n += (size_t)k;
+    }
+}
+
+/* A finding that cannot be taken becomes a note, which says why and what to take. */
+static uint32_t stated_unknown(med_document *d, const med_kb *kb, const med_stated *s)
+{
+    char consider[400];
+    const med_obsolete *o = *s->id ? med_kb_obsolete(kb, s->id, strlen(s->id)) : NULL;
+    if (o) {
+        stated_consider(kb, o, consider, sizeof consider);
+        med_document_note(d,
+                          "%.20s (%.60s): an obsolete id that no other one replaces, left out%s.",
+                          s->id, med_str(kb, o->name), consider);
         return MED_NONE;
     }
+    med_document_note(d, "%.20s%s%.60s: not in the knowledge base, left out.", s->id,
+                      s->label && *s->id ? " " : "", s->label ? s->label : "");
+    return MED_NONE;
+}
+
+/* The term of a stated finding; MED_NONE with a note where it is none that can be ranked. names:
+ * NULL unless some finding is named alone. */
+static uint32_t stated_term(med_document *d, const med_kb *kb, const med_names *names,
+                            const med_stated *s)
+{
+    bool several = false;
+    uint32_t term = *s->id ? med_kb_term(kb, s->id, strlen(s->id))
+                           : med_names_find(names, s->label, strlen(s->label), &several);
+    if (several)
+        med_document_note(d, "%.60s: the name of several findings, left out: give the id.",
+                          s->label);
+    if (several) return MED_NONE;
+    if (term == MED_NONE) return stated_unknown(d, kb, s);
+    if (!*s->id) return term;
     const char *id = med_str(kb, kb->term[term].id), *name = med_str(kb, kb->term[term].name);
     if (!(kb->term[term].flags & MED_TERM_PHENOTYPE)) {
         med_document_note(d, "%s (%.60s): no finding of a patient, left out.", id, name);
@@ -76,11 +124,15 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
         R1_FAIL(err, R1_E_NOMEM, "%s: no memory for its findings", what);
     n->cap_sentence = n->cap_mention = (uint32_t)cap;
     n->cap_section = n->n_section = 1;
+    med_names *names = NULL;
     r1_status st = R1_OK;
     for (uint32_t i = 0; i < d->n_stated && st == R1_OK; i++) {
-        uint32_t term = stated_term(d, kb, &d->stated[i]);
+        if (!names && !*d->stated[i].id) st = med_names_new(&names, kb, err);
+        if (st != R1_OK) break;
+        uint32_t term = stated_term(d, kb, names, &d->stated[i]);
         if (term != MED_NONE) st = stated_line(&p, n, kb, term, d->stated[i].status, err);
     }
+    med_names_free(names);
     free(d->text);
     d->text = NULL;
     if (st != R1_OK) free(p.s);
@@ -91,6 +143,37 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
     n->sex = d->sex;
     n->age_years = d->age_years;
     return st;
+}
+
+/* The item at s, of len bytes up to the next semicolon: the longest run of parts between commas
+ * that is a name, else the first part. */
+static size_t stated_item(const med_names *names, const char *s, size_t len)
+{
+    for (size_t n = len; n > 0; n--)
+        if ((n == len || s[n] == ',') && med_names_find(names, s, n, NULL) != MED_NONE) return n;
+    const char *comma = memchr(s, ',', len);
+    return comma ? (size_t)(comma - s) : len;
+}
+
+r1_status med_document_state(med_document *d, const char *what, const char *list, med_status status,
+                             const med_names *names, const med_kb *kb, r1_err *err)
+{
+    d->listed = true;
+    while (*list) {
+        char item[MED_NAME_BYTES];
+        list += strspn(list, " \t,;");
+        size_t n = stated_item(names, list, strcspn(list, ";")), len = n;
+        while (len && isspace((unsigned char)list[len - 1])) len--;
+        if (len >= sizeof item)
+            R1_FAIL(err, R1_E_INVAL, "%s: a name of %zu bytes, expected less than %zu", what, len,
+                    sizeof item);
+        memcpy(item, list, len);
+        item[len] = '\0';
+        bool id = med_kb_term(kb, item, len) != MED_NONE || stated_is_id(item);
+        if (len) R1_TRY(med_state(d, id ? item : "", id ? NULL : item, status, what, err));
+        list += n;
+    }
+    return R1_OK;
 }
 
 r1_status med_document_notes(med_document *d, const med_lexicon *lex, const med_kb *kb,

@@ -17,8 +17,6 @@ enum { LIST = MED_RERANK_MAX, WEIGHED = 16 };
 
 /* A profile's finding is typical from this frequency on. */
 static const float typical_freq_min = 0.5f;
-/* What a finding of the past or of an uncertain writer weighs against one that is stated. */
-static const float certainty_historical = 0.7f;
 /* More than the 200,000 findings of a record and their candidates need. */
 static const size_t report_bytes_max = (size_t)1 << 30;
 
@@ -370,7 +368,7 @@ static void gather_anchors(work *w)
         w->anchor[i] =
             (med_anchor){.term = w->present[i].term,
                          .source = w->present[i].first_mention,
-                         .certainty = m->status == MED_HISTORICAL ? certainty_historical : 1};
+                         .certainty = m->status == MED_HISTORICAL ? MED_CERTAINTY_HISTORICAL : 1};
     }
     med_anchors_plan(w->kb, w->anchor, w->n_present, w->judge->pin);
 }
