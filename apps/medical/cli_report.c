@@ -232,7 +232,11 @@ static r1_status report_open(report_job *j, r1_err *err)
     const r1_options *o = j->call->opts;
     R1_TRY(report_check_formats(r1_options_str(o, "format"), err));
     R1_TRY(report_date(j, err));
-    R1_TRY(cli_inputs_read(&j->in, j->call->rest, j->call->n_rest, err));
+    const char *reviewed = r1_options_str(o, "findings");
+    if (reviewed && j->call->n_rest)
+        R1_FAIL(err, R1_E_INVAL, "--findings and %s: expected one of them", j->call->rest[0]);
+    R1_TRY(cli_inputs_read(&j->in, reviewed ? &reviewed : j->call->rest,
+                           reviewed ? 1 : j->call->n_rest, err));
     if (j->in.many && (r1_options_has(o, "sex") || r1_options_has(o, "age")))
         R1_FAIL(err, R1_E_INVAL, "--sex and --age state one patient: give one record with them");
     R1_TRY(report_check_all(j, err));
@@ -271,9 +275,9 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
     R1_TRY(med_document_notes(&r->document, j->lex, j->kb, path, &r->notes, err));
     cli_state_person(o, &r->document, &r->notes);
     int64_t read = r1_mono_us();
-    const med_report_record record = {base ? base + 1 : path,
-                                      &r->notes,
-                                      {(const char *const *)r->document.note, r->document.n_note}};
+    const char *title = r->document.title ? r->document.title : base ? base + 1 : path;
+    const med_report_record record = {
+        title, &r->notes, {(const char *const *)r->document.note, r->document.n_note}};
     R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
     int64_t ranked = r1_mono_us();
     R1_TRY(report_write_all(j, r, err));
@@ -324,6 +328,11 @@ static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
 {
     report_record r = {.input = input};
     r1_status st = cli_read_document(input->path, &r.document, err);
+    if (st == R1_OK && r1_options_has(j->call->opts, "findings") &&
+        r.document.kind != MED_DOCUMENT_REVIEW)
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "--findings %s: expected a file that `r1-medical review` makes, found a %s",
+                        input->path, med_document_name[r.document.kind]);
     if (st == R1_OK) {
         st = report_tools(j, err);
         if (st != R1_OK) j->in.many = false; /* no record can be read: the call fails */
@@ -420,6 +429,8 @@ const r1_option cli_report_rows[] = {
     {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
      .help = "folder for NAME.report.html, .pdf, .json and .txt, after the name of each record; "
              "several records get summary.tsv beside them"},
+    {.name = "findings", .type = R1_OPT_PATH,
+     .help = "a file that `review` made, in the place of a record: ranks from its findings"},
     CLI_PERSON_OPTIONS,
     {.name = "resume", .type = R1_OPT_BOOL, .def = "false",
      .help = "of several records, those whose reports are newer than they are stay as they are"},

@@ -98,7 +98,7 @@ ROOMS_INSIDE = {
         "anchors": ["ontology"],
         "rank": ["anchors", "ontology"],
         "notes": ["ontology", "rank"],
-        "documents": ["notes", "ontology", "rank"],
+        "documents": ["notes", "ontology", "print", "rank"],
         "print": [],
         "report": ["anchors", "notes", "ontology", "print", "rank"],
         "eval": ["notes", "ontology", "print", "rank"],

@@ -6,7 +6,7 @@
  *   prose   plain text (UTF-8, UTF-16, UTF-32, windows-1252), HTML, RTF, DOCX, ODT, PDF with a
  *           text layer
  *   lists   phenopackets v1 and v2 (JSON, YAML), FHIR R4 bundles, HPO ids with or without names and
- *           signs, age and sex, the tables and the JSON that `annotate` prints
+ *           signs, age and sex, reviewed findings (med_review.h), the tables and the JSON that `annotate` prints
  *
  * The first bytes and the content tell the kind, not the name.
  *
@@ -40,20 +40,35 @@ typedef enum {
     MED_DOCUMENT_FHIR,
     MED_DOCUMENT_TERMS,    /* HPO ids, one or more to a line */
     MED_DOCUMENT_FINDINGS, /* what annotate printed */
+    MED_DOCUMENT_REVIEW,   /* findings that a person went through, med_review.h */
     MED_DOCUMENT_COUNT
 } med_document_kind;
 extern const char *const med_document_name[MED_DOCUMENT_COUNT];
+
+/* Where a listed finding stands in the record that it came from, as a review says it. */
+typedef struct {
+    char *sentence, *cue; /* NULL: not said; cue: the words that decided the status */
+    uint32_t from, to;    /* bytes of the sentence: the finding's own words */
+    uint32_t start;       /* byte of the record at which the sentence begins */
+    uint32_t mentions;
+    uint8_t section; /* MED_SECTION_* */
+    bool lab;        /* from a measured value, as in med_mention */
+    float value, low, high;
+} med_quote;
+void med_quote_free(med_quote *q);
 
 /* A finding that a file lists. */
 typedef struct {
     char *id;    /* as it stands there, "HP:0001250"; "": it is named alone; never NULL */
     char *label; /* as it stands there, or NULL */
     med_status status;
+    med_quote quote; /* zero: none */
 } med_stated;
 
 typedef struct {
     med_document_kind kind;
     bool listed; /* `stated` holds the findings, and there is no text to be read */
+    char *title; /* of the record that a review came from; NULL: the file's own name */
     char *text;  /* UTF-8, NUL-terminated; of a list "" */
     size_t len;
     med_stated *stated;

@@ -91,6 +91,47 @@ static uint32_t stated_term(med_document *d, const med_kb *kb, const med_names *
     return term;
 }
 
+void med_quote_free(med_quote *q)
+{
+    free(q->sentence);
+    free(q->cue);
+    *q = (med_quote){0};
+}
+
+/* A finding whose sentence is known: that sentence, and behind it the words that decided. Its
+ * further mentions stand at the same place. */
+static r1_status stated_quoted(med_prose *p, med_notes *n, uint32_t term, const med_stated *s,
+                               r1_err *err)
+{
+    const med_quote *q = &s->quote;
+    uint32_t at = (uint32_t)p->n, len = (uint32_t)strlen(q->sentence), cue = 0;
+    med_prose_add(p, q->sentence, len);
+    med_prose_add(p, "\n", 1);
+    if (q->cue) cue = (uint32_t)p->n;
+    if (q->cue) med_prose_add(p, q->cue, strlen(q->cue));
+    if (q->cue) med_prose_add(p, "\n", 1);
+    if (p->status != R1_OK)
+        R1_FAIL(err, p->status == R1_E_NOMEM ? R1_E_NOMEM : R1_E_FORMAT,
+                "no room for the sentences of listed findings");
+    n->len = p->n;
+    n->section[n->n_section] =
+        (med_section){.start = at, .end = (uint32_t)p->n, .name = q->section};
+    n->sentence[n->n_sentence] = (med_sentence){
+        .start = at, .end = at + len, .section = n->n_section++, .kind = MED_UNIT_ROW};
+    med_mention m = {.term = term,
+                     .start = at + q->from,
+                     .end = at + q->to,
+                     .sentence = n->n_sentence++,
+                     .status = s->status,
+                     .lab = q->lab,
+                     .value = q->value,
+                     .low = q->low,
+                     .high = q->high};
+    if (q->cue) m.cue_start = cue, m.cue_end = cue + (uint32_t)strlen(q->cue);
+    for (uint32_t i = 0; i < q->mentions; i++) R1_TRY(med_mention_add(n, &m, err));
+    return R1_OK;
+}
+
 static r1_status stated_line(med_prose *p, med_notes *n, const med_kb *kb, uint32_t term,
                              med_status status, r1_err *err)
 {
@@ -103,11 +144,13 @@ static r1_status stated_line(med_prose *p, med_notes *n, const med_kb *kb, uint3
     if (p->status != R1_OK) R1_FAIL(err, R1_E_NOMEM, "no memory for listed findings");
     n->sentence[n->n_sentence] =
         (med_sentence){.start = (uint32_t)start, .end = (uint32_t)p->n, .kind = MED_UNIT_ROW};
-    n->mention[n->n_mention++] = (med_mention){.term = term,
-                                               .start = (uint32_t)start,
-                                               .end = (uint32_t)(start + strlen(name)),
-                                               .sentence = n->n_sentence++,
-                                               .status = status};
+    n->len = p->n;
+    const med_mention m = {.term = term,
+                           .start = (uint32_t)start,
+                           .end = (uint32_t)(start + strlen(name)),
+                           .sentence = n->n_sentence++,
+                           .status = status};
+    R1_TRY(med_mention_add(n, &m, err));
     med_prose_add(p, "\n", 1);
     return R1_OK;
 }
@@ -119,18 +162,22 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
     size_t cap = (size_t)d->n_stated + 1;
     n->sentence = calloc(cap, sizeof *n->sentence);
     n->mention = calloc(cap, sizeof *n->mention);
-    n->section = calloc(1, sizeof *n->section);
+    n->section = calloc(cap, sizeof *n->section);
     if (!n->sentence || !n->mention || !n->section)
         R1_FAIL(err, R1_E_NOMEM, "%s: no memory for its findings", what);
     n->cap_sentence = n->cap_mention = (uint32_t)cap;
-    n->cap_section = n->n_section = 1;
+    n->cap_section = (uint32_t)cap;
+    n->n_section = 1;
     med_names *names = NULL;
     r1_status st = R1_OK;
     for (uint32_t i = 0; i < d->n_stated && st == R1_OK; i++) {
         if (!names && !*d->stated[i].id) st = med_names_new(&names, kb, err);
         if (st != R1_OK) break;
         uint32_t term = stated_term(d, kb, names, &d->stated[i]);
-        if (term != MED_NONE) st = stated_line(&p, n, kb, term, d->stated[i].status, err);
+        if (term != MED_NONE)
+            st = d->stated[i].quote.sentence
+                     ? stated_quoted(&p, n, term, &d->stated[i], err)
+                     : stated_line(&p, n, kb, term, d->stated[i].status, err);
     }
     med_names_free(names);
     free(d->text);
@@ -182,7 +229,7 @@ r1_status med_document_notes(med_document *d, const med_lexicon *lex, const med_
     *out = (med_notes){0};
     if (!d->listed) return med_notes_read(out, lex, kb, what, d->text, d->len, err);
     r1_status st = stated_notes(d, kb, what, out, err);
-    if (st == R1_OK && out->n_mention == 0)
+    if (st == R1_OK && out->n_mention == 0 && d->n_stated)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
                         "%s: %u findings are listed, and none of them is in the knowledge base",
                         what, d->n_stated);

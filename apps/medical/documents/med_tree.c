@@ -163,6 +163,8 @@ r1_status med_tree_read(med_document *d, const char *what, json_t *tree, r1_err 
     char names[120];
     const json_t *first = json_is_array(tree) ? json_array_get(tree, 0) : tree;
     d->listed = true;
+    if (json_object_get(tree, "format") && json_object_get(tree, "findings"))
+        return med_review_tree(d, what, tree, err);
     if (json_is_string(json_object_get(tree, "resourceType"))) return med_fhir(d, what, tree, err);
     if (med_is_phenopacket(tree)) return med_phenopacket(d, what, tree, err);
     if (json_object_get(first, "id") && json_object_get(first, "status"))
