@@ -12,11 +12,12 @@
 
 /* Each command with its rows of options; main.c has the table of all. */
 extern const r1_option cli_fetch_rows[], cli_build_rows[], cli_info_rows[], cli_shards_rows[],
-    cli_annotate_rows[], cli_eval_annotate_rows[], cli_report_rows[], cli_rank_rows[], cli_review_rows[],
-    cli_eval_rank_rows[], cli_eval_probes_rows[], cli_train_rows[];
+    cli_annotate_rows[], cli_eval_annotate_rows[], cli_report_rows[], cli_rank_rows[],
+    cli_review_rows[], cli_eval_rank_rows[], cli_eval_probes_rows[], cli_serve_rows[],
+    cli_train_rows[];
 extern const size_t cli_fetch_n_row, cli_build_n_row, cli_info_n_row, cli_shards_n_row,
     cli_annotate_n_row, cli_eval_annotate_n_row, cli_report_n_row, cli_rank_n_row, cli_review_n_row,
-    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_train_n_row;
+    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_serve_n_row, cli_train_n_row;
 int cli_fetch_command(r1_cli_call *call);
 int cli_build_command(r1_cli_call *call);
 int cli_info_command(r1_cli_call *call);
@@ -30,6 +31,7 @@ int cli_review_command(r1_cli_call *call);
 int cli_eval_rank_command(r1_cli_call *call);
 int cli_eval_probes_command(r1_cli_call *call);
 int cli_train_command(r1_cli_call *call);
+int cli_serve_command(r1_cli_call *call);
 
 /* --kb where given, else our own ontology. Prints the time on request. */
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);

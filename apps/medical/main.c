@@ -126,6 +126,13 @@ int main(int argc, char **argv)
                      "r1-medical rank findings.txt --kb run/hpo --age 12",
          .config = true, .operands = "[FILE]", .operands_max = 1,
          .options = cli_rank_rows, .n_options = cli_rank_n_row, .run = cli_rank_command},
+        {.name = "serve",
+         .summary = "records by HTTP and by a topic: findings, ranking and report",
+         .examples = "r1-medical serve --token-file token --kb run/hpo\n"
+                     "r1-medical serve --token-file token --kb run/hpo --topic records --brokers "
+                     "127.0.0.1:19092 --postgres 'dbname=r1'",
+         .config = true,
+         .options = cli_serve_rows, .n_options = cli_serve_n_row, .run = cli_serve_command},
         {.name = "eval rank",
          .summary = "how often the right disease comes first",
          .examples = "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",

@@ -105,8 +105,9 @@ ROOMS_INSIDE = {
         "train": ["eval", "ontology", "rank"],
         "probes": ["ontology", "rank", "train"],
         "write": ["report"],
+        "serve": ["documents", "notes", "ontology", "print", "rank", "report", "write"],
         ".": ["documents", "eval", "notes", "ontology", "print", "probes", "rank", "report",
-              "train", "write"],
+              "serve", "train", "write"],
     },
 }
 BANNED = {

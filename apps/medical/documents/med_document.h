@@ -6,7 +6,8 @@
  *   prose   plain text (UTF-8, UTF-16, UTF-32, windows-1252), HTML, RTF, DOCX, ODT, PDF with a
  *           text layer
  *   lists   phenopackets v1 and v2 (JSON, YAML), FHIR R4 bundles, HPO ids with or without names and
- *           signs, age and sex, reviewed findings (med_review.h), the tables and the JSON that `annotate` prints
+ *           signs, age and sex, reviewed findings (med_review.h), the tables and the JSON that
+ *           `annotate` prints
  *
  * The first bytes and the content tell the kind, not the name.
  *
@@ -97,8 +98,8 @@ r1_status med_document_state(med_document *d, const char *what, const char *list
 void med_document_note(med_document *d, const char *fmt, ...) R1_PRINTF(2, 3);
 
 /* The notes of a document: its text read, or its list looked up in the knowledge base. Ids and
- * names that it lacks, ids that are obsolete or were replaced and names that are another term's become
- * notes of the document. The document must outlive *out, which the caller frees. */
+ * names that it lacks, ids that are obsolete or were replaced and names that are another term's
+ * become notes of the document. The document must outlive *out, which the caller frees. */
 r1_status med_document_notes(med_document *d, const med_lexicon *lex, const med_kb *kb,
                              const char *what, med_notes *out, r1_err *err);
 

@@ -232,6 +232,23 @@ void med_kb_free(med_kb *kb)
     free(kb);
 }
 
+r1_status med_kb_hold(med_kb **kb, const char *what, r1_err *err)
+{
+    med_kb *held = NULL;
+    if (!(*kb)->mapped) return R1_OK;
+    void *copy = malloc((*kb)->bytes);
+    if (!copy) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for its %zu bytes", what, (*kb)->bytes);
+    memcpy(copy, (*kb)->block, (*kb)->bytes);
+    r1_status st = med_kb_from_block(&held, copy, (*kb)->bytes, what, err);
+    if (st != R1_OK) {
+        free(copy);
+        return st;
+    }
+    med_kb_free(*kb);
+    *kb = held;
+    return R1_OK;
+}
+
 r1_status med_kb_save(const med_kb *kb, const char *path, r1_err *err)
 {
     return r1_file_write(path, kb->block, kb->bytes, err);

@@ -132,6 +132,9 @@ r1_status med_kb_open_file(med_kb **out, const char *path, r1_err *err);
 /* Takes ownership of block (malloc'ed) on success. */
 r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char *what, r1_err *err);
 void med_kb_free(med_kb *kb); /* NULL is fine */
+/* Puts a copy in memory in the place of a mapped file, and checks it again: whoever writes into the
+ * file then reaches nobody. On failure *kb stays. */
+r1_status med_kb_hold(med_kb **kb, const char *what, r1_err *err);
 r1_status med_kb_save(const med_kb *kb, const char *path, r1_err *err);
 
 static inline const char *med_str(const med_kb *kb, uint32_t offset)

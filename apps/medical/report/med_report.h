@@ -149,7 +149,9 @@ r1_status med_report_json(const med_report *r, bool words, json_t **out, r1_err 
 /* Both return malloc'ed UTF-8; the page is self-contained and prints well. */
 r1_status med_report_html(const med_report *r, char **out, r1_err *err);
 r1_status med_report_text(const med_report *r, char **out, r1_err *err);
-/* A4 pages. On failure what stood at path stays. */
+/* A4 pages; malloc'ed bytes. */
+r1_status med_report_pdf_bytes(const med_report *r, char **out, size_t *len, r1_err *err);
+/* The same in a file. On failure what stood at path stays. */
 r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err);
 
 #endif

@@ -392,7 +392,7 @@ static cairo_status_t pdf_keep(void *to, const unsigned char *data, unsigned n)
     return fwrite(data, 1, n, to) == n ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_NO_MEMORY;
 }
 
-r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
+r1_status med_report_pdf_bytes(const med_report *r, char **out, size_t *len, r1_err *err)
 {
     static const med_sink_ops ops = {.name = "pdf",
                                      .head = pdf_head,
@@ -401,13 +401,13 @@ r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
                                      .close = pdf_close,
                                      .end = pdf_end};
     pdf_sink *s = calloc(1, sizeof *s);
-    if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
+    if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for a PDF");
     char *whole = NULL;
     size_t n = 0;
     FILE *file = open_memstream(&whole, &n);
     if (!file) {
         free(s);
-        R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a PDF");
     }
     cairo_surface_t *surface = cairo_pdf_surface_create_for_stream(pdf_keep, file, page_w, page_h);
     s->sink = (med_sink){.ops = &ops, .report = r};
@@ -422,12 +422,21 @@ r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
     cairo_status_t st = cairo_surface_status(surface);
     cairo_surface_destroy(surface);
     failed = fclose(file) != 0 || failed;
-    r1_status written = R1_E_NOMEM;
-    if (failed || st != CAIRO_STATUS_SUCCESS)
-        r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "%s: %s", path,
-                   failed ? "no memory" : cairo_status_to_string(st));
-    else
-        written = r1_file_write(path, whole, n, err);
+    if (failed || st != CAIRO_STATUS_SUCCESS) {
+        free(whole);
+        R1_FAIL(err, R1_E_NOMEM, "a PDF: %s", failed ? "no memory" : cairo_status_to_string(st));
+    }
+    *out = whole;
+    *len = n;
+    return R1_OK;
+}
+
+r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
+{
+    char *whole = NULL;
+    size_t n = 0;
+    R1_TRY(med_report_pdf_bytes(r, &whole, &n, err));
+    r1_status st = r1_file_write(path, whole, n, err);
     free(whole);
-    return written;
+    return st;
 }
