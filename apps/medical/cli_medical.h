@@ -87,6 +87,10 @@ r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
      .help = "of the patient, in the place of what the record says"},                              \
     {.name = "age", .type = R1_OPT_FLOAT, .max = 120, .unit = "years",                             \
      .help = "of the patient, in the place of what the record says"}
+#define CLI_GENES_OPTION                                                                           \
+    {.name = "genes", .type = R1_OPT_PATH,                                                         \
+     .help = "genes in which the patient has variants: a file of symbols, or a VCF with ANN or "   \
+             "CSQ; they are weighed apart from the ranking"}
 #define CLI_JSON_OPTION                                                                            \
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"}
 /* clang-format on */

@@ -2,6 +2,7 @@
 /* cli_rank.c - rank, eval rank: from findings to diseases. */
 #include "cli_medical.h"
 #include "eval/med_eval_rank.h"
+#include "genes/med_genes.h"
 #include "print/med_put.h"
 #include "train/med_train.h"
 
@@ -162,6 +163,7 @@ typedef struct {
     cli_r1 r1;
     med_document document;
     med_notes notes;
+    med_genes genes;
     med_finding *present, *absent; /* [notes.n_mention] */
     uint32_t *observed, *excluded;
     uint32_t n_present, n_absent;
@@ -287,6 +289,34 @@ static r1_status rank_judge(const rank_job *j, const med_case *c, med_candidate 
     return med_rerank(j->r1.reranker, j->ranker, anchor, n_anchor, list, n, none, NULL, err);
 }
 
+/* The ranking with genes, and in each row what it was without: the two are never one. */
+static r1_status rank_print_genes(rank_job *j, const med_candidate *list, uint32_t n, float none,
+                                  r1_err *err)
+{
+    static med_candidate wide[MED_CANDIDATES_MAX];
+    static med_gene_candidate all[MED_CANDIDATES_MAX];
+    uint32_t n_wide = 0;
+    float with = 1;
+    R1_TRY(med_rank(j->ranker, wide, MED_CANDIDATES_MAX, &n_wide, err));
+    n = med_genes_rank(&j->genes, j->kb, j->notes.sex, list, n, none, wide, n_wide, all,
+                       MED_CANDIDATES_MAX, &with);
+    printf("rank\tprobability\tid\tname\tgene\talleles\tlikelihood_ratio\trank_without\t"
+           "probability_without\n");
+    for (uint32_t i = 0; i < n && i < SHOWN; i++) {
+        const med_disease *d = &j->kb->disease[all[i].c.disease];
+        med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s\t%s\t%u\t%.2f\t", i + 1,
+                (double)all[i].c.posterior, med_str(j->kb, d->id), med_str(j->kb, d->name),
+                all[i].hit ? all[i].hit->symbol : "", all[i].hit ? all[i].hit->alleles : 0,
+                all[i].ratio);
+        if (all[i].before)
+            printf("%u\t%.4f\n", all[i].before, (double)all[i].posterior_before);
+        else
+            printf("\t\n");
+    }
+    printf("-\t%.4f\t\tnone of these\t\t\t\t-\t%.4f\n", (double)with, (double)none);
+    return R1_OK;
+}
+
 static r1_status rank_print(rank_job *j, r1_err *err)
 {
     static med_candidate list[MED_RERANK_MAX];
@@ -303,6 +333,7 @@ static r1_status rank_print(rank_job *j, r1_err *err)
     if (med_case_left_out(j->ranker))
         med_document_note(&j->document, "%u informative findings found no room in the likelihood.",
                           med_case_left_out(j->ranker));
+    if (r1_options_has(j->call->opts, "genes")) return rank_print_genes(j, list, n, none, err);
     for (uint32_t i = 0; i < n && i < SHOWN; i++)
         med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior,
                 med_str(kb, kb->disease[list[i].disease].id),
@@ -320,6 +351,10 @@ static r1_status rank_run(rank_job *j, r1_err *err)
     cli_state_person(j->call->opts, &j->document, &j->notes);
     R1_TRY(rank_gather(j, err));
     rank_tell(j);
+    if (r1_options_has(j->call->opts, "genes"))
+        R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
+    for (uint32_t i = 0; i < j->genes.n_note; i++)
+        med_document_note(&j->document, "%s", j->genes.note[i]);
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
     R1_TRY(cli_open_r1(j->call, &j->r1, err));
     return rank_print(j, err);
@@ -334,6 +369,7 @@ int cli_rank_command(r1_cli_call *call)
     cli_close_r1(&j.r1);
     med_ranker_free(j.ranker);
     med_names_free(j.names);
+    med_genes_free(&j.genes);
     med_notes_free(&j.notes);
     med_document_free(&j.document);
     free(j.present);
@@ -351,6 +387,7 @@ const r1_option cli_rank_rows[] = {
     {.name = "excluded", .type = R1_OPT_STRING,
      .help = "findings that were looked for and are not there"},
     CLI_PERSON_OPTIONS,
+    CLI_GENES_OPTION,
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
 };

@@ -21,6 +21,7 @@ typedef struct {
     med_lexicon *lex;
     med_ranker *ranker;
     cli_r1 r1;
+    med_genes genes;
     cli_inputs in;
     FILE *table; /* a row for each record; NULL: there is one record alone */
     char *rows;
@@ -184,6 +185,7 @@ static r1_status report_check_files(const r1_options *o, const cli_input *input,
 {
     const r1_named_file in[] = {{"the record", record, 0},
                                 {"--kb", r1_options_str(o, "kb"), 0},
+                                {"--genes", r1_options_str(o, "genes"), 0},
                                 {"--model", r1_options_str(o, "model"), 0}};
     for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
         char path[4200];
@@ -237,8 +239,10 @@ static r1_status report_open(report_job *j, r1_err *err)
         R1_FAIL(err, R1_E_INVAL, "--findings and %s: expected one of them", j->call->rest[0]);
     R1_TRY(cli_inputs_read(&j->in, reviewed ? &reviewed : j->call->rest,
                            reviewed ? 1 : j->call->n_rest, err));
-    if (j->in.many && (r1_options_has(o, "sex") || r1_options_has(o, "age")))
-        R1_FAIL(err, R1_E_INVAL, "--sex and --age state one patient: give one record with them");
+    if (j->in.many &&
+        (r1_options_has(o, "sex") || r1_options_has(o, "age") || r1_options_has(o, "genes")))
+        R1_FAIL(err, R1_E_INVAL,
+                "--sex, --age and --genes state one patient: give one record with them");
     R1_TRY(report_check_all(j, err));
     if (j->in.many && !(j->table = open_memstream(&j->rows, &j->n_row_bytes)))
         R1_FAIL(err, R1_E_NOMEM, "no memory for the table of reports");
@@ -252,6 +256,8 @@ static r1_status report_tools(report_job *j, r1_err *err)
     R1_TRY(cli_open_kb(j->call, &j->kb, err));
     R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
+    if (r1_options_has(j->call->opts, "genes"))
+        R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
     return cli_open_r1(j->call, &j->r1, err);
 }
 
@@ -274,10 +280,14 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
     int64_t began = r1_mono_us();
     R1_TRY(med_document_notes(&r->document, j->lex, j->kb, path, &r->notes, err));
     cli_state_person(o, &r->document, &r->notes);
+    for (uint32_t i = 0; i < j->genes.n_note; i++)
+        med_document_note(&r->document, "%s", j->genes.note[i]);
     int64_t read = r1_mono_us();
     const char *title = r->document.title ? r->document.title : base ? base + 1 : path;
-    const med_report_record record = {
-        title, &r->notes, {(const char *const *)r->document.note, r->document.n_note}};
+    const med_report_record record = {title,
+                                      &r->notes,
+                                      {(const char *const *)r->document.note, r->document.n_note},
+                                      r1_options_has(o, "genes") ? &j->genes : NULL};
     R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
     int64_t ranked = r1_mono_us();
     R1_TRY(report_write_all(j, r, err));
@@ -411,6 +421,7 @@ int cli_report_command(r1_cli_call *call)
     free(j.rows);
     cli_inputs_free(&j.in);
     cli_close_r1(&j.r1);
+    med_genes_free(&j.genes);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
     med_kb_free(j.kb);
@@ -432,6 +443,7 @@ const r1_option cli_report_rows[] = {
     {.name = "findings", .type = R1_OPT_PATH,
      .help = "a file that `review` made, in the place of a record: ranks from its findings"},
     CLI_PERSON_OPTIONS,
+    CLI_GENES_OPTION,
     {.name = "resume", .type = R1_OPT_BOOL, .def = "false",
      .help = "of several records, those whose reports are newer than they are stay as they are"},
     R1_STORE_POSTGRES_ROW(NULL, "PostgreSQL connection for the report's rows, as libpq takes it"),

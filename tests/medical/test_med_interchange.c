@@ -26,7 +26,7 @@ static void make_report(const char *text)
         R1_ASSERT_OK(med_ranker_new(&ranker, kb, &err), &err);
     }
     const med_judge judge = {ranker, NULL, NULL, true};
-    const med_report_record record = {"a \"record\" <x>", &notes, {NULL, 0}};
+    const med_report_record record = {"a \"record\" <x>", &notes, {NULL, 0}, NULL};
     R1_ASSERT_OK(med_notes_read(&notes, lex, kb, "r", text, strlen(text), &err), &err);
     R1_ASSERT_OK(med_report_make(kb, &judge, &record, &report, &err), &err);
 }

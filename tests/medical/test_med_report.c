@@ -25,7 +25,7 @@ static r1_status report_of_text(const med_kb *kb, const med_lexicon *lex, const 
     static const char *const reading[] = {"<converted>"};
     med_notes notes;
     R1_TRY(med_notes_read(&notes, lex, kb, title, text, len, &err));
-    const med_report_record record = {title, &notes, {reading, 1}};
+    const med_report_record record = {title, &notes, {reading, 1}, NULL};
     r1_status st = med_report_make(kb, judge, &record, out, &err);
     med_notes_free(&notes);
     return st;

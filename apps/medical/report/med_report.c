@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* WEIGHED: candidates of the list that is judged again without each anchor. */
 enum { LIST = MED_RERANK_MAX, WEIGHED = 16 };
@@ -330,6 +331,66 @@ static r1_status report_candidates(work *w, r1_err *err)
     return R1_OK;
 }
 
+/* ---- genes ----------------------------------------------------------------------------------- */
+
+/* "AD, AR" */
+static r1_status gene_inheritance(work *w, uint32_t mask, const char **out, r1_err *err)
+{
+    static const char *const words[] = {"AD", "AR", "XLD", "XLR", "MT", "Y", "multi", "sporadic"};
+    enum { BYTES = 64 };
+    char *s;
+    size_t n = 0;
+    REPORT_LIST(w->report->arena, s, BYTES, err);
+    for (size_t i = 0; i < R1_COUNT(words); i++)
+        if (mask >> i & 1) n += (size_t)snprintf(s + n, BYTES - n, "%s%s", n ? ", " : "", words[i]);
+    *out = s;
+    return R1_OK;
+}
+
+static r1_status report_gene(work *w, uint32_t place, const med_gene_candidate *c,
+                             med_report_gene *row, r1_err *err)
+{
+    const med_disease *d = &w->kb->disease[c->c.disease];
+    *row = (med_report_gene){.rank = place,
+                             .before = c->before ? c->before : MED_NONE,
+                             .id = med_str(w->kb, d->id),
+                             .name = med_str(w->kb, d->name),
+                             .alleles = c->hit ? c->hit->alleles : 0,
+                             .ratio = c->ratio,
+                             .probability = (double)c->c.posterior,
+                             .probability_before = (double)c->posterior_before};
+    for (uint32_t i = 0; c->hit && i < d->n_gene;
+         i++) { /* the symbol as the knowledge base has it */
+        const char *s = med_str(w->kb, w->kb->list[d->gene_at + i]);
+        if (strcasecmp(s, c->hit->symbol) == 0) row->gene = s;
+    }
+    return gene_inheritance(w, d->inheritance, &row->inheritance, err);
+}
+
+static r1_status report_genes(work *w, const med_genes *genes, r1_err *err)
+{
+    static _Thread_local med_candidate wide[MED_CANDIDATES_MAX];
+    static _Thread_local med_gene_candidate all[MED_CANDIDATES_MAX];
+    med_report *r = w->report;
+    med_report_gene *row;
+    uint32_t n_wide = 0;
+    float none = 1;
+    r->none_with_genes = NAN;
+    if (!genes) return R1_OK;
+    med_case_open(w->judge->ranker, &w->query);
+    R1_TRY(med_rank(w->judge->ranker, wide, MED_CANDIDATES_MAX, &n_wide, err));
+    uint32_t n = med_genes_rank(genes, w->kb, w->notes->sex, w->list, w->n_list, w->none, wide,
+                                n_wide, all, MED_CANDIDATES_MAX, &none);
+    if (n > MED_REPORT_GENES) n = MED_REPORT_GENES;
+    REPORT_LIST(r->arena, row, n, err);
+    for (uint32_t i = 0; i < n; i++) R1_TRY(report_gene(w, i + 1, &all[i], &row[i], err));
+    r->with_genes = true;
+    r->gene = row;
+    r->n_gene = n;
+    r->none_with_genes = (double)none;
+    return R1_OK;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------- */
 
 static r1_status report_sources(work *w, r1_err *err)
@@ -447,6 +508,7 @@ static r1_status report_assemble(work *w, const med_report_record *record, r1_er
     R1_TRY(report_findings_of(w, w->absent, w->n_absent, NULL, &r->excluded, err));
     R1_TRY(report_others(w, err));
     R1_TRY(report_candidates(w, err));
+    R1_TRY(report_genes(w, record->genes, err));
     return report_sources(w, err);
 }
 

@@ -13,6 +13,7 @@
 #ifndef MED_REPORT_H
 #define MED_REPORT_H
 
+#include "genes/med_genes.h"
 #include "notes/med_notes.h"
 #include "rank/med_rerank.h"
 
@@ -26,6 +27,7 @@
 enum {
     MED_REPORT_CANDIDATES = 10, /* candidates in the report */
     MED_REPORT_DETAILED = 3,    /* candidates whose findings PDF and plain text list */
+    MED_REPORT_GENES = 10,      /* candidates of the ranking with genes */
     MED_REPORT_TYPICAL = 6      /* findings of a disease that the record does not mention */
 };
 
@@ -99,6 +101,17 @@ typedef struct {
     uint32_t n_contribution, n_step, n_typical;
 } med_report_candidate;
 
+/* A candidate once more, where the patient's genes are known: beside the ranking, and not in it. */
+typedef struct {
+    uint32_t rank, before; /* with genes and without, from 1; MED_NONE: not among the candidates */
+    const char *id, *name;
+    const char *gene;        /* that is hit; NULL: none, and the ratio is 1 */
+    const char *inheritance; /* "AD, AR"; "" where it is not known */
+    uint32_t alleles;
+    double ratio;                           /* likelihood ratio of the gene, med_genes.h */
+    double probability, probability_before; /* the second one NaN where `before` is none */
+} med_report_gene;
+
 typedef struct {
     const char *name, *version, *licence, *address;
 } med_report_source;
@@ -122,7 +135,11 @@ typedef struct med_report {
     const med_report_candidate *candidate;
     const med_report_source *source;
     uint32_t n_candidate, n_source;
-    r1_arena *arena; /* all lists */
+    bool with_genes; /* gene[] and none_with_genes were asked for */
+    const med_report_gene *gene;
+    uint32_t n_gene;
+    double none_with_genes; /* NaN: not asked for */
+    r1_arena *arena;        /* all lists */
 } med_report;
 
 /* What ranks: x NULL means the likelihood alone; pin false: no finding is an anchor. */
@@ -138,6 +155,7 @@ typedef struct {
     const char *title;
     const med_notes *notes;
     med_report_names reading; /* sentences about how its file was read */
+    const med_genes *genes;   /* NULL: not known */
 } med_report_record;
 
 r1_status med_report_make(const med_kb *kb, const med_judge *judge, const med_report_record *record,

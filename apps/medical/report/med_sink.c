@@ -8,8 +8,9 @@
 static const med_list sink_parent[MED_LIST_COUNT] = {
     [MED_LIST_CANDIDATES] = MED_LIST_COUNT, [MED_LIST_CONTRIBUTIONS] = MED_LIST_CANDIDATES,
     [MED_LIST_STEPS] = MED_LIST_CANDIDATES, [MED_LIST_TYPICAL] = MED_LIST_CANDIDATES,
-    [MED_LIST_OBSERVED] = MED_LIST_COUNT,   [MED_LIST_EXCLUDED] = MED_LIST_COUNT,
-    [MED_LIST_OTHERS] = MED_LIST_COUNT,     [MED_LIST_SOURCES] = MED_LIST_COUNT,
+    [MED_LIST_GENES] = MED_LIST_COUNT,      [MED_LIST_OBSERVED] = MED_LIST_COUNT,
+    [MED_LIST_EXCLUDED] = MED_LIST_COUNT,   [MED_LIST_OTHERS] = MED_LIST_COUNT,
+    [MED_LIST_SOURCES] = MED_LIST_COUNT,
 };
 
 /* The list that is open and innermost; MED_LIST_COUNT: none. */
@@ -117,6 +118,7 @@ void med_sink_walk(med_sink *s)
     const size_t finding = sizeof(med_report_finding);
     med_sink_head(s);
     walk_candidates(s, r);
+    if (r->with_genes) walk_plain(s, MED_LIST_GENES, r->gene, r->n_gene, sizeof *r->gene);
     walk_plain(s, MED_LIST_OBSERVED, r->observed.row, r->observed.n, finding);
     walk_plain(s, MED_LIST_EXCLUDED, r->excluded.row, r->excluded.n, finding);
     walk_plain(s, MED_LIST_OTHERS, r->others.row, r->others.n, finding);

@@ -26,6 +26,7 @@ typedef enum {
     MED_LIST_CONTRIBUTIONS, /* med_report_contribution, of a candidate */
     MED_LIST_STEPS,         /* med_report_step, of a candidate */
     MED_LIST_TYPICAL,       /* med_report_typical, of a candidate */
+    MED_LIST_GENES,         /* med_report_gene; where genes were asked for */
     MED_LIST_OBSERVED,      /* med_report_finding */
     MED_LIST_EXCLUDED,      /* med_report_finding */
     MED_LIST_OTHERS,        /* med_report_finding */

@@ -85,6 +85,9 @@ static void html_open(med_sink *base, med_list list, size_t n)
     case MED_LIST_TYPICAL:
         if (n) fputs("<p class=meta>" MED_WORDS_TYPICAL, s->f);
         break;
+    case MED_LIST_GENES:
+        fputs("<h2>" MED_WORDS_GENES "</h2><p>" MED_WORDS_GENES_ABOUT "</p><table>", s->f);
+        break;
     case MED_LIST_OBSERVED: html_open_findings(s->f, MED_WORDS_OBSERVED, NULL); break;
     case MED_LIST_EXCLUDED:
         html_open_findings(s->f, MED_WORDS_EXCLUDED, n ? MED_WORDS_DENIED : NULL);
@@ -137,12 +140,24 @@ static void html_finding(FILE *f, const med_report_finding *o)
     fputs("</td></tr>", f);
 }
 
+static void html_gene(FILE *f, const med_report_gene *g)
+{
+    med_put(f, MED_HTML, "<tr><td>%u. %s <span class=id>%s</span></td><td>%.1f %%</td><td>",
+            g->rank, g->name, g->id, 100 * g->probability);
+    if (g->gene)
+        med_put(f, MED_HTML, MED_WORDS_GENE_F, g->gene, g->alleles, g->inheritance, g->ratio);
+    else
+        fputs(MED_WORDS_NO_GENE, f);
+    fputs("</td></tr>", f);
+}
+
 static void html_row(med_sink *base, med_list list, const void *row)
 {
     html_sink *s = (html_sink *)base;
     s->left--;
     switch (list) {
     case MED_LIST_CANDIDATES: html_candidate(s->f, row); break;
+    case MED_LIST_GENES: html_gene(s->f, row); break;
     case MED_LIST_CONTRIBUTIONS: html_contribution(s->f, row); break;
     case MED_LIST_TYPICAL: {
         const med_report_typical *x = row;

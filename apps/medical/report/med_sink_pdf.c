@@ -305,6 +305,11 @@ static void pdf_open(med_sink *base, med_list list, size_t n)
     case MED_LIST_CANDIDATES:
         pdf_heading(s, base->report->confident ? MED_WORDS_CANDIDATES : MED_WORDS_NOT_CONFIDENT);
         break;
+    case MED_LIST_GENES:
+        pdf_heading(s, MED_WORDS_GENES);
+        fputs(MED_WORDS_GENES_ABOUT, s->line);
+        pdf_show(s, LOOK_SOURCE);
+        break;
     case MED_LIST_OBSERVED: pdf_heading(s, MED_WORDS_OBSERVED); break;
     case MED_LIST_EXCLUDED:
         pdf_heading(s, MED_WORDS_EXCLUDED);
@@ -346,11 +351,25 @@ static void pdf_finding(pdf_sink *s, const med_report_finding *o)
     pdf_show(s, LOOK_QUOTE);
 }
 
+static void pdf_gene(pdf_sink *s, const med_report_gene *g)
+{
+    med_put(s->line, MED_TEXT_LINE, "%u.  %s (%s)   %.1f %%", g->rank, g->name, g->id,
+            100 * g->probability);
+    pdf_show(s, LOOK_CANDIDATE);
+    if (g->gene)
+        med_put(s->line, MED_TEXT_LINE, MED_WORDS_GENE_F, g->gene, g->alleles, g->inheritance,
+                g->ratio);
+    else
+        fputs(MED_WORDS_NO_GENE, s->line);
+    pdf_show(s, LOOK_SOURCE);
+}
+
 static void pdf_row(med_sink *base, med_list list, const void *row)
 {
     pdf_sink *s = (pdf_sink *)base;
     switch (list) {
     case MED_LIST_CANDIDATES: pdf_candidate(s, row); break;
+    case MED_LIST_GENES: pdf_gene(s, row); break;
     case MED_LIST_CONTRIBUTIONS: pdf_contribution(s, row); break;
     case MED_LIST_OBSERVED:
     case MED_LIST_EXCLUDED:

@@ -36,6 +36,9 @@ static void text_open(med_sink *base, med_list list, size_t n)
         base->report->confident ? MED_WORDS_CAPS_CANDIDATES : MED_WORDS_CAPS_NOT;
     switch (list) {
     case MED_LIST_CANDIDATES: med_put(f, MED_TEXT_LINE, "\n%s\n", candidates); break;
+    case MED_LIST_GENES:
+        med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_GENES "\n  " MED_WORDS_GENES_ABOUT "\n");
+        break;
     case MED_LIST_OBSERVED:
         med_put(f, MED_TEXT_LINE, "\n" MED_WORDS_CAPS_OBSERVED_F "\n", n);
         break;
@@ -67,11 +70,23 @@ static void text_finding(FILE *f, const med_report_finding *o)
                 100 * o->anchor->without->change);
 }
 
+static void text_gene(FILE *f, const med_report_gene *g)
+{
+    med_put(f, MED_TEXT_LINE, "  %2u. %5.1f %%  %s (%s)\n        ", g->rank, 100 * g->probability,
+            g->name, g->id);
+    if (g->gene)
+        med_put(f, MED_TEXT_LINE, MED_WORDS_GENE_F "\n", g->gene, g->alleles, g->inheritance,
+                g->ratio);
+    else
+        med_put(f, MED_TEXT_LINE, MED_WORDS_NO_GENE "\n");
+}
+
 static void text_row(med_sink *base, med_list list, const void *row)
 {
     text_sink *s = (text_sink *)base;
     switch (list) {
     case MED_LIST_CANDIDATES: text_candidate(s, row); break;
+    case MED_LIST_GENES: text_gene(s->f, row); break;
     case MED_LIST_CONTRIBUTIONS: {
         const med_report_contribution *x = row;
         if (s->detailed)

@@ -5,6 +5,11 @@
 #define MED_WORDS_H
 
 #define MED_WORDS_FORMAT "r1-medical-report/1"
+#define MED_WORDS_GENES  "With the patient's genes"
+#define MED_WORDS_GENES_ABOUT                                                                      \
+    "Apart from the ranking above: its probabilities times what the genes say."
+#define MED_WORDS_GENE_F  "%s, alleles %u, inheritance %s, likelihood ratio %.1f"
+#define MED_WORDS_NO_GENE "no gene of it is hit"
 #define MED_WORDS_BANNER                                                                           \
     "For clinical decision support by qualified professionals; not a diagnosis."
 #define MED_WORDS_HTML_TITLE "R1 medical report"

@@ -245,7 +245,7 @@ r1_status med_work_do(med_work *w, const med_lease *l, const char *title, const 
     if (w->document.kind != MED_DOCUMENT_REVIEW)
         R1_TRY(med_review_make(&w->review, l->kb, &w->notes, &w->document, title, err));
     const med_report_record record = {
-        title, &w->notes, {(const char *const *)w->document.note, w->document.n_note}};
+        title, &w->notes, {(const char *const *)w->document.note, w->document.n_note}, NULL};
     return med_report_make(l->kb, &l->judge, &record, &w->report, err);
 }
 
