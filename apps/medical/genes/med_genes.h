@@ -5,7 +5,8 @@
  *   symbols   "FBN1", or "FBN1<TAB>1" with the number of alleles, 1 or 2; # begins a comment
  *   VCF       of one sample, or of none. A variant counts where its FILTER is PASS or '.', its
  *             impact HIGH or MODERATE, and its frequency in a population at most one in a
- *             hundred where CSQ tells one. A homozygous one has two alleles, two heterozygous ones too
+ *             hundred, where CSQ tells one. A homozygous one has two alleles, two heterozygous
+ *             ones too
  *
  * The likelihood ratio of a disease, as LIRICAL counts (Robinson et al. 2020):
  *
