@@ -73,9 +73,10 @@ static void print_mentions(const med_kb *kb, const med_notes *n)
     if (n->sex) printf("# sex: %s\n", n->sex == MED_SEX_FEMALE ? "female" : "male");
     if (!isnan(n->age_years)) printf("# age: %.4g y\n", (double)n->age_years);
     if (n->n_unread)
-        printf("# not read: %u possible findings beyond the first %d of their sentence, or "
-               "abbreviations beyond the first %d that the record introduces\n",
-               n->n_unread, MED_HITS_MAX, MED_INTRODUCED_MAX);
+        printf("# not read: %u possible findings beyond the first %d of their sentence, "
+               "abbreviations beyond the first %d that the record introduces, or words of %d "
+               "bytes or more\n",
+               n->n_unread, MED_HITS_MAX, MED_INTRODUCED_MAX, MED_WORD_BYTES);
     if (n->n_cut)
         printf("# read in parts: %u cuts of sentences longer than %d bytes\n", n->n_cut,
                MED_SENTENCE_BYTES);
@@ -175,7 +176,8 @@ static r1_status print_figures(const r1_options *o, const med_eval_annotate_resu
     r1_figures *f = r1_figures_new("r1-medical eval annotate");
     if (!f) R1_FAIL(err, R1_E_NOMEM, "no memory for the figures");
     r1_figures_note(f, "data", r1_options_str(o, "corpus"));
-    r1_figures_note(f, "criterion", "overlap and same id, one to one; negated gold left out");
+    r1_figures_note(f, "criterion",
+                    "overlap and same id, one to one; negated gold and measured values left out");
     r1_figures_add(f, "docs", r->docs);
     r1_figures_add(f, "gold", r->gold);
     r1_figures_add(f, "gold_not_in_kb", r->unknown_gold);

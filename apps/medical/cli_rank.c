@@ -4,6 +4,7 @@
 #include "eval/med_eval_rank.h"
 #include "genes/med_genes.h"
 #include "print/med_put.h"
+#include "report/med_report_summary.h"
 #include "train/med_train.h"
 
 #include <math.h>
@@ -329,6 +330,11 @@ static r1_status rank_print(rank_job *j, r1_err *err)
                         .n_excluded = j->n_absent,
                         .sex = j->notes.sex,
                         .age_years = j->notes.age_years};
+    if (kb->n_profiled < MED_FEW_DISEASES) {
+        med_put(stderr, MED_TEXT_LINE, MED_SAY(MED_WORDS_EN, FEW_F), kb->n_profiled,
+                kb->n_source ? med_str(kb, kb->source[0].name) : "");
+        fputc('\n', stderr);
+    }
     R1_TRY(rank_judge(j, &c, list, &n, &none, err));
     if (med_case_left_out(j->ranker))
         med_document_note(&j->document, "%u informative findings found no room in the likelihood.",

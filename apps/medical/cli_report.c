@@ -22,11 +22,13 @@ typedef struct {
     med_ranker *ranker;
     cli_r1 r1;
     med_genes genes;
+    med_labels *labels; /* NULL: none are given */
     cli_inputs in;
     FILE *table; /* a row for each record; NULL: there is one record alone */
     char *rows;
     size_t n_row_bytes;
-    char date[16]; /* that files of other programs name as their own */
+    char date[16]; /* the report's day */
+    char program[64];
 } report_job;
 
 /* One record on its way. */
@@ -234,6 +236,7 @@ static r1_status report_open(report_job *j, r1_err *err)
     const r1_options *o = j->call->opts;
     R1_TRY(report_check_formats(r1_options_str(o, "format"), err));
     R1_TRY(report_date(j, err));
+    snprintf(j->program, sizeof j->program, "r1-medical %s", r1_cli_version());
     const char *reviewed = r1_options_str(o, "findings");
     if (reviewed && j->call->n_rest)
         R1_FAIL(err, R1_E_INVAL, "--findings and %s: expected one of them", j->call->rest[0]);
@@ -258,6 +261,8 @@ static r1_status report_tools(report_job *j, r1_err *err)
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
     if (r1_options_has(j->call->opts, "genes"))
         R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
+    if (r1_options_has(j->call->opts, "labels"))
+        R1_TRY(med_labels_open(&j->labels, j->kb, r1_options_str(j->call->opts, "labels"), err));
     return cli_open_r1(j->call, &j->r1, err);
 }
 
@@ -283,11 +288,17 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
     for (uint32_t i = 0; i < j->genes.n_note; i++)
         med_document_note(&r->document, "%s", j->genes.note[i]);
     int64_t read = r1_mono_us();
-    const char *title = r->document.title ? r->document.title : base ? base + 1 : path;
-    const med_report_record record = {title,
-                                      &r->notes,
-                                      {(const char *const *)r->document.note, r->document.n_note},
-                                      r1_options_has(o, "genes") ? &j->genes : NULL};
+    const med_report_record record = {
+        .title = r->document.title ? r->document.title
+                 : base            ? base + 1
+                                   : path,
+        .notes = &r->notes,
+        .reading = {(const char *const *)r->document.note, r->document.n_note},
+        .language = strcmp(r1_options_str(o, "language"), "zh") == 0 ? MED_WORDS_ZH : MED_WORDS_EN,
+        .date = j->date,
+        .program = j->program,
+        .labels = j->labels,
+        .genes = r1_options_has(o, "genes") ? &j->genes : NULL};
     R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
     int64_t ranked = r1_mono_us();
     R1_TRY(report_write_all(j, r, err));
@@ -422,6 +433,7 @@ int cli_report_command(r1_cli_call *call)
     cli_inputs_free(&j.in);
     cli_close_r1(&j.r1);
     med_genes_free(&j.genes);
+    med_labels_free(j.labels);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
     med_kb_free(j.kb);
@@ -436,7 +448,12 @@ const r1_option cli_report_rows[] = {
     {.name = "format", .section = "medical", .type = R1_OPT_STRING, .def = "html,pdf,json,text",
      .help = "any of html, pdf, json, text, phenopacket, fhir, tsv"},
     {.name = "date", .type = R1_OPT_STRING,
-     .help = "day that phenopacket and FHIR name as their own, as 2026-11-30 (default: today)"},
+     .help = "the report's day, as 2026-11-30 (default: today)"},
+    {.name = "language", .section = "medical", .type = R1_OPT_ENUM, .def = "en",
+     .choices = "en|zh", .help = "of the report's own words; a PDF in Chinese needs a font for it"},
+    {.name = "labels", .section = "medical", .type = R1_OPT_PATH,
+     .help = "names of findings in that language: a translation of the HPO (hp-zh.babelon.tsv) or "
+             "a table of ids and names"},
     {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
      .help = "folder for NAME.report.html, .pdf, .json and .txt, after the name of each record; "
              "several records get summary.tsv beside them"},

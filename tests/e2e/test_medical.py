@@ -181,7 +181,7 @@ class Port(unittest.TestCase):
         for accept, kind, begins in (
             ("text/html", "text/html; charset=utf-8", b"<!DOCTYPE html>"),
             ("application/pdf", "application/pdf", b"%PDF-"),
-            ("text/plain", "text/plain; charset=utf-8", b"R1 MEDICAL REPORT"),
+            ("text/plain", "text/plain; charset=utf-8", b"This ranking knows only"),
             ("application/fhir+json", "application/fhir+json", b"{"),
             ("text/html;q=0.3, application/json;q=0.9", "application/json", b"{"),
         ):

@@ -37,7 +37,7 @@ static size_t put_code_point(char *out, uint32_t c)
     return 3;
 }
 
-static size_t unescaped(const char *s, size_t len, char *out)
+size_t unescaped(const char *s, size_t len, char *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {

@@ -8,6 +8,8 @@
 
 #include "notes/med_notes.h"
 
+/* The text of an escaped record of len bytes, into as many bytes at most; returns its length. */
+size_t unescaped(const char *s, size_t len, char *out);
 /* The finding of that name, which the knowledge base must have. */
 uint32_t term_named(const med_kb *kb, const char *name, size_t len);
 /* Whether the mentions of the finding have all one of the wanted statuses, and there is one unless

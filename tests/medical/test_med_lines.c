@@ -191,7 +191,8 @@ static void test_lines(void)
                                         "laboratory",
                                         "more_laboratory",
                                         "growth",
-                                        "held_measures"};
+                                        "held_measures",
+                                        "fourth"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         uint32_t n = 0, good = 0;
@@ -202,6 +203,21 @@ static void test_lines(void)
         all_good += good;
     }
     CU_ASSERT(all_good * 100 >= all * 92);
+}
+
+/* A word that is too long for any name is not looked up, and counted. */
+static void test_long_word(void)
+{
+    char text[200];
+    med_notes n;
+    for (uint32_t len = MED_WORD_BYTES - 1; len <= MED_WORD_BYTES; len++) {
+        snprintf(text, sizeof text, "Ataxia with %.*s.", (int)len,
+                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+        R1_ASSERT_OK(med_notes_read(&n, lex, kb, "long", text, strlen(text), &err), &err);
+        CU_ASSERT_EQUAL(n.n_unread, len == MED_WORD_BYTES);
+        CU_ASSERT_EQUAL(n.n_mention, 1);
+        med_notes_free(&n);
+    }
 }
 
 /* ---- one set of findings in many layouts ----------------------------------------------------- */
@@ -453,5 +469,6 @@ static void test_heading_file_faults(void)
 
 R1_TEST_MAIN("medical lines", {"ready", lines_ready}, {"lines", test_lines},
              {"layouts", test_layouts}, {"cue is kept", test_cue_is_kept},
-             {"long denial", test_long_denial}, {"cue file faults", test_cue_file_faults},
+             {"long denial", test_long_denial}, {"long word", test_long_word},
+             {"cue file faults", test_cue_file_faults},
              {"heading file faults", test_heading_file_faults}, {"done", lines_done})

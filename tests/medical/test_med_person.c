@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_person.c - the patient's age and sex in small records (tests/medical/lines/person.tsv):
  * record, years within .3 or nothing where they must stay unknown, sex. */
+#include "medical/read_lines.h"
 #include "notes/med_notes.h"
 #include "ontology/med_sources.h"
 #include "support/r1_test.h"
@@ -20,20 +21,6 @@ static void person_open(void)
     R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
 }
 
-static void unescape(char *s)
-{
-    char *to = s;
-    for (; *s; s++) {
-        if (*s == '\\' && (s[1] == 'n' || s[1] == 't')) {
-            *to++ = s[1] == 'n' ? '\n' : '\t';
-            s++;
-        } else {
-            *to++ = *s;
-        }
-    }
-    *to = '\0';
-}
-
 /* A record, the years, the sex. */
 static void check_person(char *line)
 {
@@ -45,7 +32,7 @@ static void check_person(char *line)
     sex = strchr(years, '\t');
     CU_ASSERT_PTR_NOT_NULL_FATAL(sex);
     *sex++ = '\0';
-    unescape(line);
+    line[unescaped(line, strlen(line), line)] = '\0';
     med_notes n;
     R1_ASSERT_OK(med_notes_read(&n, lex, kb, "line", line, strlen(line), &err), &err);
     bool age = *years ? fabs((double)n.age_years - strtod(years, NULL)) <= .3 : isnan(n.age_years);
@@ -108,4 +95,28 @@ static void test_ages(void)
             }
 }
 
-R1_TEST_MAIN("person", {"lines", test_lines}, {"ages", test_ages})
+/* The date of birth: whole where day and month are sure, the year alone where they are not. */
+static void test_born(void)
+{
+    static const struct {
+        const char *text, *born;
+    } rows[] = {{"DOB: 2009-03-17. A boy.", "2009-03-17"},
+                {"Date of birth: 17/03/2009. A boy.", "2009-03-17"},
+                {"DOB 03/17/2009. A boy.", "2009-03-17"},
+                {"Born on 4 March 2009. A boy.", "2009-03-04"},
+                {"DOB: 04/03/2009. A boy.", "2009"},
+                {"DOB: 05/05/2009. A boy.", "2009-05-05"},
+                {"Seen on 17/03/2009. A boy.", ""},
+                {"A boy of 4 years.", ""}};
+    person_open();
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        med_notes n;
+        const char *text = rows[i].text;
+        R1_ASSERT_OK(med_notes_read(&n, lex, kb, "line", text, strlen(text), &err), &err);
+        if (strcmp(n.born, rows[i].born) != 0) printf("%s: \"%s\"\n", text, n.born);
+        CU_ASSERT_STRING_EQUAL(n.born, rows[i].born);
+        med_notes_free(&n);
+    }
+}
+
+R1_TEST_MAIN("person", {"born", test_born}, {"lines", test_lines}, {"ages", test_ages})

@@ -77,6 +77,59 @@ static void test_recognition_lines(void)
     CU_ASSERT(all_good * 100 >= all * 92);
 }
 
+/* Labels and headings of organs, what makes a finding more precise, stacked adjectives and what
+ * says that something is normal: over findings that lie below each other. */
+static void test_label_lines(void)
+{
+    static const char xml[] =
+        "<r1-ontology version=\"1\"><findings><finding id=\"R1:0\" name=\"root\" root=\"true\"/>"
+        "<finding id=\"HP:0000969\" name=\"Edema\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0010741\" name=\"Pedal edema\"><synonym>Edema of the foot</synonym>"
+        "<is-a finding=\"HP:0000969\"/></finding>"
+        "<finding id=\"HP:0000282\" name=\"Facial edema\"><is-a finding=\"HP:0000969\"/></finding>"
+        "<finding id=\"HP:0000369\" name=\"Low-set ears\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000378\" name=\"Cupped ear\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000465\" name=\"Webbed neck\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000175\" name=\"Cleft palate\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000343\" name=\"Long philtrum\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000319\" name=\"Smooth philtrum\"><synonym>Flat philtrum</synonym>"
+        "<is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0001357\" name=\"Flat head\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000492\" name=\"Abnormal eyelid morphology\"><is-a finding=\"R1:0\"/>"
+        "</finding><finding id=\"HP:0000499\" name=\"Abnormal eyelash morphology\">"
+        "<is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000028\" name=\"Cryptorchidism\"><synonym>Undescended testes</synonym>"
+        "<is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0008689\" name=\"Bilateral cryptorchidism\">"
+        "<is-a finding=\"HP:0000028\"/></finding>"
+        "<finding id=\"HP:0001256\" name=\"Intellectual disability, mild\"><synonym>Mild "
+        "intellectual "
+        "disability</synonym><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0010864\" name=\"Intellectual disability, severe\"><synonym>Severe "
+        "intellectual disability</synonym><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0011003\" name=\"High myopia\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000077\" name=\"Abnormality of the kidney\"><is-a finding=\"R1:0\"/>"
+        "</finding>"
+        "<finding id=\"HP:0001263\" name=\"Global developmental delay\"><is-a finding=\"R1:0\"/>"
+        "</finding></findings></r1-ontology>";
+    const char *path = r1_test_in_tmp("labels.xml");
+    med_kb *small = NULL;
+    med_lexicon *words = NULL;
+    uint32_t n = 0, good = 0;
+    R1_ASSERT_OK(r1_file_write(path, xml, sizeof xml - 1, &err), &err);
+    R1_ASSERT_OK(med_sources_open(&small, path, &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&words, small, &err), &err);
+    read_lines(small, words, "labels", &n, &good);
+    CU_ASSERT(n > 20 && good == n);
+    const char *s = "Global developmental delay (GDD).";
+    med_notes notes;
+    R1_ASSERT_OK(med_notes_read(&notes, words, small, "again", s, strlen(s), &err), &err);
+    CU_ASSERT(notes.n_mention == 1); /* what stands in the brackets says the same again */
+    med_notes_free(&notes);
+    med_lexicon_free(words);
+    med_kb_free(small);
+}
+
 /* The reading that an abbreviation did not get is named. */
 static void test_other_reading(void)
 {
@@ -150,6 +203,9 @@ static void test_forms_file_faults(void)
         {"within\ta\te\n", "w.tsv:1: expected letters and letters"},
         {"name\tHP:1\t|x\n", "w.tsv:1: expected a word"},
         {"vague\tall||fall\n", "w.tsv:1: expected a name"},
+        {"stop\tthe\r\n", "w.tsv:1: expected a line that ends with a line feed alone"},
+        {"organ\tHP:1\trenal\ntrouble\tdefect\n", "w.tsv:1: expected words of trouble before"},
+        {"also\tvery lower limb\tleg\n", "w.tsv:1: expected one word or two"},
     };
     for (size_t i = 0; i < R1_COUNT(table); i++) {
         med_forms *w = NULL;
@@ -222,7 +278,7 @@ static void test_mistyped(void)
 }
 
 R1_TEST_MAIN("medical recognition", {"ready", recognise_ready}, {"lines", test_recognition_lines},
-             {"other reading", test_other_reading},
+             {"label lines", test_label_lines}, {"other reading", test_other_reading},
              {"one span, one mention", test_one_span_one_mention},
              {"words file faults", test_forms_file_faults},
              {"abbreviations file faults", test_abbreviation_file_faults},

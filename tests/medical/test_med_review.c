@@ -172,7 +172,7 @@ static json_t *report_of(const char *bytes)
     R1_ASSERT_OK(med_document_notes(&d, lex, kb, "file", &n, &err), &err);
     R1_ASSERT_OK(med_ranker_new(&ranker, kb, &err), &err);
     const med_judge judge = {ranker, NULL, NULL, true};
-    const med_report_record record = {d.title ? d.title : "letter", &n, {NULL, 0}, NULL};
+    const med_report_record record = {.title = d.title ? d.title : "letter", .notes = &n};
     R1_ASSERT_OK(med_report_make(kb, &judge, &record, &report, &err), &err);
     R1_ASSERT_OK(med_report_json(report, true, &out, &err), &err);
     static const char *const lists[] = {"observed", "excluded", "other_mentions"};

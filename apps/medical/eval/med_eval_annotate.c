@@ -28,6 +28,7 @@ typedef struct {
     const med_kb *kb;
     const med_lexicon *lex;
     bool show;
+    bool polar; /* the corpus marks what is denied */
     med_eval_annotate_result *out;
     uint64_t tp_pred, n_pred, tp_gold, n_gold, doc_tp, doc_pred, doc_gold, neg_tp, neg_pred,
         neg_gold;
@@ -107,7 +108,7 @@ static void score_docs(tally *t, const gold_list *l, const med_notes *notes)
         if (!l->g[i].negated && !eval_annotate_seen(want, n_want, l->g[i].term))
             want[n_want++] = l->g[i].term;
     for (uint32_t i = 0; i < notes->n_mention && n_got < PHENOTYPES_MAX; i++)
-        if (notes->mention[i].status != MED_ABSENT &&
+        if (!(t->polar && notes->mention[i].status == MED_ABSENT) && !notes->mention[i].lab &&
             !eval_annotate_seen(got, n_got, notes->mention[i].term))
             got[n_got++] = notes->mention[i].term;
     for (uint32_t i = 0; i < n_got; i++) both += eval_annotate_seen(want, n_want, got[i]);
@@ -161,8 +162,9 @@ static r1_status score_text(tally *t, const char *doc, const char *text, size_t 
     t->out->docs++;
     for (uint32_t i = 0; i < notes.n_mention; i++) {
         const med_mention *m = &notes.mention[i];
+        if (m->lab) continue;
         uint32_t a = code_points(text, m->start), b = code_points(text, m->end);
-        bool absent = m->status == MED_ABSENT;
+        bool absent = t->polar && m->status == MED_ABSENT;
         const gold *g = gold_answered(l, m->term, a, b, absent);
         bool negated = g && g->negated, right = g && !g->negated;
         t->neg_tp += absent && negated;
@@ -312,6 +314,7 @@ r1_status med_eval_annotate(const char *format, const char *path, const med_kb *
 {
     memset(out, 0, sizeof *out);
     tally t = {.kb = kb, .lex = lex, .show = print, .out = out};
+    t.polar = strcmp(format, "gsc") != 0;
     bool table = strcmp(format, "bc8t3") == 0;
     R1_TRY(table ? score_table(&t, path, err)
                  : score_folder(&t, path, strcmp(format, "brat") == 0, err));

@@ -5,7 +5,9 @@
  * brought to the knowledge base's present ones). One mention answers one span, and one span has
  * one mention: a second one over it is wrong. Documents by their sets of findings. Gold that is
  * marked as negated is left out of the gold and what is recognised there as absent is left out
- * too; it counts for negation_f1 alone. */
+ * too; it counts for negation_f1 alone. Corpora in the format gsc mark every name, denied or not,
+ * so there a denial counts as a mention. What was measured is left out: the corpora mark names,
+ * not values. A gold span that only a value answers therefore counts as missed. */
 #ifndef MED_EVAL_ANNOTATE_H
 #define MED_EVAL_ANNOTATE_H
 

@@ -2,6 +2,8 @@
 /* med_abbreviations.c - see med_abbreviations.h. A reading's words are keys "number word". */
 #include "notes/med_abbreviations.h"
 
+#include "notes/med_rows.h"
+
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
@@ -134,6 +136,14 @@ static r1_status abbreviations_line(abbreviations_reader *r, abbreviations_field
     return R1_OK;
 }
 
+static r1_status abbreviations_row(void *reader, uint32_t line, const char *s, size_t len,
+                                   r1_err *err)
+{
+    abbreviations_reader *r = reader;
+    r->line = line;
+    return abbreviations_line(r, (abbreviations_field){s, len}, err);
+}
+
 r1_status med_abbreviations_new(med_abbreviations **out, const char *name, const char *text,
                                 size_t len, r1_err *err)
 {
@@ -143,14 +153,7 @@ r1_status med_abbreviations_new(med_abbreviations **out, const char *name, const
     r1_status st = med_map_new(&a->names, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&a->words, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&a->text, (size_t)1 << 20, err);
-    for (size_t at = 0; at < len && st == R1_OK;) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - text) - at : len - at;
-        r.line++;
-        if (n && text[at] != '#')
-            st = abbreviations_line(&r, (abbreviations_field){text + at, n}, err);
-        at += n + 1;
-    }
+    if (st == R1_OK) st = med_rows_read(name, text, len, abbreviations_row, &r, err);
     if (st != R1_OK) {
         med_abbreviations_free(a);
         return st;

@@ -541,6 +541,52 @@ static bool blocks_ticked(const blocks *b, block_cell c)
     return x.mark == MED_MARK_ON || strchr("xX1+*", s[c.start]) != NULL;
 }
 
+static bool blocks_of_relative(const blocks *b, block_cell c)
+{
+    med_token t[LOOK_TOKENS];
+    uint32_t n = blocks_look(b, c.start, c.end, t);
+    for (uint32_t i = 0; i < n; i++)
+        if (med_cues_is(b->cues, "rel", blocks_word(b, &t[i]))) return true;
+    return false;
+}
+
+/* What a cell below a person says; false: it is no answer. */
+static bool blocks_cell_says(const blocks *b, block_cell c, med_status *says)
+{
+    if (blocks_column_says(b, c, says)) return true;
+    bool minus = c.end > c.start && c.end - c.start == dash_sign(b->n->text, c.start, c.end);
+    *says = minus ? MED_ABSENT : MED_PRESENT;
+    return minus || blocks_ticked(b, c);
+}
+
+/* A row below a row of persons ("Finding | Mother | Patient"): the patient's cell counts. Where it
+ * is empty, or the table has none, what a relative has is of the family. */
+static void blocks_persons(blocks *b, uint32_t i, med_sentence *unit)
+{
+    block_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
+    uint32_t top = b->table, relatives = 0;
+    med_status says;
+    if (top == i) return;
+    uint32_t n_head = blocks_row_cells(b, &b->line[top], head, COLUMNS_MAX);
+    uint32_t n = blocks_row_cells(b, &b->line[i], cell, COLUMNS_MAX);
+    for (uint32_t k = 1; k < n_head && k < n; k++) {
+        if (!blocks_of_relative(b, head[k])) continue;
+        relatives++;
+        if (!blocks_cell_says(b, cell[k], &says) || says == MED_ABSENT) continue;
+        unit->answer = MED_FAMILY;
+        unit->answer_start = head[k].start;
+        unit->answer_end = head[k].end;
+    }
+    for (uint32_t k = 1; relatives && k < n_head && k < n; k++) {
+        bool patient = head[k].end > head[k].start && !blocks_of_relative(b, head[k]) &&
+                       blocks_begins_with(b, head[k].start, head[k].end, "index");
+        if (!patient || !blocks_cell_says(b, cell[k], &says)) continue;
+        unit->answer = says;
+        unit->answer_start = cell[k].start;
+        unit->answer_end = cell[k].end;
+    }
+}
+
 /* A row below a row of answers ("Finding | Yes | No") that is ticked in one column. */
 static void blocks_ticks(blocks *b, uint32_t i, med_sentence *unit)
 {
@@ -692,8 +738,10 @@ static bool blocks_answered(const blocks *b, uint32_t at, uint32_t end)
     const char *s = b->n->text;
     uint32_t i = at + 1;
     while (i < end && blocks_blank(s[i])) i++;
-    if (i + 1 < end && (s[i] | 32) == 'a' && (s[i + 1] == ':' || s[i + 1] == '.')) i += 2;
+    bool a = i + 1 < end && (s[i] | 32) == 'a' && (s[i + 1] == ':' || s[i + 1] == '.');
+    if (a) i += 2;
     while (i < end && blocks_blank(s[i])) i++;
+    if (a && i < end && blocks_digit(s[i])) return true;
     if (i < end && strchr("+-", s[i]) && blocks_blank_or_end(s, i + 1, end)) return true;
     uint32_t stop = end < i + 40 ? end : i + 40;
     while (stop < end && ((unsigned char)s[stop] & 0xc0) == 0x80) stop++;
@@ -729,9 +777,9 @@ static r1_status blocks_sentence_heading(blocks *b, uint32_t *from, uint32_t to,
     uint32_t head = blocks_inline(b, start, to, &h);
     if (head) {
         if (h->same) return R1_OK;
-        *from = head;
         bool alike = h->status == MED_PRESENT && blocks_section(b)->status == MED_PRESENT;
-        if (within && alike && !b->unknown) return R1_OK;
+        if (within && alike && !b->unknown) return R1_OK; /* the unit's own label */
+        *from = head;
         return blocks_open(b, start, *h, head, err);
     }
     return blocks_key(b, start, to) ? blocks_plain(b, start, err) : R1_OK;
@@ -900,8 +948,10 @@ static r1_status blocks_paragraph(blocks *b, uint32_t i, uint32_t *last, r1_err 
                             : l->row ? MED_UNIT_ROW
                                      : MED_UNIT_SENTENCE,
                             err));
-    if (l->row && b->n->n_sentence > units)
+    if (l->row && b->n->n_sentence > units) {
         blocks_ticks(b, i, &b->n->sentence[b->n->n_sentence - 1]);
+        blocks_persons(b, i, &b->n->sentence[b->n->n_sentence - 1]);
+    }
     /* a heading within an item holds for that item */
     bool more = k + 1 < b->n_line && b->line[k + 1].bullet;
     if (item && more && b->n->n_section - 1 != section) {

@@ -2,6 +2,8 @@
 /* med_cues.c - see med_cues.h. Cues lie in lists by their first word, in the order of the file. */
 #include "notes/med_cues.h"
 
+#include "notes/med_rows.h"
+
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
@@ -260,6 +262,13 @@ static r1_status cue_line(cue_reader *r, const char *line, size_t len, r1_err *e
     return R1_OK;
 }
 
+static r1_status cue_row(void *reader, uint32_t line, const char *s, size_t len, r1_err *err)
+{
+    cue_reader *r = reader;
+    r->line = line;
+    return cue_line(r, s, len, err);
+}
+
 r1_status med_cues_new(med_cues **out, const char *name, const char *text, size_t len, r1_err *err)
 {
     med_cues *c = calloc(1, sizeof *c);
@@ -268,13 +277,7 @@ r1_status med_cues_new(med_cues **out, const char *name, const char *text, size_
     memset(c->head, 0xff, sizeof c->head);
     memset(c->tail, 0xff, sizeof c->tail);
     r1_status st = med_map_new(&c->words, (size_t)1 << 20, err);
-    for (size_t at = 0; at < len && st == R1_OK;) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - text) - at : len - at;
-        r.line++;
-        if (n && text[at] != '#') st = cue_line(&r, text + at, n, err);
-        at += n + 1;
-    }
+    if (st == R1_OK) st = med_rows_read(name, text, len, cue_row, &r, err);
     if (st != R1_OK) {
         med_cues_free(c);
         return st;

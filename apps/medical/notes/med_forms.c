@@ -2,13 +2,23 @@
 /* med_forms.c - see med_forms.h. */
 #include "notes/med_forms.h"
 
+#include "notes/med_rows.h"
+
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_RULES_MAX = 64, WORD_ROWS_MAX = 4000, WORD_NAMES_MAX = 2000, SPELL_FROM = 5 };
+enum {
+    WORD_RULES_MAX = 64,
+    WORD_ROWS_MAX = 4000,
+    WORD_NAMES_MAX = 4000,
+    WORD_WIDER_MAX = 200,
+    WORD_TROUBLES_MAX = 20,
+    SPELL_FROM = 5
+};
 
 typedef struct {
     uint32_t from, to; /* strings */
@@ -28,8 +38,14 @@ struct med_forms {
     word_row row[WORD_ROWS_MAX];
     struct {
         uint32_t id, text;
+        bool normal;
+        bool wide;
     } name[WORD_NAMES_MAX];
-    uint32_t n_rule, n_row, n_name;
+    uint32_t trouble[WORD_TROUBLES_MAX], n_trouble;
+    struct {
+        uint32_t word, as;
+    } wider[WORD_WIDER_MAX];
+    uint32_t n_rule, n_row, n_name, n_wider;
 };
 
 typedef struct {
@@ -142,18 +158,67 @@ static r1_status words_add(words_reader *r, words_field f, uint32_t flags, words
     return words_string(r, (words_field){to, n_to}, &row->as, err);
 }
 
-static r1_status words_name(words_reader *r, words_field id, words_field text, r1_err *err)
+static r1_status words_name(words_reader *r, words_field id, words_field text, bool normal,
+                            r1_err *err)
 {
     med_forms *w = r->w;
     if (w->n_name == WORD_NAMES_MAX) return words_wrong(r, "fewer names", text, err);
     w->name[w->n_name].id = MED_NONE;
+    w->name[w->n_name].normal = normal;
+    w->name[w->n_name].wide = false;
     if (id.len) R1_TRY(words_string(r, id, &w->name[w->n_name].id, err));
     R1_TRY(words_string(r, text, &w->name[w->n_name].text, err));
     w->n_name++;
     return R1_OK;
 }
 
-typedef enum { WORDS_RULE, WORDS_FLAG, WORDS_SAME, WORDS_VAGUE, WORDS_NONE, WORDS_NAME } words_what;
+static r1_status words_wider(words_reader *r, words_field as, words_field word, r1_err *err)
+{
+    med_forms *w = r->w;
+    if (w->n_wider == WORD_WIDER_MAX) return words_wrong(r, "fewer words", word, err);
+    const char *blank = memchr(as.s, ' ', as.len);
+    if (blank && memchr(blank + 1, ' ', as.len - (size_t)(blank - as.s) - 1))
+        return words_wrong(r, "one word or two", as, err);
+    R1_TRY(words_string(r, word, &w->wider[w->n_wider].word, err));
+    R1_TRY(words_string(r, as, &w->wider[w->n_wider].as, err));
+    w->n_wider++;
+    return R1_OK;
+}
+
+static r1_status words_trouble(words_reader *r, words_field f, r1_err *err)
+{
+    med_forms *w = r->w;
+    if (w->n_trouble == WORD_TROUBLES_MAX) return words_wrong(r, "fewer words", f, err);
+    return words_string(r, f, &w->trouble[w->n_trouble++], err);
+}
+
+/* An organ with each word of trouble: "renal anomaly", "renal involvement". */
+static r1_status words_organ(words_reader *r, words_field id, words_field organ, r1_err *err)
+{
+    char name[120];
+    if (!r->w->n_trouble) return words_wrong(r, "words of trouble before organs", organ, err);
+    for (uint32_t i = 0; i < r->w->n_trouble; i++) {
+        int n = snprintf(name, sizeof name, "%.*s %s", (int)organ.len, organ.s,
+                         med_map_text(r->w->text, r->w->trouble[i]));
+        if (n < 0 || n >= (int)sizeof name) return words_wrong(r, "a shorter name", organ, err);
+        R1_TRY(words_name(r, id, (words_field){name, (size_t)n}, false, err));
+        r->w->name[r->w->n_name - 1].wide = true;
+    }
+    return R1_OK;
+}
+
+typedef enum {
+    WORDS_RULE,
+    WORDS_FLAG,
+    WORDS_SAME,
+    WORDS_VAGUE,
+    WORDS_NONE,
+    WORDS_NAME,
+    WORDS_NORMAL,
+    WORDS_ALSO,
+    WORDS_TROUBLE,
+    WORDS_ORGAN
+} words_what;
 
 static const struct {
     const char *name;
@@ -167,10 +232,16 @@ static const struct {
                    {"place", WORDS_FLAG, MED_IS_PLACE},
                    {"prefix", WORDS_FLAG, MED_IS_PREFIX},
                    {"exact", WORDS_FLAG, MED_IS_EXACT},
+                   {"apart", WORDS_FLAG, MED_IS_APART},
+                   {"broad", WORDS_FLAG, MED_IS_BROAD},
                    {"same", WORDS_SAME, 0},
                    {"vague", WORDS_VAGUE, 0},
                    {"none", WORDS_NONE, 0},
-                   {"name", WORDS_NAME, 0}};
+                   {"name", WORDS_NAME, 0},
+                   {"normal", WORDS_NORMAL, 0},
+                   {"also", WORDS_ALSO, 0},
+                   {"trouble", WORDS_TROUBLE, 0},
+                   {"organ", WORDS_ORGAN, 0}};
 
 static r1_status words_one(words_reader *r, uint32_t kind, words_field first, words_field f,
                            r1_err *err)
@@ -179,8 +250,12 @@ static r1_status words_one(words_reader *r, uint32_t kind, words_field first, wo
     switch (words_kinds[kind].what) {
     case WORDS_FLAG: return words_add(r, f, words_kinds[kind].value, none, err);
     case WORDS_SAME: return words_add(r, f, 0, first, err);
-    case WORDS_NONE: return words_name(r, none, f, err);
-    case WORDS_NAME: return words_name(r, first, f, err);
+    case WORDS_NONE: return words_name(r, none, f, false, err);
+    case WORDS_NAME: return words_name(r, first, f, false, err);
+    case WORDS_NORMAL: return words_name(r, first, f, true, err);
+    case WORDS_ALSO: return words_wider(r, first, f, err);
+    case WORDS_TROUBLE: return words_trouble(r, f, err);
+    case WORDS_ORGAN: return words_organ(r, first, f, err);
     default:
         if (!f.len || med_map_intern(r->w->vague, f.s, f.len) == MED_NONE)
             return words_wrong(r, "a name", f, err);
@@ -198,7 +273,8 @@ static r1_status words_line(words_reader *r, words_field line, r1_err *err)
         return words_wrong(r, "a kind and words, a tab between", line, err);
     const char *two = memchr(one + 1, '\t', (size_t)(end - one - 1));
     uint8_t what = words_kinds[k].what;
-    bool pair = what == WORDS_RULE || what == WORDS_SAME || what == WORDS_NAME;
+    bool pair =
+        what != WORDS_FLAG && what != WORDS_VAGUE && what != WORDS_NONE && what != WORDS_TROUBLE;
     if (pair != (two != NULL))
         return words_wrong(r, pair ? "a second tab" : "no second tab", line, err);
     words_field first = {one + 1, two ? (size_t)(two - one - 1) : 0};
@@ -214,6 +290,13 @@ static r1_status words_line(words_reader *r, words_field line, r1_err *err)
     return R1_OK;
 }
 
+static r1_status words_row(void *reader, uint32_t line, const char *s, size_t len, r1_err *err)
+{
+    words_reader *r = reader;
+    r->line = line;
+    return words_line(r, (words_field){s, len}, err);
+}
+
 r1_status med_forms_new(med_forms **out, const char *name, const char *text, size_t len,
                         r1_err *err)
 {
@@ -223,13 +306,7 @@ r1_status med_forms_new(med_forms **out, const char *name, const char *text, siz
     r1_status st = med_map_new(&w->text, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&w->words, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&w->vague, (size_t)1 << 20, err);
-    for (size_t at = 0; at < len && st == R1_OK;) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - text) - at : len - at;
-        r.line++;
-        if (n && text[at] != '#') st = words_line(&r, (words_field){text + at, n}, err);
-        at += n + 1;
-    }
+    if (st == R1_OK) st = med_rows_read(name, text, len, words_row, &r, err);
     if (st != R1_OK) {
         med_forms_free(w);
         return st;
@@ -269,5 +346,15 @@ med_extra_name med_forms_name(const med_forms *w, uint32_t i)
     R1_ASSERT(i < w->n_name, "name %u of %u", i, w->n_name);
     uint32_t id = w->name[i].id;
     return (med_extra_name){id == MED_NONE ? NULL : med_map_text(w->text, id),
-                            med_map_text(w->text, w->name[i].text)};
+                            med_map_text(w->text, w->name[i].text), w->name[i].normal,
+                            w->name[i].wide};
+}
+
+uint32_t med_forms_widers(const med_forms *w) { return w->n_wider; }
+
+med_wider med_forms_wider(const med_forms *w, uint32_t i)
+{
+    R1_ASSERT(i < w->n_wider, "word %u of %u", i, w->n_wider);
+    return (med_wider){med_map_text(w->text, w->wider[i].word),
+                       med_map_text(w->text, w->wider[i].as)};
 }

@@ -19,7 +19,9 @@ enum {
     MED_IS_BAR = 4,     /* no finding reaches over it */
     MED_IS_PLACE = 8,   /* what follows belongs to what comes first */
     MED_IS_PREFIX = 16, /* also written as part of the next word */
-    MED_IS_EXACT = 32   /* it names a finding alone only as it stands */
+    MED_IS_EXACT = 32,  /* it names a finding alone only as it stands */
+    MED_IS_APART = 64,  /* it makes no finding near it more precise */
+    MED_IS_BROAD = 128  /* it ends the name of many findings together: "anomalies" */
 };
 
 typedef struct med_forms med_forms;
@@ -36,11 +38,21 @@ uint32_t med_forms_kind(const med_forms *w, const char *s, size_t n, const char 
 /* Whether a whole name, in lower case, is too vague to be looked for. */
 bool med_forms_vague(const med_forms *w, const char *s, size_t n);
 
-/* A name beside those of the ontology. id NULL: it is no finding. */
+/* A name beside those of the ontology. id NULL: it is no finding. normal: it says that the finding
+ * is not there, as "intact palate" does. */
 typedef struct {
     const char *id, *text;
+    bool normal;
+    bool wide; /* a name of the ontology comes before it */
 } med_extra_name;
 uint32_t med_forms_names(const med_forms *w);
 med_extra_name med_forms_name(const med_forms *w, uint32_t i);
+/* A word that counts as other words too, where they make a finding more precise: "leg" as "lower
+ * limb". */
+typedef struct {
+    const char *word, *as; /* as: one or two words */
+} med_wider;
+uint32_t med_forms_widers(const med_forms *w);
+med_wider med_forms_wider(const med_forms *w, uint32_t i);
 
 #endif

@@ -2,6 +2,8 @@
 /* med_growth.c - see med_growth.h. */
 #include "notes/med_growth.h"
 
+#include "notes/med_rows.h"
+
 #include "r1_assert.h"
 
 #include <math.h>
@@ -61,24 +63,28 @@ static r1_status growth_line(med_growth *g, const char *name, uint32_t line, con
     return R1_OK;
 }
 
+typedef struct {
+    med_growth *g;
+    const char *name;
+} growth_reader;
+
+static r1_status growth_row_read(void *reader, uint32_t line, const char *s, size_t len,
+                                 r1_err *err)
+{
+    growth_reader *r = reader;
+    return growth_line(r->g, r->name, line, s, len, err);
+}
+
 r1_status med_growth_new(med_growth **out, const char *name, const char *text, size_t len,
                          r1_err *err)
 {
     med_growth *g = calloc(1, sizeof *g);
     if (!g) R1_FAIL(err, R1_E_NOMEM, "no memory for the tables of growth");
-    uint32_t line = 0;
-    for (size_t at = 0; at < len;) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - text) - at : len - at;
-        line++;
-        if (n && text[at] != '#') {
-            r1_status st = growth_line(g, name, line, text + at, n, err);
-            if (st != R1_OK) {
-                med_growth_free(g);
-                return st;
-            }
-        }
-        at += n + 1;
+    growth_reader r = {g, name};
+    r1_status st = med_rows_read(name, text, len, growth_row_read, &r, err);
+    if (st != R1_OK) {
+        med_growth_free(g);
+        return st;
     }
     *out = g;
     return R1_OK;

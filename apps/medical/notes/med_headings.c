@@ -2,6 +2,8 @@
 /* med_headings.c - see med_headings.h. Headings are kept in lower case, one blank between words. */
 #include "notes/med_headings.h"
 
+#include "notes/med_rows.h"
+
 #include "ontology/med_map.h"
 
 #include <stdlib.h>
@@ -109,20 +111,25 @@ static r1_status heading_line(med_headings *h, const char *name, uint32_t line, 
     return R1_OK;
 }
 
+typedef struct {
+    med_headings *h;
+    const char *name;
+} headings_reader;
+
+static r1_status heading_row(void *reader, uint32_t line, const char *s, size_t len, r1_err *err)
+{
+    headings_reader *r = reader;
+    return heading_line(r->h, r->name, line, s, len, err);
+}
+
 r1_status med_headings_new(med_headings **out, const char *name, const char *text, size_t len,
                            r1_err *err)
 {
     med_headings *h = calloc(1, sizeof *h);
     if (!h) R1_FAIL(err, R1_E_NOMEM, "no memory for the headings");
     r1_status st = med_map_new(&h->names, (size_t)1 << 20, err);
-    uint32_t line = 0;
-    for (size_t at = 0; at < len && st == R1_OK;) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - text) - at : len - at;
-        line++;
-        if (n && text[at] != '#') st = heading_line(h, name, line, text + at, n, err);
-        at += n + 1;
-    }
+    headings_reader r = {h, name};
+    if (st == R1_OK) st = med_rows_read(name, text, len, heading_row, &r, err);
     if (st != R1_OK) {
         med_headings_free(h);
         return st;

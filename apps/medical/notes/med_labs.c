@@ -592,6 +592,13 @@ static bool labs_word(const labs_run *r, labs_reading *x, uint32_t *i)
     return labs_flag_of(roles) || (roles & 1u << MED_ROLE_LINK);
 }
 
+/* Behind "A:" of a question's answer; i itself where there is none. */
+static uint32_t labs_answer(const labs_run *r, uint32_t i)
+{
+    uint32_t k = labs_blanks(r, i);
+    return (r->c[k] | 32) == 'a' && r->c[k + 1] == ':' ? k + 2 : i;
+}
+
 /* From the end of the name to the value. */
 static bool labs_between(const labs_run *r, labs_reading *x, uint32_t *i)
 {
@@ -610,6 +617,7 @@ static bool labs_between(const labs_run *r, labs_reading *x, uint32_t *i)
         } else if (c && strchr(":=|)]~*?", c)) {
             x->aged |= c == ':' || c == '|';
             *i = k + 1;
+            if (c == '?') *i = labs_answer(r, *i);
         } else if (c == '-') {
             x->dash = grown && labs_is_number(r, labs_blanks(r, k + 1));
             *i = k + 1;

@@ -30,7 +30,8 @@ enum {
     PREFIX_MAX = 8,
     FILTER_BITS = 20,
     MET_SLOTS = 2048,
-    MET_BYTES = 24
+    MET_BYTES = 24,
+    WIDER_MAX = 200
 };
 
 struct med_lexicon {
@@ -48,6 +49,12 @@ struct med_lexicon {
     uint32_t *sequence; /* the words of all patterns */
     uint32_t *surface;  /* offsets of all spelled words */
     uint32_t *slot;     /* pattern + 1, 0: free */
+    uint32_t *name;     /* [n_term] pattern + 1 of a term's own name */
+    struct {
+        int32_t word, as[MED_WIDER_WORDS];
+        uint32_t n;
+    } wider[WIDER_MAX];
+    uint32_t n_wider;
     size_t n_pattern, cap_pattern, n_sequence, cap_sequence, n_surface, cap_surface, n_slot;
     uint64_t filter[((size_t)1 << FILTER_BITS) / 64];
 };
@@ -152,6 +159,8 @@ static int32_t word_number(const med_lexicon *x, const char *s, size_t len, uint
     *flags = (uint8_t)((kind & MED_IS_LIGHT ? MED_WORD_LIGHT : 0) |
                        (kind & MED_IS_BAR ? MED_WORD_BAR : 0) |
                        (kind & MED_IS_PLACE ? MED_WORD_PLACE : 0) |
+                       (kind & MED_IS_APART ? MED_WORD_APART : 0) |
+                       (kind & MED_IS_BROAD ? MED_WORD_BROAD : 0) |
                        (n && lexicon_denial(w, n) ? MED_WORD_DENIAL : 0));
     if (kind & MED_IS_STOP) return MED_WORD_STOP;
     memcpy(spelled, w, n + 1);
@@ -302,6 +311,13 @@ static r1_status lexicon_words(med_lexicon *x, const char *s, bool part, med_pat
     return R1_OK;
 }
 
+/* 2: the name holds "and", "or" or a slash, 1: a comma, 0: neither. */
+static uint8_t name_joins(const char *s)
+{
+    if (strchr(s, '/') || strstr(s, " and ") || strstr(s, " or ")) return 2;
+    return strchr(s, ',') != NULL;
+}
+
 /* over: takes the place of another finding of that name. part: parts of words stand apart. */
 static r1_status lexicon_add_text(med_lexicon *x, const char *s, const char *name, uint32_t term,
                                   uint32_t kind, bool part, r1_err *err)
@@ -311,7 +327,7 @@ static r1_status lexicon_add_text(med_lexicon *x, const char *s, const char *nam
                      .kind = (uint8_t)kind,
                      .caps = is_caps(name),
                      .tight = part,
-                     .joined = strpbrk(s, ",/") || strstr(s, " and ") || strstr(s, " or ")};
+                     .joined = name_joins(s)};
     if (too_vague(x, s)) return R1_OK;
     R1_TRY(lexicon_words(x, s, part, &p, err));
     if (!p.n_word) return R1_OK;
@@ -385,7 +401,11 @@ static r1_status add_names(med_lexicon *x, r1_err *err)
         med_extra_name e = med_forms_name(x->forms, i);
         uint32_t term = e.id ? med_kb_term(kb, e.id, strlen(e.id)) : MED_NONE;
         if (e.id && term == MED_NONE) continue;
-        R1_TRY(lexicon_add_text(x, e.text, e.text, term, MED_SYN_LABEL, false, err));
+        size_t before = x->n_pattern;
+        R1_TRY(lexicon_add_text(x, e.text, e.text, term, e.wide ? MED_SYN_RELATED : MED_SYN_LABEL,
+                                false, err));
+        if (x->n_pattern > before) x->pattern[before].normal = e.normal;
+        if (e.normal || e.wide) continue;
         if (e.id) R1_TRY(add_apart(x, e.text, term, MED_SYN_LABEL, err));
     }
     for (uint32_t i = 0; i < kb->n_synonym; i++) {
@@ -394,11 +414,60 @@ static r1_status add_names(med_lexicon *x, r1_err *err)
         if (!(kb->term[s->term].flags & MED_TERM_PHENOTYPE) || s->term == kb->root ||
             s->kind == MED_SYN_BROAD)
             continue;
+        size_t before = x->n_pattern;
         R1_TRY(lexicon_add_text(x, text, text, s->term, s->kind, false, err));
+        if (x->n_pattern > before && s->kind == MED_SYN_LABEL)
+            x->name[s->term] = (uint32_t)x->n_pattern;
         R1_TRY(add_shorter(x, text, s->term, err));
         R1_TRY(add_apart(x, text, s->term, s->kind, err));
     }
     return R1_OK;
+}
+
+/* Words that count as others too, where these are words of names. */
+static void lexicon_widers(med_lexicon *x)
+{
+    for (uint32_t i = 0; i < med_forms_widers(x->forms) && x->n_wider < WIDER_MAX; i++) {
+        med_wider w = med_forms_wider(x->forms, i);
+        uint8_t flags;
+        const char *blank = strchr(w.as, ' ');
+        size_t first = blank ? (size_t)(blank - w.as) : strlen(w.as);
+        char spelled[MED_FORM_BYTES];
+        const char *as;
+        uint32_t kind;
+        size_t len = lexicon_surface(x, w.word, strlen(w.word), spelled, &kind, &as);
+        int32_t word = len ? lexicon_intern(x, spelled, len, as, true) : -1;
+        int32_t a = med_lexicon_word(x, w.as, first, &flags), b = MED_WORD_STOP;
+        if (blank) b = med_lexicon_word(x, blank + 1, strlen(blank + 1), &flags);
+        if (word < 0 || a < 0 || b == MED_WORD_UNKNOWN) continue;
+        x->wider[x->n_wider].word = word;
+        x->wider[x->n_wider].as[0] = a;
+        x->wider[x->n_wider].as[1] = b;
+        x->wider[x->n_wider++].n = blank ? 2 : 1;
+    }
+}
+
+uint32_t med_lexicon_wider(const med_lexicon *x, int32_t word, uint32_t i,
+                           int32_t out[MED_WIDER_WORDS])
+{
+    for (uint32_t k = 0; k < x->n_wider; k++) {
+        if (x->wider[k].word != word || i-- > 0) continue;
+        memcpy(out, x->wider[k].as, sizeof x->wider[k].as);
+        return x->wider[k].n;
+    }
+    return 0;
+}
+
+const uint32_t *med_lexicon_name(const med_lexicon *x, uint32_t term, uint32_t *n)
+{
+    uint32_t k = x->name[term];
+    *n = k ? x->pattern[k - 1].n_word : 0;
+    return k ? x->sequence + x->pattern[k - 1].at : NULL;
+}
+
+bool med_lexicon_below(const med_lexicon *x, uint32_t b, uint32_t a)
+{
+    return a != b && med_kb_is_a(x->kb, b, a);
 }
 
 /* ---- look-up --------------------------------------------------------------------------------- */
@@ -532,9 +601,12 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     r1_status st = med_map_new(&x->words, (size_t)32 << 20, err);
     if (st == R1_OK) st = med_map_new(&x->surfaces, (size_t)32 << 20, err);
     if (st == R1_OK) st = lexicon_files(x, err);
+    x->name = calloc(kb->n_term + 1u, sizeof *x->name);
+    if (st == R1_OK && !x->name) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
     if (st == R1_OK) st = add_names(x, err);
     if (st == R1_OK) st = lexicon_index(x, err);
     if (st == R1_OK) st = lexicon_typos(x, err);
+    if (st == R1_OK) lexicon_widers(x);
     if (st != R1_OK) {
         med_lexicon_free(x);
         return st;
@@ -556,6 +628,7 @@ void med_lexicon_free(med_lexicon *x)
     free(x->pattern);
     free(x->sequence);
     free(x->surface);
+    free(x->name);
     free(x->slot);
     free(x);
 }

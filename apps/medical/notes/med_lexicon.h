@@ -32,7 +32,9 @@ enum {
     MED_WORD_BAR = 2,     /* no finding reaches over it */
     MED_WORD_PLACE = 4,   /* what follows belongs to what comes first */
     MED_WORD_GUESSED = 8, /* it is mistyped */
-    MED_WORD_DENIAL = 16  /* "no", "not", "never", "cannot" */
+    MED_WORD_DENIAL = 16, /* "no", "not", "never", "cannot" */
+    MED_WORD_APART = 32,  /* it makes no finding near it more precise */
+    MED_WORD_BROAD = 64   /* it ends the name of many findings together: "anomalies" */
 };
 
 typedef struct {
@@ -43,10 +45,11 @@ typedef struct {
     uint32_t surface;     /* of one word: how it is written */
     uint8_t n_word, kind; /* kind: MED_SYN_* */
     bool caps;            /* an abbreviation: its letters must stand as they are */
-    bool joined;          /* the name holds a comma, "and", "or" or a slash */
+    uint8_t joined;       /* the name holds 1: a comma, 2: "and", "or" or a slash */
     bool ordered;         /* it means another thing in another order */
     bool tight;           /* its words must stand side by side */
     bool denies;          /* it begins with "no" */
+    bool normal;          /* it says that the finding is not there: "intact palate" */
     bool exact;           /* its one word counts only as it stands */
 } med_pattern;
 
@@ -64,6 +67,15 @@ int32_t med_lexicon_word(const med_lexicon *x, const char *s, size_t len, uint8_
  * UTF-8. */
 size_t med_lexicon_fold(const char *s, size_t len, char *out, size_t max);
 uint64_t med_lexicon_mix(int32_t word);
+/* The words of a finding's own name, as numbers; *n: how many, 0 for none. */
+const uint32_t *med_lexicon_name(const med_lexicon *x, uint32_t term, uint32_t *n);
+/* The words that a word also counts as where they make a finding more precise; at most
+ * MED_WIDER_WORDS into out. Returns how many. i: the first, second... reading. */
+enum { MED_WIDER_WORDS = 2 };
+uint32_t med_lexicon_wider(const med_lexicon *x, int32_t word, uint32_t i,
+                           int32_t out[MED_WIDER_WORDS]);
+/* Whether finding b is below a. */
+bool med_lexicon_below(const med_lexicon *x, uint32_t b, uint32_t a);
 /* The finding of that id, MED_NONE for none. */
 uint32_t med_lexicon_id(const med_lexicon *x, const char *id, size_t len);
 

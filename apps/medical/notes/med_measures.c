@@ -2,6 +2,8 @@
 /* med_measures.c - see med_measures.h. Owns the form of the file. */
 #include "notes/med_measures.h"
 
+#include "notes/med_rows.h"
+
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
@@ -407,6 +409,13 @@ static void measures_order(med_measures *m)
     }
 }
 
+static r1_status measures_row(void *reader, uint32_t line, const char *s, size_t len, r1_err *err)
+{
+    measures_reader *r = reader;
+    r->line = line;
+    return measures_line(r, s, len, err);
+}
+
 r1_status med_measures_new(med_measures **out, const char *name, const char *text, size_t len,
                            r1_err *err)
 {
@@ -414,13 +423,7 @@ r1_status med_measures_new(med_measures **out, const char *name, const char *tex
     if (!m) R1_FAIL(err, R1_E_NOMEM, "no memory for the measures");
     measures_reader r = {.m = m, .name = name};
     r1_status st = measures_maps(m, err);
-    for (size_t at = 0; at < len && st == R1_OK;) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - text) - at : len - at;
-        r.line++;
-        if (n && text[at] != '#') st = measures_line(&r, text + at, n, err);
-        at += n + 1;
-    }
+    if (st == R1_OK) st = med_rows_read(name, text, len, measures_row, &r, err);
     if (st == R1_OK) st = measures_whole(m, name, err);
     if (st != R1_OK) {
         med_measures_free(m);

@@ -77,6 +77,9 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
                      .cue_start = f->cue_start,
                      .cue_end = f->cue_end,
                      .other = h->other};
+    /* "no other seizures" tells of seizures, "no other anomalies" of none */
+    bool none = m.status == MED_HISTORICAL && (n->text[m.cue_start] | 32) == 'n';
+    if (none && t[h->last].flags & MED_WORD_BROAD) m.status = MED_ABSENT;
     if (h->normal != MED_NONE && (m.status == MED_PRESENT || m.status == MED_ABSENT)) {
         m.status = m.status == MED_PRESENT ? MED_ABSENT : MED_PRESENT; /* "not normal" */
         m.cue_start = t[h->normal].start;
@@ -85,10 +88,23 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
     return med_mention_add(n, &m, err);
 }
 
+/* Whether what was measured is said by name in the same sentence, as precisely or more so: the
+ * value of "short stature, height on the 2nd centile" is its evidence and no second finding. */
+static bool said_by_name(const med_notes *n, const med_kb *kb, const med_mention *m)
+{
+    for (uint32_t i = n->n_mention; i-- > 0 && n->mention[i].sentence == m->sentence;) {
+        const med_mention *x = &n->mention[i];
+        bool denied = x->status == MED_ABSENT, none = m->status == MED_ABSENT;
+        bool same = x->lab && x->term != m->term; /* of one value */
+        if (denied == none && !same && med_kb_is_a(kb, x->term, m->term)) return true;
+    }
+    return false;
+}
+
 /* A value stands, whatever is denied before it: "no fever, CK 5400 U/L". A box that is not ticked,
  * an answer behind it or a list of what is absent takes it back. */
-static r1_status add_measured(med_notes *n, const med_measured *x, const med_scope_finding *f,
-                              uint32_t sentence, r1_err *err)
+static r1_status add_measured(med_notes *n, const med_kb *kb, const med_measured *x,
+                              const med_scope_finding *f, uint32_t sentence, r1_err *err)
 {
     med_mention m = {.term = x->term,
                      .start = x->start,
@@ -109,9 +125,7 @@ static r1_status add_measured(med_notes *n, const med_measured *x, const med_sco
         m.status = MED_PRESENT;
         m.cue_start = m.cue_end = m.start;
     }
-    for (uint32_t i = n->n_mention; i-- > 0 && n->mention[i].sentence == sentence;)
-        if (n->mention[i].term == m.term && n->mention[i].status == m.status) return R1_OK;
-    return med_mention_add(n, &m, err);
+    return said_by_name(n, kb, &m) ? R1_OK : med_mention_add(n, &m, err);
 }
 
 static int by_start(const void *a, const void *b)
@@ -178,8 +192,19 @@ static uint32_t join_findings(notes_work *w, uint32_t n_token, const med_found *
     return n;
 }
 
-static r1_status add_findings(med_notes *n, notes_work *w, uint32_t n_find, uint32_t index,
-                              r1_err *err)
+/* "Global developmental delay (GDD)": what is in the brackets says the same once more. */
+static bool says_again(const notes_work *w, uint32_t n_token, uint32_t i)
+{
+    if (!i || !w->named[i] || !w->named[i - 1] || w->named[i]->term != w->named[i - 1]->term)
+        return false;
+    uint32_t open = w->named[i]->first - 1, shut = w->named[i]->last + 1;
+    return w->named[i - 1]->last + 1 == open && shut < n_token && w->t[open].mark == '(' &&
+           w->t[shut].mark == ')';
+}
+
+/* Measured findings last. */
+static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uint32_t n_token,
+                              uint32_t n_find, uint32_t index, r1_err *err)
 {
     const med_sentence *s = &n->sentence[index];
     for (uint32_t i = 0; i < n_find && s->answer_end > s->answer_start; i++) {
@@ -188,9 +213,10 @@ static r1_status add_findings(med_notes *n, notes_work *w, uint32_t n_find, uint
         w->find[i].cue_end = s->answer_end;
     }
     for (uint32_t i = 0; i < n_find; i++)
-        if (w->named[i]) R1_TRY(add_mention(n, w->t, w->named[i], &w->find[i], index, err));
+        if (w->named[i] && !says_again(w, n_token, i))
+            R1_TRY(add_mention(n, w->t, w->named[i], &w->find[i], index, err));
     for (uint32_t i = 0; i < n_find; i++)
-        if (w->measured[i]) R1_TRY(add_measured(n, w->measured[i], &w->find[i], index, err));
+        if (w->measured[i]) R1_TRY(add_measured(n, kb, w->measured[i], &w->find[i], index, err));
     return R1_OK;
 }
 
@@ -200,10 +226,15 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *k
     const med_sentence *s = &n->sentence[index];
     const med_section *x = &n->section[s->section];
     uint32_t n_token = unit_tokens(lex, n, s, w->t);
-    for (uint32_t i = 0; i < n_token; i++) n->n_word += !w->t[i].punct;
+    for (uint32_t i = 0; i < n_token; i++) {
+        n->n_word += !w->t[i].punct;
+        n->n_unread += !w->t[i].punct && w->t[i].end - w->t[i].start >= MED_WORD_BYTES;
+    }
     const med_found *found;
     const med_measured *measured;
     const bool *own;
+    bool under = s->kind != MED_UNIT_HEADING && x->status == MED_PRESENT;
+    med_recogniser_heading(w->recogniser, x->head_start, under ? x->head_end : x->head_start);
     uint32_t n_found =
         med_recognise(w->recogniser, n->text, w->t, n_token, &found, &own, &n->n_unread);
     uint32_t n_measured = med_labs_read(w->labs, n, kb, index, &measured);
@@ -215,7 +246,7 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *k
     med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, w->own, w->find,
                    n_find);
     if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
-    return add_findings(n, w, n_find, index, err);
+    return add_findings(n, kb, w, n_token, n_find, index, err);
 }
 
 static r1_status check_text(const char *what, const char *text, size_t len, r1_err *err)

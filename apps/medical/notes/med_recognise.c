@@ -14,6 +14,11 @@ enum {
     WINDOW = 9,
     RUN_MAX = 3,
     LABEL_WORDS = 2,
+    LABEL_TOKENS = 8,
+    HEADING_TOKENS = 12,
+    NEAR_BEFORE = 3, /* words before and behind a finding that may make it more precise */
+    NEAR_BEHIND = 5,
+    MEMBERS = 5, /* of a list behind "normal" */
     SEGMENT_WORDS = 4,
     HANGING_MAX = 16,  /* of a unit: "micro- and" */
     HANGING_REACH = 7, /* tokens from it to the word that completes it */
@@ -60,6 +65,8 @@ struct med_recogniser {
     const med_token *t; /* of the unit */
     uint32_t n_token;
     content c;
+    int32_t head[LABEL_WORDS]; /* of the heading */
+    uint32_t n_head, head_start, head_end;
     char hanging[HANGING_MAX][MED_WORD_BYTES];
     uint32_t n_hanging;
     hit hit[MED_HITS_MAX];
@@ -226,7 +233,7 @@ static bool denial_ends(const med_recogniser *r, uint32_t to)
     return true;
 }
 
-/* Whether words in that order are the name, where they stand. seps: within them. */
+/* Whether words in that order are the name, where they stand. seps: the strongest within them. */
 static bool hit_stands(const med_recogniser *r, const hit *h, const med_pattern *p, uint32_t seps)
 {
     const content *c = &r->c;
@@ -234,7 +241,8 @@ static bool hit_stands(const med_recogniser *r, const hit *h, const med_pattern 
     if (p->denies && !denial_ends(r, h->to)) return false;
     if (p->tight && c->token[h->to] - c->token[h->from] != p->n_word - 1u) return false;
     if (h->order == MED_ORDER_SAME) {
-        if (seps && !gap && !p->joined) return false;
+        if (!gap && seps && (!p->joined || (seps > p->joined && content_goes_on(r, h->to))))
+            return false;
         return p->n_word == 1 || !content_goes_on(r, h->to) || !ends_as_adjective(r, h, p);
     }
     if ((seps && !gap) || (gap && h->order == MED_ORDER_OTHER)) return false;
@@ -279,11 +287,21 @@ static const med_pattern *hit_pattern(const med_recogniser *r, const words_seen 
     return p;
 }
 
+static void seen_word(words_seen *s, int32_t word)
+{
+    s->hash += med_lexicon_mix(word);
+    s->word[s->n++] = word;
+}
+
 static void try_words(med_recogniser *r, const words_seen *s, hit h, uint32_t seps)
 {
     const med_pattern *p = hit_pattern(r, s, &h);
     if (!p || !hit_stands(r, &h, p, seps)) return;
     h.soft = seps && h.run_to == h.run_from;
+    if (p->normal) {
+        h.normal = r->c.token[h.from];
+        h.n_word++; /* "palate intact" is more than that the palate is normal */
+    }
     hit_add(r, &h);
 }
 
@@ -292,26 +310,68 @@ static hit hit_of(uint32_t from, uint32_t to)
     return (hit){.from = from, .to = to, .run_from = from, .run_to = from, .normal = MED_NONE};
 }
 
+/* Whether a stretch of words may end at content j: see stretch_begins. */
+static bool stretch_ends(const content *c, uint32_t j)
+{
+    return j + 1 == c->n || c->sep[j + 1] || c->flags[j + 1] & MED_WORD_LIGHT ||
+           c->word[j + 1] < 0 || c->token[j + 1] != c->token[j] + 1;
+}
+
+/* The abnormality that words [from, to] are said to be without, behind those of *label. */
+static void try_abnormal(med_recogniser *r, const words_seen *label, uint32_t from, uint32_t to,
+                         hit h)
+{
+    static const char *const words[] = {"normal", "abnormal", "impaired"};
+    const content *c = &r->c;
+    uint8_t flags;
+    for (size_t k = 0; k < R1_COUNT(words); k++) {
+        int32_t word = med_lexicon_word(r->lex, words[k], strlen(words[k]), &flags);
+        if (word < 0) continue;
+        words_seen s = {.hash = med_lexicon_mix(word), .word = {word}, .n = 1};
+        for (uint32_t i = 0; i < label->n; i++) seen_word(&s, label->word[i]);
+        for (uint32_t i = from; i <= to; i++)
+            if (c->word[i] >= 0) seen_add(c, &s, i);
+        const med_pattern *p = hit_pattern(r, &s, &h);
+        if (!p || p->normal != (k == 0) || (k == 2 && !stretch_ends(c, to))) continue;
+        hit_add(r, &h);
+        return;
+    }
+}
+
 /* "Normal gait", "speech normal": the abnormality of that name, denied. The word stands at one
  * end, nothing between. */
 static void try_normal(med_recogniser *r, uint32_t from, uint32_t to)
 {
     const content *c = &r->c;
-    uint8_t flags;
     bool first = r->t[c->token[from]].normal, last = r->t[c->token[to]].normal;
     if (first == last) return;
-    int32_t abnormal = med_lexicon_word(r->lex, "abnormal", 8, &flags);
-    if (abnormal < 0) return;
-    words_seen s = {.hash = med_lexicon_mix(abnormal), .word = {abnormal}, .n = 1};
-    for (uint32_t i = from + first; i <= to - last; i++) {
+    for (uint32_t i = from + first; i <= to - last; i++)
         if (c->word[i] < 0) return;
-        seen_add(c, &s, i);
-    }
     for (uint32_t i = from + 1; i <= to; i++)
         if (c->sep[i]) return;
     hit h = hit_of(from, to);
     h.normal = c->token[first ? from : to];
-    if (hit_pattern(r, &s, &h)) hit_add(r, &h);
+    try_abnormal(r, &(words_seen){0}, from + first, to - last, h);
+}
+
+/* "Normal lids and lashes": each further member of the list. label: of the unit, or empty. */
+static void try_normal_list(med_recogniser *r, uint32_t normal, const words_seen *label)
+{
+    const content *c = &r->c;
+    uint32_t from = normal + 1, n = 0;
+    while (from < c->n && n < MEMBERS) {
+        uint32_t to = from;
+        while (to + 1 < c->n && !c->sep[to + 1]) to++;
+        bool known = to - from < RUN_MAX && c->sep[from] < 3;
+        for (uint32_t i = from; known && i <= to; i++)
+            known = c->word[i] >= 0 && !r->t[c->token[i]].normal;
+        if (!known) return;
+        hit h = hit_of(from, to);
+        h.normal = c->token[normal];
+        if (n || label->n) try_abnormal(r, label, from, to, h);
+        from = to + 1;
+        n++;
+    }
 }
 
 /* Without each run of a coordination: "short [fingers and] toes". */
@@ -337,13 +397,13 @@ static void find_from(med_recogniser *r, uint32_t i)
 {
     const content *c = &r->c;
     words_seen all = {0}, core = {0};
-    uint32_t n_conj = 0, n_sep = 0;
+    uint32_t n_conj = 0, seps = 0;
     bool known = c->word[i] >= 0;
     for (uint32_t j = i; j < c->n && j < i + WINDOW; j++) {
         if (j > i && c->sep[j] == 3) break;
         if (j > i && j < i + 4) try_normal(r, i, j);
         n_conj += j > i && c->sep[j] == 2;
-        n_sep += j > i && c->sep[j] != 0;
+        if (j > i && c->sep[j] > seps) seps = c->sep[j];
         bool light = c->flags[j] & MED_WORD_LIGHT;
         if (c->word[j] < 0) {
             known &= light;
@@ -353,55 +413,227 @@ static void find_from(med_recogniser *r, uint32_t i)
         seen_add(c, &all, j);
         if (!light) seen_add(c, &core, j);
         if (!known || c->word[i] < 0 || (i == j && c->settled[i])) continue;
-        try_words(r, &all, hit_of(i, j), n_sep);
+        try_words(r, &all, hit_of(i, j), seps);
         bool ends_plain = !light && !(c->flags[i] & MED_WORD_LIGHT);
-        if (core.n != all.n && ends_plain) try_words(r, &core, hit_of(i, j), n_sep);
-        if (n_conj && ends_plain) try_runs(r, i, j, n_sep);
+        if (core.n != all.n && ends_plain) try_words(r, &core, hit_of(i, j), seps);
+        if (n_conj && ends_plain) try_runs(r, i, j, seps);
     }
 }
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
-/* The words of the label that the unit begins with: "ears:". Returns their number. */
-static uint32_t label_of(const med_recogniser *r, words_seen *s)
+void med_recogniser_heading(med_recogniser *r, uint32_t start, uint32_t end)
 {
-    const content *c = &r->c;
-    uint32_t k = 0, i = 0;
-    while (i < r->n_token && i < 8 && r->t[i].mark != ':') i++;
-    if (i == r->n_token || i == 8) return 0;
-    for (; k < c->n && c->token[k] < i; k++) {
-        if (k == LABEL_WORDS || c->word[k] < 0 || (k && c->sep[k])) return 0;
-        if (!(c->flags[k] & MED_WORD_LIGHT)) seen_add(c, s, k);
+    med_token t[HEADING_TOKENS];
+    uint32_t next;
+    if (start == r->head_start && end == r->head_end) return;
+    r->head_start = start;
+    r->head_end = end;
+    r->n_head = 0;
+    if (start == end) return;
+    uint32_t n =
+        med_tokenize(r->lex, r->text, start, end, (med_token_rules){0}, t, HEADING_TOKENS, &next);
+    for (uint32_t i = 0; i < n; i++) {
+        if (t[i].punct || t[i].word == MED_WORD_STOP || t[i].flags & MED_WORD_LIGHT) continue;
+        if (t[i].word < 0 || r->n_head == LABEL_WORDS) {
+            r->n_head = 0;
+            return;
+        }
+        r->head[r->n_head++] = t[i].word;
     }
-    return s->n ? k : 0;
 }
 
-/* "Ears: low-set, cupped": each part between marks, with the label. */
+/* The words of the label that begins at content `from`: "ears:". Returns the content behind it, 0
+ * where there is none. */
+static uint32_t label_at(const med_recogniser *r, uint32_t from, words_seen *s)
+{
+    const content *c = &r->c;
+    if (from >= c->n) return 0;
+    uint32_t k = from, i = from ? c->token[from] : 0, stop = i + LABEL_TOKENS;
+    while (i < r->n_token && i < stop && !mark_divides(r->t[i].mark)) i++;
+    if (i == r->n_token || r->t[i].mark != ':') return 0;
+    words_seen label = {0};
+    for (; k < c->n && c->token[k] < i; k++) {
+        if (k == from + LABEL_WORDS || c->word[k] < 0) return 0;
+        if (!(c->flags[k] & MED_WORD_LIGHT)) seen_add(c, &label, k);
+    }
+    if (!label.n) return 0;
+    *s = label;
+    return k;
+}
+
+/* The label that the unit stands behind, its own or its heading; *from: the content behind it. */
+static words_seen label_words(const med_recogniser *r, uint32_t *from)
+{
+    words_seen label = {0};
+    *from = label_at(r, 0, &label);
+    for (uint32_t i = 0; !*from && i < r->n_head; i++) seen_word(&label, r->head[i]);
+    return label;
+}
+
+/* Whether a stretch of words may begin at content i: a comma, a word of degree, or a small word
+ * ("with") stands before it. */
+static bool stretch_begins(const content *c, uint32_t i, uint32_t from)
+{
+    return i == from || c->sep[i] || c->flags[i - 1] & MED_WORD_LIGHT || c->word[i - 1] < 0 ||
+           c->flags[i - 1] & MED_WORD_DENIAL || c->token[i] != c->token[i - 1] + 1;
+}
+
+/* seps: the strongest within. Returns whether the stretch is a finding. */
+static bool try_labelled(med_recogniser *r, const words_seen *label, uint32_t from, uint32_t to,
+                         uint32_t seps)
+{
+    const content *c = &r->c;
+    words_seen s = *label;
+    for (uint32_t k = from; k <= to; k++)
+        if (!(c->flags[k] & MED_WORD_LIGHT)) seen_add(c, &s, k);
+    hit h = hit_of(from, to);
+    h.label = true;
+    const med_pattern *p = s.n > label->n ? hit_pattern(r, &s, &h) : NULL;
+    if (!p || p->denies || p->tight || h.order == MED_ORDER_OTHER) return false;
+    if (seps > p->joined) return false;
+    if (p->normal) h.normal = c->token[from];
+    hit_add(r, &h);
+    return true;
+}
+
+/* The stretches that begin at content i. bare: no noun stands between it and the label, so one
+ * word may be enough. Returns the content behind the longest finding, i for none. */
+static uint32_t find_stretches(med_recogniser *r, const words_seen *label, uint32_t i, bool bare)
+{
+    const content *c = &r->c;
+    uint32_t behind = i;
+    uint32_t seps = 0;
+    for (uint32_t j = i; j < c->n && j < i + SEGMENT_WORDS; j++) {
+        if (j > i && c->sep[j] == 3) break;
+        if (j > i && c->sep[j] > seps) seps = c->sep[j];
+        if (c->word[j] < 0) break;
+        if (c->flags[j] & MED_WORD_LIGHT || !stretch_ends(c, j) || (i == j && !bare)) continue;
+        if (try_labelled(r, label, i, j, seps)) behind = j + 1;
+    }
+    return behind;
+}
+
+/* "Ears: low-set, cupped": each stretch of words with the label. */
 static void find_labelled(med_recogniser *r)
 {
     const content *c = &r->c;
-    words_seen label = {0};
-    uint32_t from = label_of(r, &label);
-    if (!from) return;
-    for (uint32_t i = from, j; i < c->n; i = j) {
-        for (j = i + 1; j < c->n && !c->sep[j];) j++;
-        uint32_t after = c->token[j - 1] + 1;
-        if (after < r->n_token && r->t[after].mark == ':') return; /* the next label */
-        uint32_t a = i, b = j;
-        while (a < b && c->flags[a] & MED_WORD_LIGHT) a++;
-        while (b > a && (c->flags[b - 1] & MED_WORD_LIGHT || c->word[b - 1] < 0)) b--;
-        words_seen s = label;
-        bool known = b > a && b - a <= SEGMENT_WORDS;
-        for (uint32_t k = a; known && k < b; k++) {
-            if (c->flags[k] & MED_WORD_LIGHT) continue;
-            known = c->word[k] >= 0;
-            if (known) seen_add(c, &s, k);
+    uint32_t from, behind;
+    words_seen label = label_words(r, &from);
+    behind = from;
+    for (uint32_t i = from; i < c->n; i++) {
+        uint32_t next = c->sep[i] ? label_at(r, i, &label) : 0;
+        if (next) {
+            from = behind = next;
+            i = next - 1;
+            continue;
         }
-        hit h = hit_of(a, b ? b - 1 : 0);
-        h.label = true;
-        if (!known || s.n == label.n) continue;
-        const med_pattern *p = hit_pattern(r, &s, &h);
-        if (p && !p->denies && !p->tight && h.order != MED_ORDER_OTHER) hit_add(r, &h);
+        if (!label.n) continue;
+        if (r->t[c->token[i]].normal) try_normal_list(r, i, &label);
+        bool light = c->flags[i] & (MED_WORD_LIGHT | MED_WORD_DENIAL) || r->t[c->token[i]].normal;
+        if (light && i == behind) behind++;
+        if (c->flags[i] & MED_WORD_LIGHT || !stretch_begins(c, i, from)) continue;
+        bool denied = i > from && c->flags[i - 1] & MED_WORD_DENIAL;
+        uint32_t to = find_stretches(r, &label, i, denied || i <= behind);
+        if (i <= behind && to > behind) behind = to;
+    }
+}
+
+/* ---- findings made more precise -------------------------------------------------------------- */
+
+/* Whether content i is a word of another finding than *h, of the first n hits. */
+static bool word_of_another(const med_recogniser *r, uint32_t n, const hit *h, uint32_t i)
+{
+    if (r->c.flags[i] & (MED_WORD_APART | MED_WORD_DENIAL)) return true;
+    for (uint32_t k = 0; k < n; k++) {
+        const hit *x = &r->hit[k];
+        bool apart = x->to < h->from || x->from > h->to;
+        if (apart && x->from <= i && i <= x->to && x->term != MED_NONE) return true;
+    }
+    return false;
+}
+
+/* The finding below *h that its own name and the words of *more are, at content [from, to]. */
+static void try_precise(med_recogniser *r, const hit *h, const words_seen *more, uint32_t from,
+                        uint32_t to)
+{
+    uint32_t n;
+    const uint32_t *name = med_lexicon_name(r->lex, h->term, &n);
+    words_seen s = *more;
+    if (!n || s.n + n > MED_PATTERN_WORDS) return;
+    for (uint32_t i = 0; i < n; i++) seen_word(&s, (int32_t)name[i]);
+    hit precise = *h;
+    precise.from = from < h->from ? from : h->from;
+    precise.to = to > h->to ? to : h->to;
+    if (h->run_from == h->run_to) precise.run_from = precise.run_to = precise.from;
+    const med_pattern *p = hit_pattern(r, &s, &precise);
+    if (!p || p->denies || p->tight || !med_lexicon_below(r->lex, p->term, h->term)) return;
+    precise.n_word = (uint8_t)(h->n_word + more->n);
+    precise.order = MED_ORDER_OTHER;
+    hit_add(r, &precise);
+}
+
+/* With content i, and with i and the next one; with what they count as too. */
+static void try_near(med_recogniser *r, const hit *h, uint32_t i, bool pair)
+{
+    const content *c = &r->c;
+    int32_t as[MED_WIDER_WORDS];
+    words_seen s = {0};
+    seen_word(&s, c->word[i]);
+    try_precise(r, h, &s, i, i);
+    for (uint32_t k = 0, n; (n = med_lexicon_wider(r->lex, c->word[i], k, as)) != 0; k++) {
+        words_seen w = {0};
+        for (uint32_t m = 0; m < n; m++)
+            if (as[m] >= 0) seen_word(&w, as[m]);
+        if (w.n) try_precise(r, h, &w, i, i);
+    }
+    if (!pair) return;
+    seen_word(&s, c->word[i + 1]);
+    try_precise(r, h, &s, i, i + 1);
+}
+
+/* Whether content i stands right behind the one before it, or "of the" is between. */
+static bool near_joins(const content *c, uint32_t i)
+{
+    return !c->sep[i] && c->token[i] == c->token[i - 1] + 1 && c->word[i - 1] >= 0;
+}
+
+static bool near_placed(const content *c, uint32_t i)
+{
+    return !c->sep[i] && (c->placed[i] || c->flags[i] & MED_WORD_LIGHT);
+}
+
+static void find_precise_of(med_recogniser *r, uint32_t n, hit h, const words_seen *label)
+{
+    const content *c = &r->c;
+    uint32_t low = h.from, high = h.to;
+    while (low > 0 && h.from - low < NEAR_BEFORE && near_joins(c, low)) low--;
+    while (high + 1 < c->n && high - h.to < NEAR_BEHIND &&
+           (near_joins(c, high + 1) || (high == h.to && near_placed(c, high + 1))))
+        high++;
+    for (uint32_t i = low; i <= high; i++) {
+        if (i >= h.from && i <= h.to) continue;
+        if (c->word[i] < 0 || word_of_another(r, n, &h, i)) continue;
+        bool pair = i + 1 <= high && i + 1 != h.from && c->word[i + 1] >= 0 &&
+                    !word_of_another(r, n, &h, i + 1);
+        try_near(r, &h, i, pair);
+    }
+    if (!label->n) return;
+    hit labelled = h;
+    labelled.label = true;
+    try_precise(r, &labelled, label, h.from, h.to);
+}
+
+/* "Edema of the left foot", "testes undescended bilaterally": what stands near a finding, or its
+ * label, may make it one of the findings below it. */
+static void find_precise(med_recogniser *r)
+{
+    uint32_t from, n = r->n_hit;
+    words_seen label = label_words(r, &from);
+    for (uint32_t i = 0; i < n; i++) {
+        const hit *h = &r->hit[i];
+        if (h->term == MED_NONE || h->normal != MED_NONE || h->n_word >= ID_WORDS) continue;
+        find_precise_of(r, n, *h, &label);
     }
 }
 
@@ -466,6 +698,77 @@ static void find_abbreviation(med_recogniser *r, uint32_t i)
     if (h.term != MED_NONE) hit_add(r, &h);
 }
 
+/* "Long flat philtrum": what stands before a finding may be one with its last words too. */
+static void find_stacked(med_recogniser *r)
+{
+    const content *c = &r->c;
+    for (uint32_t k = 0, n = r->n_hit; k < n; k++) {
+        const hit x = r->hit[k];
+        bool whole = x.run_from == x.run_to && x.normal == MED_NONE && x.term != MED_NONE;
+        uint32_t i = x.from ? x.from - 1 : 0;
+        if (!whole || x.to == x.from || !x.from || c->word[i] < 0 || c->sep[x.from] > 1) continue;
+        if (c->flags[i] & (MED_WORD_LIGHT | MED_WORD_DENIAL) || x.order != MED_ORDER_SAME) continue;
+        const med_token *word = &r->t[c->token[i]];
+        bool apart = word->end < r->text_len && r->text[word->end] != '-';
+        if (!apart || (!c->sep[x.from] && c->token[x.from] != c->token[i] + 1)) continue;
+        for (uint32_t from = x.from + 1; from <= x.to; from++) {
+            words_seen s = {0};
+            seen_add(c, &s, i);
+            for (uint32_t m = from; m <= x.to; m++) seen_add(c, &s, m);
+            hit h = hit_of(i, x.to);
+            h.run_from = x.from;
+            h.run_to = from;
+            const med_pattern *p = hit_pattern(r, &s, &h);
+            if (p && h.order == MED_ORDER_SAME && !p->tight && !p->denies && !p->normal)
+                hit_add(r, &h);
+        }
+    }
+}
+
+/* A coordination that holds another whole finding is none: "high arched palate, hepatomegaly and
+ * myopia" is no high myopia. */
+static void drop_runs(med_recogniser *r)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < r->n_hit; k++) {
+        const hit *x = &r->hit[k];
+        bool holds = false;
+        for (uint32_t i = 0; i < r->n_hit && x->run_to > x->run_from && !holds; i++) {
+            const hit *y = &r->hit[i];
+            holds = y->run_to == y->run_from && !y->label && y->term != MED_NONE &&
+                    y->from >= x->run_from && y->to < x->run_to;
+        }
+        if (!holds) r->hit[n++] = *x;
+    }
+    r->n_hit = n;
+}
+
+static bool range_between(const med_recogniser *r, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from + 1; i < to; i++)
+        if (r->t[i].end == r->t[i].start + 2 && strncasecmp(r->text + r->t[i].start, "to", 2) == 0)
+            return true;
+    return false;
+}
+
+/* "Mild to severe intellectual disability" is at least mild. */
+static void find_ranges(med_recogniser *r)
+{
+    const content *c = &r->c;
+    for (uint32_t k = 0; k < r->n_hit; k++) {
+        hit x = r->hit[k];
+        uint32_t i = x.from ? x.from - 1 : 0;
+        if (!x.from || x.to == x.from || x.run_to > x.run_from || c->word[i] < 0) continue;
+        if (!(c->flags[i] & c->flags[x.from] & MED_WORD_LIGHT) || c->sep[x.from]) continue;
+        if (!range_between(r, c->token[i], c->token[x.from])) continue;
+        words_seen s = {0};
+        seen_add(c, &s, i);
+        for (uint32_t m = x.from + 1; m <= x.to; m++) seen_add(c, &s, m);
+        x.from = x.run_from = x.run_to = i;
+        if (hit_pattern(r, &s, &x)) r->hit[k] = x;
+    }
+}
+
 static void find_hits(med_recogniser *r)
 {
     const content *c = &r->c;
@@ -480,8 +783,13 @@ static void find_hits(med_recogniser *r)
         }
         find_abbreviation(r, i);
         if (c->word[i] >= 0 || r->t[c->token[i]].normal) find_from(r, i);
+        if (r->t[c->token[i]].normal) try_normal_list(r, i, &(words_seen){0});
     }
+    drop_runs(r);
+    find_ranges(r);
     find_labelled(r);
+    find_stacked(r);
+    find_precise(r);
 }
 
 /* ---- choice ---------------------------------------------------------------------------------- */
@@ -625,7 +933,7 @@ void med_recogniser_record(med_recogniser *r, const char *text, size_t len, uint
 {
     r->text = text;
     r->text_len = len;
-    r->n_intro = 0;
+    r->n_intro = r->n_head = r->head_start = r->head_end = 0;
     for (const char *s = text, *end = text + len; s < end; s++) {
         s = memchr(s, '(', (size_t)(end - s));
         if (!s) return;
@@ -651,7 +959,7 @@ r1_status med_recogniser_new(med_recogniser **out, const med_lexicon *lex, r1_er
     r->lex = lex;
     r->text = NULL;
     r->text_len = 0;
-    r->n_intro = 0;
+    r->n_intro = r->n_head = r->head_start = r->head_end = 0;
     return R1_OK;
 }
 

@@ -59,9 +59,10 @@ typedef struct {
     uint32_t cap_section, cap_sentence, cap_mention;
     uint32_t n_cut;    /* sentences that were cut for their length */
     uint32_t n_unread; /* possible findings beyond MED_HITS_MAX of a sentence, abbreviations
-                            * beyond MED_INTRODUCED_MAX */
+                        * beyond MED_INTRODUCED_MAX, words of MED_WORD_BYTES bytes or more */
     med_sex sex;
     float age_years; /* NaN: not said */
+    char born[12];   /* 2009-03-17; 2009 where day and month are not sure; "": not said */
 } med_notes;
 
 /* Age and sex, from the sections and sentences. */

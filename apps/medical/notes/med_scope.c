@@ -274,7 +274,8 @@ static void scope_boxes_behind(scope_run *r)
         char mark = r->t[i].mark;
         if (mark != MED_MARK_ON && mark != MED_MARK_OFF) continue;
         bool answer = false;
-        for (uint32_t k = 0; k < r->n_hit; k++) answer |= r->hit[k].at == i;
+        for (uint32_t k = 0; k < r->n_hit; k++)
+            answer |= r->hit[k].at <= i && i < r->hit[k].at + r->hit[k].n;
         scope_hit h = {mark == MED_MARK_ON ? &on : &off, i, 1};
         for (uint32_t k = 0; k < r->n_find && !answer; k++)
             if (r->find[k].first >= from && r->find[k].last < i) scope_lay(r, &h, &r->find[k]);

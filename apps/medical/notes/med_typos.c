@@ -2,6 +2,8 @@
 /* med_typos.c - see med_typos.h. */
 #include "notes/med_typos.h"
 
+#include "notes/med_rows.h"
+
 #include "ontology/med_map.h"
 #include "r1_assert.h"
 
@@ -26,17 +28,12 @@ struct med_typos {
     size_t n_word, max, mask;
 };
 
-/* The words of a list, one a line; a line with # says something about it. */
-static r1_status typos_ordinary(med_typos *t, const char *s, size_t len, r1_err *err)
+/* A word of the list of ordinary ones. */
+static r1_status typos_row(void *typos, uint32_t line, const char *s, size_t len, r1_err *err)
 {
-    R1_TRY(med_map_new(&t->ordinary, (size_t)4 << 20, err));
-    for (size_t at = 0; at < len;) {
-        const char *nl = memchr(s + at, '\n', len - at);
-        size_t n = nl ? (size_t)(nl - s) - at : len - at;
-        if (n && s[at] != '#' && med_map_intern(t->ordinary, s + at, n) == MED_NONE)
-            R1_FAIL(err, R1_E_NOMEM, "more ordinary words than fit");
-        at += n + 1;
-    }
+    med_typos *t = typos;
+    if (med_map_intern(t->ordinary, s, len) == MED_NONE)
+        R1_FAIL(err, R1_E_NOMEM, "line %u: more ordinary words than fit", line);
     return R1_OK;
 }
 
@@ -54,7 +51,9 @@ r1_status med_typos_new(med_typos **out, const char *ordinary, size_t len, size_
     r1_status st = t->word && t->slot ? med_map_new(&t->text, (size_t)16 << 20, err)
                                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__,
                                                    "no memory for mistyped words");
-    if (st == R1_OK) st = typos_ordinary(t, ordinary, len, err);
+    if (st == R1_OK) st = med_map_new(&t->ordinary, (size_t)4 << 20, err);
+    if (st == R1_OK)
+        st = med_rows_read("notes/data/ordinary.txt", ordinary, len, typos_row, t, err);
     if (st != R1_OK) {
         med_typos_free(t);
         return st;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 /* ---- answers ---- */
 
@@ -140,13 +139,8 @@ static void page_pdf(const med_work *w, r1_http_answer *a, r1_err *err)
 
 static void page_fhir(const med_work *w, r1_http_answer *a, r1_err *err)
 {
-    char date[16];
-    time_t now = (time_t)(r1_time_us() / 1000000);
-    struct tm tm;
     json_t *bundle = NULL;
-    gmtime_r(&now, &tm);
-    strftime(date, sizeof date, "%Y-%m-%d", &tm);
-    r1_status st = med_report_fhir(w->report, date, &bundle, err);
+    r1_status st = med_report_fhir(w->report, w->date, &bundle, err);
     if (st != R1_OK) med_answer_error(a, st, err);
     if (st == R1_OK) med_answer_json(a, 200, bundle);
     if (a->body) a->type = "application/fhir+json";

@@ -2,6 +2,7 @@
 /* med_service.c - see med_service.h. */
 #include "serve/med_service.h"
 
+#include "cli/r1_cli.h"
 #include "ontology/med_sources.h"
 #include "r1_assert.h"
 
@@ -30,6 +31,7 @@ struct med_service {
     med_service_opts o;
     r1_model *model;
     char judge[128];      /* name and precision of the model, for reports */
+    char program[64];     /* the same of this program */
     pthread_mutex_t lock; /* guards current, refs and busy, the counts */
     pthread_cond_t freed;
     knowledge *current;
@@ -106,6 +108,7 @@ r1_status med_service_new(med_service **out, const med_service_opts *opts, r1_er
     pthread_condattr_t attr;
     if (!s) R1_FAIL(err, R1_E_NOMEM, "no memory for the service");
     s->o = *opts;
+    snprintf(s->program, sizeof s->program, "r1-medical %s", r1_cli_version());
     pthread_mutex_init(&s->lock, NULL);
     pthread_mutex_init(&s->reload_lock, NULL);
     pthread_condattr_init(&attr);
@@ -156,16 +159,17 @@ r1_status med_service_reload(med_service *s, r1_err *err)
 
 /* ---- leases ---- */
 
-static void lease_of(knowledge *k, med_lease *out)
+static void lease_of(const med_service *s, knowledge *k, med_lease *out)
 {
     k->refs++;
-    *out = (med_lease){.of = k, .kb = k->kb, .lex = k->lex, .names = k->names};
+    *out =
+        (med_lease){.of = k, .kb = k->kb, .lex = k->lex, .names = k->names, .program = s->program};
 }
 
 void med_service_look(med_service *s, med_lease *out)
 {
     pthread_mutex_lock(&s->lock);
-    lease_of(s->current, out);
+    lease_of(s, s->current, out);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -175,7 +179,7 @@ static bool lease_judge(const med_service *s, med_lease *out)
     knowledge *k = s->current;
     for (unsigned i = 0; i < s->o.judges; i++) {
         if (k->busy[i]) continue;
-        lease_of(k, out);
+        lease_of(s, k, out);
         k->busy[i] = true;
         out->place = i;
         out->judge = (med_judge){k->ranker[i], k->reranker[i], s->judge, s->o.pin};
@@ -241,11 +245,19 @@ r1_status med_work_do(med_work *w, const med_lease *l, const char *title, const 
     *w = (med_work){.document = {.age_years = NAN}, .review = {.age_years = NAN}};
     R1_TRY(med_document_read(&w->document, "the record", bytes, len, err));
     R1_TRY(med_document_notes(&w->document, l->lex, l->kb, "the record", &w->notes, err));
+    time_t now = (time_t)(r1_time_us() / 1000000);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    strftime(w->date, sizeof w->date, "%Y-%m-%d", &tm);
     if (w->document.title) title = w->document.title;
     if (w->document.kind != MED_DOCUMENT_REVIEW)
         R1_TRY(med_review_make(&w->review, l->kb, &w->notes, &w->document, title, err));
     const med_report_record record = {
-        title, &w->notes, {(const char *const *)w->document.note, w->document.n_note}, NULL};
+        .title = title,
+        .notes = &w->notes,
+        .reading = {(const char *const *)w->document.note, w->document.n_note},
+        .date = w->date,
+        .program = l->program};
     return med_report_make(l->kb, &l->judge, &record, &w->report, err);
 }
 

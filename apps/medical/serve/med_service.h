@@ -37,7 +37,8 @@ typedef struct {
     const med_kb *kb;
     const med_lexicon *lex;
     const med_names *names;
-    med_judge judge; /* ranker NULL: a lease without one */
+    med_judge judge;     /* ranker NULL: a lease without one */
+    const char *program; /* name and version, for reports */
     unsigned place;
 } med_lease;
 /* The knowledge base in use without a judge; never waits. */
@@ -61,6 +62,7 @@ typedef struct {
     med_notes notes;
     med_review review; /* empty where the document is one itself */
     med_report *report;
+    char date[16]; /* of the report: today in UTC */
 } med_work;
 /* Bytes of a file of any kind that med_document.h knows, read, ranked and as a review. title names
  * the record where the file does not. R1_E_FORMAT: the bytes are at fault. The lease must live as
