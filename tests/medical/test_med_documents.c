@@ -347,6 +347,24 @@ static void test_named_lists(void)
     }
 }
 
+/* A feature without an id, with a name and without one. */
+static void test_no_id(void)
+{
+    static const char text[] =
+        "{\"subject\": {}, \"metaData\": {}, \"phenotypicFeatures\": [{\"type\": {\"id\": \"\"}}, "
+        "{\"type\": {\"id\": \"\", \"label\": \"Ectopia lentis\"}}]}";
+    med_document d;
+    med_notes n;
+    documents_open();
+    R1_ASSERT_OK(med_document_read(&d, "packet", text, sizeof text - 1, &err), &err);
+    R1_ASSERT_OK(med_document_notes(&d, lex, kb, "packet", &n, &err), &err);
+    CU_ASSERT_EQUAL(n.n_mention, 1);
+    CU_ASSERT_EQUAL(status_of(&n, "Ectopia lentis"), MED_PRESENT);
+    CU_ASSERT(noted(&d, "without id and name"));
+    med_notes_free(&n);
+    med_document_free(&d);
+}
+
 /* Options: a name may hold commas. */
 static void test_stated_options(void)
 {
@@ -368,6 +386,7 @@ static void test_stated_options(void)
 
 R1_TEST_MAIN("documents", {"prose in every format", test_prose},
              {"lists of names", test_named_lists}, {"findings of an option", test_stated_options},
-             {"packages of word processors", test_packages}, {"lists of findings", test_lists},
-             {"what was left out is noted", test_notes}, {"no records", test_refused},
-             {"letters that look otherwise", test_prose_kept}, {"bounds", test_bounds})
+             {"a finding without id", test_no_id}, {"packages of word processors", test_packages},
+             {"lists of findings", test_lists}, {"what was left out is noted", test_notes},
+             {"no records", test_refused}, {"letters that look otherwise", test_prose_kept},
+             {"bounds", test_bounds})

@@ -58,7 +58,8 @@ static uint32_t stated_unknown(med_document *d, const med_kb *kb, const med_stat
                           s->id, med_str(kb, o->name), consider);
         return MED_NONE;
     }
-    med_document_note(d, "%.20s%s%.60s: not in the knowledge base, left out.", s->id,
+    med_document_note(d, "%.30s%s%.60s: not in the knowledge base, left out.",
+                      *s->id || s->label ? s->id : "a finding without id and name",
                       s->label && *s->id ? " " : "", s->label ? s->label : "");
     return MED_NONE;
 }
@@ -69,14 +70,15 @@ static uint32_t stated_term(med_document *d, const med_kb *kb, const med_names *
                             const med_stated *s)
 {
     bool several = false;
-    uint32_t term = *s->id ? med_kb_term(kb, s->id, strlen(s->id))
-                           : med_names_find(names, s->label, strlen(s->label), &several);
+    bool named = !*s->id && s->label;
+    uint32_t term = named ? med_names_find(names, s->label, strlen(s->label), &several)
+                          : med_kb_term(kb, s->id, strlen(s->id));
     if (several)
         med_document_note(d, "%.60s: the name of several findings, left out: give the id.",
                           s->label);
     if (several) return MED_NONE;
     if (term == MED_NONE) return stated_unknown(d, kb, s);
-    if (!*s->id) return term;
+    if (named) return term;
     const char *id = med_str(kb, kb->term[term].id), *name = med_str(kb, kb->term[term].name);
     if (!(kb->term[term].flags & MED_TERM_PHENOTYPE)) {
         med_document_note(d, "%s (%.60s): no finding of a patient, left out.", id, name);
@@ -171,7 +173,7 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
     med_names *names = NULL;
     r1_status st = R1_OK;
     for (uint32_t i = 0; i < d->n_stated && st == R1_OK; i++) {
-        if (!names && !*d->stated[i].id) st = med_names_new(&names, kb, err);
+        if (!names && !*d->stated[i].id && d->stated[i].label) st = med_names_new(&names, kb, err);
         if (st != R1_OK) break;
         uint32_t term = stated_term(d, kb, names, &d->stated[i]);
         if (term != MED_NONE)

@@ -30,6 +30,7 @@ struct med_intake {
     med_claims claims;
     med_landing batch;
     int64_t looked_us;
+    bool away; /* the broker, when it was asked last */
     int retry_ms;
     pthread_t thread;
     bool started;
@@ -41,9 +42,10 @@ struct med_intake {
 
 /* ---- stats ---- */
 
-static void intake_state(med_intake *in, const char *state)
+static void intake_state(med_intake *in, const char *state, bool away)
 {
     pthread_mutex_lock(&in->lock);
+    in->stats.away = away;
     snprintf(in->stats.state, sizeof in->stats.state, "%s", state);
     in->stats.turned_us = r1_mono_us();
     pthread_mutex_unlock(&in->lock);
@@ -132,7 +134,7 @@ static r1_status intake_judge(med_intake *in, const r1_message *m, med_landing_r
         r1_status st = med_service_lease(in->o.service, LEASE_MS, &lease, err);
         if (st == R1_OK) break;
         if (atomic_load(&in->stopping)) return st;
-        intake_state(in, "waits for a judge");
+        intake_state(in, "waits for a judge", false);
     }
     r1_status st =
         med_work_do(&w, &lease, "record", m->payload ? m->payload : "", m->payload_len, err);
@@ -185,7 +187,7 @@ static void intake_retries(med_intake *in)
     pthread_mutex_lock(&in->lock);
     in->stats.retries++;
     pthread_mutex_unlock(&in->lock);
-    intake_state(in, "waits for PostgreSQL");
+    intake_state(in, "waits for PostgreSQL", true);
     intake_pause(in);
 }
 
@@ -216,7 +218,8 @@ static r1_status intake_gather(med_intake *in, r1_err *err)
         r1_message m;
         int wait = in->batch.n ? (int)((until - r1_mono_us()) / 1000) : POLL_MS;
         r1_status st = r1_consumer_poll(in->consumer, wait > 0 ? wait : 0, &m, err);
-        if (st == R1_E_TIMEOUT || (st == R1_E_STREAM && err->retriable)) break;
+        in->away = st == R1_E_STREAM && err->retriable;
+        if (st == R1_E_TIMEOUT || in->away) break;
         R1_TRY(st);
         R1_TRY(intake_take(in, &m, err));
         if (!until) until = r1_mono_us() + GATHER_US;
@@ -230,12 +233,12 @@ static r1_status intake_turn(med_intake *in, r1_err *err)
 {
     R1_TRY(intake_gather(in, err));
     R1_TRY(intake_land(in, err));
-    intake_state(in, "reads");
+    intake_state(in, in->away ? "waits for the broker" : "reads", in->away);
     if (r1_mono_us() - in->looked_us < LOOK_US) return R1_OK;
     r1_status st = intake_partitions(in, err);
     if (st != R1_OK && err->retriable) { /* broker or PostgreSQL are away: later */
         if (!r1_store_alive(in->store)) r1_store_reopen(in->store, err);
-        intake_state(in, "waits for broker or PostgreSQL");
+        intake_state(in, "waits for broker or PostgreSQL", true);
         st = R1_OK;
     }
     return st;

@@ -44,8 +44,8 @@ bool med_intake_failed(med_intake *in, r1_err *err);
 typedef struct {
     uint64_t outcome[MED_OUTCOMES], commits, retries;
     int64_t lag, turned_us;
-    bool running;
-    char state[80]; /* in words; nothing of a record */
+    bool running, away; /* away: broker or PostgreSQL do not answer */
+    char state[80];     /* in words; nothing of a record */
 } med_intake_stats;
 void med_intake_stats_read(med_intake *in, med_intake_stats *out);
 

@@ -83,7 +83,8 @@ static void med_page_readyz(void *ctx, const r1_http_request *q, r1_http_answer 
     (void)q;
     med_service_stats_read(p->o.service, &s);
     if (p->o.intake) med_intake_stats_read(p->o.intake, &in);
-    bool reads = !p->o.intake || (in.running && r1_mono_us() - in.turned_us < INTAKE_STALL_US);
+    bool reads =
+        !p->o.intake || (in.running && !in.away && r1_mono_us() - in.turned_us < INTAKE_STALL_US);
     json_t *o = json_pack("{s:b, s:s, s:i}", "ready", (int)reads, "knowledge_base", s.checksum,
                           "diseases", (int)s.n_profiled);
     if (o && p->o.intake)
