@@ -345,7 +345,7 @@ class Stream(unittest.TestCase):
         producer.close()
         m = self.serve("stream")
         count = "SELECT count(*) FROM r1.med_record"
-        self.assertEqual(s.wait_for(count, 60, 20), "60")
+        self.assertEqual(s.wait_for(count, 60, 60), "60")
         time.sleep(0.3)
         self.assertEqual(s.value(count), "60")
         outcomes = dict(s.sql("SELECT outcome, count(*) FROM r1.med_record GROUP BY 1"))
@@ -378,7 +378,7 @@ class Stream(unittest.TestCase):
         producer = Producer(s.brokers, "records")
         producer.send([(0, SURE.encode())])
         producer.close()
-        self.assertEqual(s.wait_for("SELECT count(*) FROM r1.med_record", 61, 20), "61")
+        self.assertEqual(s.wait_for("SELECT count(*) FROM r1.med_record", 61, 60), "61")
         self.assertEqual(first.p.wait(20), 1)
         ready = second.json("/readyz", token=None)
         self.assertEqual((ready["ready"], ready["stream"]["found"]), (True, "reads"))
