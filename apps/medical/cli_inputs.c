@@ -117,3 +117,17 @@ void cli_inputs_free(cli_inputs *in)
     free(in->input);
     *in = (cli_inputs){0};
 }
+
+/* What the caller knows of the patient stands above what was read. */
+void cli_state_person(const r1_options *o, med_document *d, med_notes *n)
+{
+    const char *sex = r1_options_str(o, "sex");
+    bool age = r1_options_has(o, "age");
+    if (sex) n->sex = strcmp(sex, "female") == 0 ? MED_SEX_FEMALE : MED_SEX_MALE;
+    if (age) n->age_years = (float)r1_options_float(o, "age");
+    if (sex || age)
+        med_document_note(d, "%s stated with the call, not read in the record.",
+                          !sex  ? "The age was"
+                          : age ? "Sex and age were"
+                                : "The sex was");
+}

@@ -13,10 +13,11 @@
 /* Each command with its rows of options; main.c has the table of all. */
 extern const r1_option cli_fetch_rows[], cli_build_rows[], cli_info_rows[], cli_shards_rows[],
     cli_annotate_rows[], cli_eval_annotate_rows[], cli_report_rows[], cli_rank_rows[],
-    cli_eval_rank_rows[], cli_eval_probes_rows[], cli_train_rows[];
+    cli_review_rows[], cli_eval_rank_rows[], cli_eval_probes_rows[], cli_serve_rows[],
+    cli_train_rows[];
 extern const size_t cli_fetch_n_row, cli_build_n_row, cli_info_n_row, cli_shards_n_row,
-    cli_annotate_n_row, cli_eval_annotate_n_row, cli_report_n_row, cli_rank_n_row,
-    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_train_n_row;
+    cli_annotate_n_row, cli_eval_annotate_n_row, cli_report_n_row, cli_rank_n_row, cli_review_n_row,
+    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_serve_n_row, cli_train_n_row;
 int cli_fetch_command(r1_cli_call *call);
 int cli_build_command(r1_cli_call *call);
 int cli_info_command(r1_cli_call *call);
@@ -26,9 +27,11 @@ int cli_annotate_command(r1_cli_call *call);
 int cli_eval_annotate_command(r1_cli_call *call);
 int cli_report_command(r1_cli_call *call);
 int cli_rank_command(r1_cli_call *call);
+int cli_review_command(r1_cli_call *call);
 int cli_eval_rank_command(r1_cli_call *call);
 int cli_eval_probes_command(r1_cli_call *call);
 int cli_train_command(r1_cli_call *call);
+int cli_serve_command(r1_cli_call *call);
 
 /* --kb where given, else our own ontology. Prints the time on request. */
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
@@ -58,6 +61,9 @@ typedef struct {
 } cli_inputs;
 r1_status cli_inputs_read(cli_inputs *in, const char *const *path, size_t n, r1_err *err);
 void cli_inputs_free(cli_inputs *in);
+/* What the options --sex and --age state of the patient, in the place of what was read; a note says
+ * so. */
+void cli_state_person(const r1_options *o, med_document *d, med_notes *n);
 /* A record from a file, or from standard input ("-"). Free it. */
 r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
 
@@ -76,6 +82,15 @@ r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
      .help = "of R1's linear layers; auto: 8-bit integers where the backend has them"},            \
     {.name = "anchors", .section = "medical", .type = R1_OPT_BOOL, .def = "true",                  \
      .help = "pin key findings in working memory; off: none is pinned"}
+#define CLI_PERSON_OPTIONS                                                                         \
+    {.name = "sex", .type = R1_OPT_ENUM, .choices = "female|male",                                 \
+     .help = "of the patient, in the place of what the record says"},                              \
+    {.name = "age", .type = R1_OPT_FLOAT, .max = 120, .unit = "years",                             \
+     .help = "of the patient, in the place of what the record says"}
+#define CLI_GENES_OPTION                                                                           \
+    {.name = "genes", .type = R1_OPT_PATH,                                                         \
+     .help = "genes in which the patient has variants: a file of symbols, or a VCF with ANN or "   \
+             "CSQ; they are weighed apart from the ranking"}
 #define CLI_JSON_OPTION                                                                            \
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"}
 /* clang-format on */

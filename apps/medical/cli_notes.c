@@ -70,6 +70,8 @@ static void print_mentions(const med_kb *kb, const med_notes *n)
                 (int)(r.m->cue_end - r.m->cue_start), n->text + r.m->cue_start,
                 r.m->other ? r.m->other : "");
     }
+    if (n->sex) printf("# sex: %s\n", n->sex == MED_SEX_FEMALE ? "female" : "male");
+    if (!isnan(n->age_years)) printf("# age: %.4g y\n", (double)n->age_years);
     if (n->n_unread)
         printf("# not read: %u possible findings beyond the first %d of their sentence, "
                "abbreviations beyond the first %d that the record introduces, or words of %d "
@@ -103,6 +105,11 @@ static r1_status print_mentions_json(const med_kb *kb, const med_notes *n, r1_er
     json_t *list = json_array(), *all = json_pack("{s:o,s:i,s:i}", "findings", list, "not_read",
                                                   (int)n->n_unread, "cut", (int)n->n_cut);
     bool good = list && all;
+    if (good && n->sex)
+        good = json_object_set_new(all, "sex",
+                                   json_string(n->sex == MED_SEX_FEMALE ? "female" : "male")) == 0;
+    if (good && !isnan(n->age_years))
+        good = json_object_set_new(all, "age_years", json_real((double)n->age_years)) == 0;
     for (uint32_t i = 0; i < n->n_mention && good; i++) {
         mention_row r = mention_of(kb, n, i);
         json_t *o = mention_json(n, &r);

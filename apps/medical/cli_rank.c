@@ -2,6 +2,7 @@
 /* cli_rank.c - rank, eval rank: from findings to diseases. */
 #include "cli_medical.h"
 #include "eval/med_eval_rank.h"
+#include "genes/med_genes.h"
 #include "print/med_put.h"
 #include "report/med_report_summary.h"
 #include "train/med_train.h"
@@ -152,121 +153,247 @@ const r1_option cli_eval_rank_rows[] = {
 /* clang-format on */
 const size_t cli_eval_rank_n_row = R1_COUNT(cli_eval_rank_rows);
 
-enum { SHOWN = 20, EXCLUDED_MAX = 128 };
+enum { SHOWN = 20 };
 
-static bool terms_hold(const uint32_t *term, uint32_t n, uint32_t t)
-{
-    for (uint32_t i = 0; i < n; i++)
-        if (term[i] == t) return true;
-    return false;
-}
-
-/* The findings that one option names: "HP:1,HP:2". */
+/* A file or two options of findings on their way to a list of diseases. */
 typedef struct {
-    const char *option, *list;
-    uint32_t *term, max, n;
-} named_terms;
+    r1_cli_call *call;
+    med_kb *kb;
+    med_names *names;
+    med_ranker *ranker;
+    cli_r1 r1;
+    med_document document;
+    med_notes notes;
+    med_genes genes;
+    med_finding *present, *absent; /* [notes.n_mention] */
+    uint32_t *observed, *excluded;
+    uint32_t n_present, n_absent;
+} rank_job;
 
-/* Reads the list. An unknown id, a finding that the other option (NULL: none) names too, and more
- * findings than max are errors; a finding that is named again counts once and is told. */
-static r1_status terms_of(const med_kb *kb, named_terms *to, const named_terms *other, r1_err *err)
+/* A finding in both options is a slip of the caller, and no two readings of one record. */
+static r1_status rank_check_options(const rank_job *j, uint32_t n_observed, r1_err *err)
 {
-    const char *list = to->list;
-    uint32_t over = 0;
-    to->n = 0;
-    while (list && *list) {
-        size_t len = strcspn(list, ",;");
-        uint32_t t = med_kb_term(kb, list, len);
-        if (t == MED_NONE)
-            R1_FAIL(err, R1_E_INVAL, "%.*s is not a finding of this knowledge base",
-                    (int)(len < 60 ? len : 60), list);
-        if (other && terms_hold(other->term, other->n, t))
-            R1_FAIL(err, R1_E_INVAL, "%.*s stands in --%s and in --%s, expected in one of them",
-                    (int)len, list, other->option, to->option);
-        if (terms_hold(to->term, to->n, t))
-            med_put(stderr, MED_TEXT_LINE, "--%s names %.*s more than once; it counts once\n",
-                    to->option, (int)len, list);
-        else if (to->n < to->max)
-            to->term[to->n++] = t;
-        else
-            over++;
-        list += len + (list[len] != '\0');
-    }
-    if (over)
-        R1_FAIL(err, R1_E_INVAL, "--%s names %u findings, expected at most %u", to->option,
-                to->n + over, to->max);
+    const med_stated *s = j->document.stated;
+    for (uint32_t i = n_observed; i < j->document.n_stated; i++)
+        for (uint32_t k = 0; k < n_observed; k++)
+            if (strcmp(s[i].id, s[k].id) == 0 && (*s[i].id || strcmp(s[i].label, s[k].label) == 0))
+                R1_FAIL(err, R1_E_INVAL,
+                        "%s stands in --observed and in --excluded, expected in one of them",
+                        *s[i].id ? s[i].id : s[i].label);
     return R1_OK;
 }
 
-static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, const med_case *c,
-                                    r1_err *err)
+static r1_status rank_read(rank_job *j, r1_err *err)
+{
+    const r1_options *o = j->call->opts;
+    const char *yes = r1_options_str(o, "observed"), *no = r1_options_str(o, "excluded");
+    const char *file = j->call->n_rest ? j->call->rest[0] : NULL;
+    med_document *d = &j->document;
+    if (!file && !yes) R1_FAIL(err, R1_E_INVAL, "--observed or a file of findings is needed");
+    if (file && (yes || no))
+        R1_FAIL(err, R1_E_INVAL, "a file and --%s: expected findings in one of them",
+                yes ? "observed" : "excluded");
+    if (file) {
+        R1_TRY(cli_read_document(file, d, err));
+        return med_document_as_list(d, file, err);
+    }
+    *d = (med_document){.kind = MED_DOCUMENT_TERMS, .age_years = NAN};
+    R1_TRY(med_names_new(&j->names, j->kb, err));
+    R1_TRY(med_document_state(d, "--observed", yes, MED_PRESENT, j->names, j->kb, err));
+    uint32_t n = d->n_stated;
+    if (no) R1_TRY(med_document_state(d, "--excluded", no, MED_ABSENT, j->names, j->kb, err));
+    return rank_check_options(j, n, err);
+}
+
+/* Beyond what R1 takes the least informative findings go. */
+static int rank_by_information(const void *a, const void *b, void *kb)
+{
+    const med_finding *x = a, *y = b;
+    const med_term *term = ((const med_kb *)kb)->term;
+    if (term[x->term].ic != term[y->term].ic) return term[x->term].ic > term[y->term].ic ? -1 : 1;
+    return (x->first_mention > y->first_mention) - (x->first_mention < y->first_mention);
+}
+
+static r1_status rank_gather(rank_job *j, r1_err *err)
+{
+    size_t n = (size_t)j->notes.n_mention + 1;
+    j->present = calloc(n, sizeof *j->present);
+    j->absent = calloc(n, sizeof *j->absent);
+    j->observed = calloc(n, sizeof *j->observed);
+    j->excluded = calloc(n, sizeof *j->excluded);
+    if (!j->present || !j->absent || !j->observed || !j->excluded)
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a list of findings");
+    j->n_present = med_notes_findings(&j->notes, MED_PRESENT, j->present);
+    j->n_absent = med_notes_findings(&j->notes, MED_ABSENT, j->absent);
+    if (j->n_present == 0)
+        R1_FAIL(err, R1_E_INVAL, "no finding is observed: expected one at least");
+    if (j->n_present > MED_FINDINGS_MAX) {
+        qsort_r(j->present, j->n_present, sizeof *j->present, rank_by_information, j->kb);
+        med_document_note(&j->document, "%u of %u findings are ranked, the most informative ones.",
+                          MED_FINDINGS_MAX, j->n_present);
+        j->n_present = MED_FINDINGS_MAX;
+    }
+    for (uint32_t i = 0; i < j->n_present; i++) j->observed[i] = j->present[i].term;
+    return R1_OK;
+}
+
+static const char *rank_name(const rank_job *j, uint32_t term)
+{
+    return med_str(j->kb, j->kb->term[term].name);
+}
+
+/* A denial of what is observed, itself or in a special form, counts for nothing; that is told. So
+ * is what stands more than once, and what is not the patient's or not sure. */
+static void rank_tell(rank_job *j)
+{
+    med_document *d = &j->document;
+    uint32_t n = 0, other = 0;
+    for (uint32_t i = 0; i < j->n_absent; i++) {
+        uint32_t t = j->absent[i].term, k = 0;
+        while (k < j->n_present && !med_kb_is_a(j->kb, j->observed[k], t)) k++;
+        if (k == j->n_present)
+            j->excluded[n++] = t;
+        else
+            med_document_note(d, "The excluded %.80s does not count: %.80s is %s.", rank_name(j, t),
+                              rank_name(j, j->observed[k]),
+                              t == j->observed[k] ? "observed too" : "a form of it");
+    }
+    j->n_absent = n;
+    for (uint32_t i = 0; d->kind == MED_DOCUMENT_TERMS && i < j->n_present; i++)
+        if (j->present[i].n_mention > 1)
+            med_document_note(d, "%.80s stands more than once; it counts once.",
+                              rank_name(j, j->observed[i]));
+    for (uint32_t i = 0; i < j->notes.n_mention; i++)
+        other += j->notes.mention[i].status != MED_PRESENT &&
+                 j->notes.mention[i].status != MED_HISTORICAL &&
+                 j->notes.mention[i].status != MED_ABSENT;
+    if (other)
+        med_document_note(
+            d, "%u findings of relatives, or uncertain or hypothetical, do not count.", other);
+}
+
+static r1_status rank_judge(const rank_job *j, const med_case *c, med_candidate *list, uint32_t *n,
+                            float *none, r1_err *err)
+{
+    static med_anchor anchor[MED_FINDINGS_MAX];
+    med_case_open(j->ranker, c);
+    R1_TRY(med_rank(j->ranker, list, MED_RERANK_MAX, n, err));
+    if (!j->r1.reranker) {
+        *none = med_posterior_likelihood(list, *n);
+        return R1_OK;
+    }
+    uint32_t n_anchor = med_case_anchors(j->kb, c, anchor, MED_FINDINGS_MAX);
+    for (uint32_t i = 0; i < n_anchor; i++)
+        if (j->notes.mention[j->present[i].first_mention].status == MED_HISTORICAL)
+            anchor[i].certainty = MED_CERTAINTY_HISTORICAL;
+    med_anchors_plan(j->kb, anchor, n_anchor, r1_options_bool(j->call->opts, "anchors"));
+    return med_rerank(j->r1.reranker, j->ranker, anchor, n_anchor, list, n, none, NULL, err);
+}
+
+/* The ranking with genes, and in each row what it was without: the two are never one. */
+static r1_status rank_print_genes(rank_job *j, const med_candidate *list, uint32_t n, float none,
+                                  r1_err *err)
+{
+    static med_candidate wide[MED_CANDIDATES_MAX];
+    static med_gene_candidate all[MED_CANDIDATES_MAX];
+    uint32_t n_wide = 0;
+    float with = 1;
+    R1_TRY(med_rank(j->ranker, wide, MED_CANDIDATES_MAX, &n_wide, err));
+    n = med_genes_rank(&j->genes, j->kb, j->notes.sex, list, n, none, wide, n_wide, all,
+                       MED_CANDIDATES_MAX, &with);
+    printf("rank\tprobability\tid\tname\tgene\talleles\tlikelihood_ratio\trank_without\t"
+           "probability_without\n");
+    for (uint32_t i = 0; i < n && i < SHOWN; i++) {
+        const med_disease *d = &j->kb->disease[all[i].c.disease];
+        med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s\t%s\t%u\t%.2f\t", i + 1,
+                (double)all[i].c.posterior, med_str(j->kb, d->id), med_str(j->kb, d->name),
+                all[i].hit ? all[i].hit->symbol : "", all[i].hit ? all[i].hit->alleles : 0,
+                all[i].ratio);
+        if (all[i].before)
+            printf("%u\t%.4f\n", all[i].before, (double)all[i].posterior_before);
+        else
+            printf("\t\n");
+    }
+    printf("-\t%.4f\t\tnone of these\t\t\t\t-\t%.4f\n", (double)with, (double)none);
+    return R1_OK;
+}
+
+static r1_status rank_print(rank_job *j, r1_err *err)
 {
     static med_candidate list[MED_RERANK_MAX];
-    med_ranker *r = NULL;
-    cli_r1 r1 = {0};
+    const med_kb *kb = j->kb;
     uint32_t n = 0;
     float none = 1;
-    r1_status st = med_ranker_new(&r, kb, err);
-    if (st == R1_OK && kb->n_profiled < MED_FEW_DISEASES) {
+    const med_case c = {.observed = j->observed,
+                        .n_observed = j->n_present,
+                        .excluded = j->excluded,
+                        .n_excluded = j->n_absent,
+                        .sex = j->notes.sex,
+                        .age_years = j->notes.age_years};
+    if (kb->n_profiled < MED_FEW_DISEASES) {
         med_put(stderr, MED_TEXT_LINE, MED_SAY(MED_WORDS_EN, FEW_F), kb->n_profiled,
                 kb->n_source ? med_str(kb, kb->source[0].name) : "");
         fputc('\n', stderr);
     }
-    if (st == R1_OK) st = cli_open_r1(call, &r1, err);
-    if (st == R1_OK)
-        st = med_rerank_case(r1.reranker, r, c, r1_options_bool(call->opts, "anchors"), list, &n,
-                             &none, err);
-    for (uint32_t i = 0; i < n && i < SHOWN && st == R1_OK; i++)
+    R1_TRY(rank_judge(j, &c, list, &n, &none, err));
+    if (med_case_left_out(j->ranker))
+        med_document_note(&j->document, "%u informative findings found no room in the likelihood.",
+                          med_case_left_out(j->ranker));
+    if (r1_options_has(j->call->opts, "genes")) return rank_print_genes(j, list, n, none, err);
+    for (uint32_t i = 0; i < n && i < SHOWN; i++)
         med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior,
                 med_str(kb, kb->disease[list[i].disease].id),
                 med_str(kb, kb->disease[list[i].disease].name));
-    if (st == R1_OK) printf("-\t%.4f\t\tnone of these\n", (double)none);
-    cli_close_r1(&r1);
-    med_ranker_free(r);
-    return st;
+    printf("-\t%.4f\t\tnone of these\n", (double)none);
+    return R1_OK;
 }
 
-/* A denial of what is observed in a special form counts for nothing; that is told. */
-static void tell_contradicted(const med_kb *kb, const med_case *c)
+static r1_status rank_run(rank_job *j, r1_err *err)
 {
-    for (uint32_t i = 0; i < c->n_excluded; i++)
-        for (uint32_t k = 0; k < c->n_observed; k++)
-            if (med_kb_is_a(kb, c->observed[k], c->excluded[i])) {
-                med_put(stderr, MED_TEXT_LINE, "--excluded %s does not count: %s is a form of it\n",
-                        med_str(kb, kb->term[c->excluded[i]].id),
-                        med_str(kb, kb->term[c->observed[k]].id));
-                break;
-            }
+    const char *what = j->call->n_rest ? j->call->rest[0] : "--observed";
+    R1_TRY(cli_open_kb(j->call, &j->kb, err));
+    R1_TRY(rank_read(j, err));
+    R1_TRY(med_document_notes(&j->document, NULL, j->kb, what, &j->notes, err));
+    cli_state_person(j->call->opts, &j->document, &j->notes);
+    R1_TRY(rank_gather(j, err));
+    rank_tell(j);
+    if (r1_options_has(j->call->opts, "genes"))
+        R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
+    for (uint32_t i = 0; i < j->genes.n_note; i++)
+        med_document_note(&j->document, "%s", j->genes.note[i]);
+    R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
+    R1_TRY(cli_open_r1(j->call, &j->r1, err));
+    return rank_print(j, err);
 }
 
 int cli_rank_command(r1_cli_call *call)
 {
-    uint32_t there[MED_QUERY_MAX], absent[EXCLUDED_MAX];
-    named_terms yes = {"observed", r1_options_str(call->opts, "observed"), there, MED_QUERY_MAX, 0};
-    named_terms no = {"excluded", r1_options_str(call->opts, "excluded"), absent, EXCLUDED_MAX, 0};
-    med_kb *kb = NULL;
-    r1_status st = cli_open_kb(call, &kb, &call->err);
-    if (st == R1_OK) st = terms_of(kb, &yes, NULL, &call->err);
-    if (st == R1_OK) st = terms_of(kb, &no, &yes, &call->err);
-    if (st == R1_OK && yes.n == 0)
-        st = r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__, "--observed is needed");
-    med_case c = {.observed = there,
-                  .n_observed = yes.n,
-                  .excluded = absent,
-                  .n_excluded = no.n,
-                  .age_years = NAN};
-    if (st == R1_OK) tell_contradicted(kb, &c);
-    if (st == R1_OK) st = cli_rank_rank_case(call, kb, &c, &call->err);
-    med_kb_free(kb);
+    rank_job j = {.call = call, .document = {.age_years = NAN}};
+    r1_status st = rank_run(&j, &call->err);
+    for (uint32_t i = 0; i < j.document.n_note; i++)
+        med_put(stderr, MED_TEXT_LINE, "note: %s\n", j.document.note[i]);
+    cli_close_r1(&j.r1);
+    med_ranker_free(j.ranker);
+    med_names_free(j.names);
+    med_genes_free(&j.genes);
+    med_notes_free(&j.notes);
+    med_document_free(&j.document);
+    free(j.present);
+    free(j.absent);
+    free(j.observed);
+    free(j.excluded);
+    med_kb_free(j.kb);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
 
 /* clang-format off */
 const r1_option cli_rank_rows[] = {
     {.name = "observed", .type = R1_OPT_STRING,
-     .help = "findings that are there, separated by commas"},
+     .help = "findings that are there, ids or names, separated by commas or semicolons"},
     {.name = "excluded", .type = R1_OPT_STRING,
      .help = "findings that were looked for and are not there"},
+    CLI_PERSON_OPTIONS,
+    CLI_GENES_OPTION,
     CLI_KB_OPTION,
     CLI_R1_OPTIONS,
 };

@@ -21,6 +21,7 @@ typedef struct {
     med_lexicon *lex;
     med_ranker *ranker;
     cli_r1 r1;
+    med_genes genes;
     med_labels *labels; /* NULL: none are given */
     cli_inputs in;
     FILE *table; /* a row for each record; NULL: there is one record alone */
@@ -186,6 +187,7 @@ static r1_status report_check_files(const r1_options *o, const cli_input *input,
 {
     const r1_named_file in[] = {{"the record", record, 0},
                                 {"--kb", r1_options_str(o, "kb"), 0},
+                                {"--genes", r1_options_str(o, "genes"), 0},
                                 {"--model", r1_options_str(o, "model"), 0}};
     for (size_t i = 0; i < R1_COUNT(report_formats); i++) {
         char path[4200];
@@ -235,9 +237,15 @@ static r1_status report_open(report_job *j, r1_err *err)
     R1_TRY(report_check_formats(r1_options_str(o, "format"), err));
     R1_TRY(report_date(j, err));
     snprintf(j->program, sizeof j->program, "r1-medical %s", r1_cli_version());
-    R1_TRY(cli_inputs_read(&j->in, j->call->rest, j->call->n_rest, err));
-    if (j->in.many && (r1_options_has(o, "sex") || r1_options_has(o, "age")))
-        R1_FAIL(err, R1_E_INVAL, "--sex and --age state one patient: give one record with them");
+    const char *reviewed = r1_options_str(o, "findings");
+    if (reviewed && j->call->n_rest)
+        R1_FAIL(err, R1_E_INVAL, "--findings and %s: expected one of them", j->call->rest[0]);
+    R1_TRY(cli_inputs_read(&j->in, reviewed ? &reviewed : j->call->rest,
+                           reviewed ? 1 : j->call->n_rest, err));
+    if (j->in.many &&
+        (r1_options_has(o, "sex") || r1_options_has(o, "age") || r1_options_has(o, "genes")))
+        R1_FAIL(err, R1_E_INVAL,
+                "--sex, --age and --genes state one patient: give one record with them");
     R1_TRY(report_check_all(j, err));
     if (j->in.many && !(j->table = open_memstream(&j->rows, &j->n_row_bytes)))
         R1_FAIL(err, R1_E_NOMEM, "no memory for the table of reports");
@@ -251,6 +259,8 @@ static r1_status report_tools(report_job *j, r1_err *err)
     R1_TRY(cli_open_kb(j->call, &j->kb, err));
     R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
+    if (r1_options_has(j->call->opts, "genes"))
+        R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
     if (r1_options_has(j->call->opts, "labels"))
         R1_TRY(med_labels_open(&j->labels, j->kb, r1_options_str(j->call->opts, "labels"), err));
     return cli_open_r1(j->call, &j->r1, err);
@@ -267,20 +277,6 @@ static r1_status report_store(const report_job *j, const report_record *r, r1_er
     return R1_OK;
 }
 
-/* What the caller knows of the patient stands above what was read. */
-static void report_state_person(const report_job *j, report_record *r)
-{
-    const r1_options *o = j->call->opts;
-    const char *sex = r1_options_str(o, "sex");
-    if (sex) r->notes.sex = strcmp(sex, "female") == 0 ? MED_SEX_FEMALE : MED_SEX_MALE;
-    if (r1_options_has(o, "age")) r->notes.age_years = (float)r1_options_float(o, "age");
-    if (sex || r1_options_has(o, "age"))
-        med_document_note(&r->document, "%s stated with the call, not read in the record.",
-                          !sex                       ? "The age was"
-                          : r1_options_has(o, "age") ? "Sex and age were"
-                                                     : "The sex was");
-}
-
 static r1_status report_make(report_job *j, report_record *r, r1_err *err)
 {
     const r1_options *o = j->call->opts;
@@ -288,16 +284,21 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
     med_judge judge = {j->ranker, j->r1.reranker, j->r1.judge, r1_options_bool(o, "anchors")};
     int64_t began = r1_mono_us();
     R1_TRY(med_document_notes(&r->document, j->lex, j->kb, path, &r->notes, err));
-    report_state_person(j, r);
+    cli_state_person(o, &r->document, &r->notes);
+    for (uint32_t i = 0; i < j->genes.n_note; i++)
+        med_document_note(&r->document, "%s", j->genes.note[i]);
     int64_t read = r1_mono_us();
     const med_report_record record = {
-        .title = base ? base + 1 : path,
+        .title = r->document.title ? r->document.title
+                 : base            ? base + 1
+                                   : path,
         .notes = &r->notes,
         .reading = {(const char *const *)r->document.note, r->document.n_note},
         .language = strcmp(r1_options_str(o, "language"), "zh") == 0 ? MED_WORDS_ZH : MED_WORDS_EN,
         .date = j->date,
         .program = j->program,
-        .labels = j->labels};
+        .labels = j->labels,
+        .genes = r1_options_has(o, "genes") ? &j->genes : NULL};
     R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
     int64_t ranked = r1_mono_us();
     R1_TRY(report_write_all(j, r, err));
@@ -348,6 +349,11 @@ static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
 {
     report_record r = {.input = input};
     r1_status st = cli_read_document(input->path, &r.document, err);
+    if (st == R1_OK && r1_options_has(j->call->opts, "findings") &&
+        r.document.kind != MED_DOCUMENT_REVIEW)
+        st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
+                        "--findings %s: expected a file that `r1-medical review` makes, found a %s",
+                        input->path, med_document_name[r.document.kind]);
     if (st == R1_OK) {
         st = report_tools(j, err);
         if (st != R1_OK) j->in.many = false; /* no record can be read: the call fails */
@@ -426,6 +432,7 @@ int cli_report_command(r1_cli_call *call)
     free(j.rows);
     cli_inputs_free(&j.in);
     cli_close_r1(&j.r1);
+    med_genes_free(&j.genes);
     med_labels_free(j.labels);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
@@ -450,10 +457,10 @@ const r1_option cli_report_rows[] = {
     {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
      .help = "folder for NAME.report.html, .pdf, .json and .txt, after the name of each record; "
              "several records get summary.tsv beside them"},
-    {.name = "sex", .type = R1_OPT_ENUM, .choices = "female|male",
-     .help = "of the patient, in the place of what the record says"},
-    {.name = "age", .type = R1_OPT_FLOAT, .max = 120, .unit = "years",
-     .help = "of the patient, in the place of what the record says"},
+    {.name = "findings", .type = R1_OPT_PATH,
+     .help = "a file that `review` made, in the place of a record: ranks from its findings"},
+    CLI_PERSON_OPTIONS,
+    CLI_GENES_OPTION,
     {.name = "resume", .type = R1_OPT_BOOL, .def = "false",
      .help = "of several records, those whose reports are newer than they are stay as they are"},
     R1_STORE_POSTGRES_ROW(NULL, "PostgreSQL connection for the report's rows, as libpq takes it"),

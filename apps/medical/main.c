@@ -108,15 +108,31 @@ int main(int argc, char **argv)
          .summary = "read records and write for each the report with its evidence",
          .examples = "r1-medical report apps/medical/samples/record.txt --out run/report\n"
                      "r1-medical report - --kb run/hpo --format html < record.txt\n"
-                     "r1-medical report letters --kb run/hpo --out run/reports --resume",
+                     "r1-medical report letters --kb run/hpo --out run/reports --resume\n"
+                     "r1-medical report --findings letter.findings.json --kb run/hpo",
          .config = true,
          .operands = "[FILE|FOLDER]...", .operands_max = R1_OPERANDS_ANY,
          .options = cli_report_rows, .n_options = cli_report_n_row, .run = cli_report_command},
+        {.name = "review",
+         .summary = "the findings of a record as a file to go through before the ranking",
+         .examples = "r1-medical review letter.txt --kb run/hpo --out letter.findings.json\n"
+                     "r1-medical report --findings letter.findings.json --kb run/hpo",
+         .config = true, .operands = "[FILE]", .operands_max = 1,
+         .options = cli_review_rows, .n_options = cli_review_n_row, .run = cli_review_command},
         {.name = "rank",
          .summary = "diseases for a list of findings",
-         .examples = "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175",
-         .config = true,
+         .examples = "r1-medical rank --observed HP:0001166,HP:0001083 --excluded HP:0000175\n"
+                     "r1-medical rank --observed \"Ectopia lentis; Tall stature\" --sex female\n"
+                     "r1-medical rank findings.txt --kb run/hpo --age 12",
+         .config = true, .operands = "[FILE]", .operands_max = 1,
          .options = cli_rank_rows, .n_options = cli_rank_n_row, .run = cli_rank_command},
+        {.name = "serve",
+         .summary = "records by HTTP and by a topic: findings, ranking and report",
+         .examples = "r1-medical serve --token-file token --kb run/hpo\n"
+                     "r1-medical serve --token-file token --kb run/hpo --topic records --brokers "
+                     "127.0.0.1:19092 --postgres 'dbname=r1'",
+         .config = true,
+         .options = cli_serve_rows, .n_options = cli_serve_n_row, .run = cli_serve_command},
         {.name = "eval rank",
          .summary = "how often the right disease comes first",
          .examples = "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",

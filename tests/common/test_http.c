@@ -59,13 +59,35 @@ static void route_page(void *ctx, const r1_http_request *q, r1_http_answer *a)
     a->body_len = a->body ? PAGE_BYTES : 0;
 }
 
-enum { HELLO = 0, ECHO, PAGE = 3 };
+/* Any body, and an argument; whoever asks must bear a key. */
+static void route_open(void *ctx, const r1_http_request *q, r1_http_answer *a)
+{
+    const char *word = r1_http_argument(q, "word");
+    (void)ctx;
+    say(a, 200, word ? word : q->body, word ? strlen(word) : q->body_len);
+}
+
+enum { HELLO = 0, ECHO, PAGE = 3, OPEN };
 static const r1_http_route routes[] = {
     {.method = "GET", .path = "/hello", .handler = route_hello},
     {.method = "POST", .path = "/echo", .body_max = BODY_MAX, .kept = KEPT, .handler = route_echo},
     {.method = "GET", .path = "/busy", .handler = route_busy},
     {.method = "GET", .path = "/page", .at_once = PAGES, .handler = route_page},
+    {.method = "POST",
+     .path = "/open",
+     .body_max = BODY_MAX,
+     .any_type = true,
+     .handler = route_open},
 };
+
+static bool http_admits(void *ctx, size_t route, const r1_http_request *q, r1_http_answer *a)
+{
+    const char *key = r1_http_header(q, "X-Key");
+    (void)ctx;
+    if (route != OPEN || (key && strcmp(key, "1") == 0)) return true;
+    say(a, 401, "no key", 6);
+    return false;
+}
 
 static bool http_begin(r1_http **out, int silence_ms)
 {
@@ -73,6 +95,7 @@ static bool http_begin(r1_http **out, int silence_ms)
     const r1_http_opts o = {.listen = "127.0.0.1:0",
                             .routes = routes,
                             .n_route = R1_COUNT(routes),
+                            .admit = http_admits,
                             .connections_max = CONNECTIONS,
                             .silence_ms = silence_ms};
     if (r1_http_start(out, &o, &err) == R1_OK) return true;
@@ -153,6 +176,14 @@ static const struct {
     {"a body that says it is not packed",
      "POST /echo HTTP/1.1\r\n" JSON "Content-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}",
      200, "{}"},
+    {"any body where its route takes any",
+     "POST /open HTTP/1.1\r\n" HEAD "X-Key: 1\r\nContent-Length: 2\r\n\r\nab", 200, "ab"},
+    {"an argument, decoded",
+     "POST /open?word=a%20b HTTP/1.1\r\n" HEAD "X-Key: 1\r\nContent-Length: 0\r\n\r\n", 200,
+     "\r\n\r\na b"},
+    {"who may not ask sends no body",
+     "POST /open HTTP/1.1\r\n" HEAD "X-Key: 2\r\nContent-Length: 90\r\n\r\n", 401,
+     "WWW-Authenticate: Bearer"},
     {"a length too large", "POST /echo HTTP/1.1\r\n" JSON "Content-Length: 101\r\n\r\n", 413, NULL},
     {"a length of a galaxy",
      "POST /echo HTTP/1.1\r\n" JSON "Content-Length: 99999999999999999999999\r\n\r\n", 0, NULL},

@@ -305,7 +305,88 @@ static void test_bounds(void)
     free(text);
 }
 
+/* A list that the caller knows to be one: names, ids, signs, age and sex. What is no finding is
+ * told, and the rest is taken. */
+static void test_named_lists(void)
+{
+    static const char list[] =
+        "# a patient\nAge: 3 y 6 m\nsex : F\n+ ectopia LENTIS\n- Seizures\nHP:0001166\n"
+        "? Tall stature\nHP:9999999\nPurple nonsense\nPectus excavatum\tabsent\n";
+    static const struct {
+        const char *text;
+        float years;
+    } ages[] = {{"2.5", 2.5f},      {"30 years", 30}, {"6 mo", .5f},  {"P3Y6M", 3.5f},
+                {"2 y, 6 m", 2.5f}, {"about 3", NAN}, {"3 4 y", NAN}, {"400 y", NAN}};
+    med_document d;
+    med_notes n;
+    documents_open();
+    R1_ASSERT_OK(med_document_read(&d, "list", list, sizeof list - 1, &err), &err);
+    R1_ASSERT_OK(med_document_as_list(&d, "list", &err), &err);
+    CU_ASSERT_DOUBLE_EQUAL(d.age_years, 3.5, 1e-6);
+    CU_ASSERT_EQUAL(d.sex, MED_SEX_FEMALE);
+    check_letter(&d, "list");
+    R1_ASSERT_OK(med_document_notes(&d, lex, kb, "list", &n, &err), &err);
+    CU_ASSERT_EQUAL(status_of(&n, "Arachnodactyly"), MED_PRESENT);
+    CU_ASSERT_EQUAL(status_of(&n, "Pectus excavatum"), MED_ABSENT);
+    CU_ASSERT_EQUAL(status_of(&n, "Tall stature"), MED_UNCERTAIN);
+    CU_ASSERT_EQUAL(n.n_mention, 5);
+    CU_ASSERT(noted(&d, "HP:9999999") && noted(&d, "Purple nonsense"));
+    med_notes_free(&n);
+    med_document_free(&d);
+    for (size_t i = 0; i < R1_COUNT(ages); i++) {
+        char text[80];
+        int len = snprintf(text, sizeof text, "age: %s\nHP:0001166\n", ages[i].text);
+        R1_ASSERT_OK(med_document_read(&d, "age", text, (size_t)len, &err), &err);
+        CU_ASSERT(d.listed);
+        if (isnan(ages[i].years)) {
+            CU_ASSERT(isnan(d.age_years) && noted(&d, ages[i].text));
+        } else {
+            CU_ASSERT_DOUBLE_EQUAL(d.age_years, ages[i].years, 1e-6);
+        }
+        med_document_free(&d);
+    }
+}
+
+/* A feature without an id, with a name and without one. */
+static void test_no_id(void)
+{
+    static const char text[] =
+        "{\"subject\": {}, \"metaData\": {}, \"phenotypicFeatures\": [{\"type\": {\"id\": \"\"}}, "
+        "{\"type\": {\"id\": \"\", \"label\": \"Ectopia lentis\"}}]}";
+    med_document d;
+    med_notes n;
+    documents_open();
+    R1_ASSERT_OK(med_document_read(&d, "packet", text, sizeof text - 1, &err), &err);
+    R1_ASSERT_OK(med_document_notes(&d, lex, kb, "packet", &n, &err), &err);
+    CU_ASSERT_EQUAL(n.n_mention, 1);
+    CU_ASSERT_EQUAL(status_of(&n, "Ectopia lentis"), MED_PRESENT);
+    CU_ASSERT(noted(&d, "without id and name"));
+    med_notes_free(&n);
+    med_document_free(&d);
+}
+
+/* Options: a name may hold commas. */
+static void test_stated_options(void)
+{
+    med_names *names = NULL;
+    med_document d = {.age_years = NAN};
+    documents_open();
+    R1_ASSERT_OK(med_names_new(&names, kb, &err), &err);
+    R1_ASSERT_OK(med_document_state(&d, "--observed", "HP:0001083, seizure ;Purple, Tall stature",
+                                    MED_PRESENT, names, kb, &err),
+                 &err);
+    CU_ASSERT_EQUAL_FATAL(d.n_stated, 4);
+    CU_ASSERT_STRING_EQUAL(d.stated[0].id, "HP:0001083");
+    CU_ASSERT_STRING_EQUAL(d.stated[1].label, "seizure");
+    CU_ASSERT_STRING_EQUAL(d.stated[2].label, "Purple");
+    CU_ASSERT_STRING_EQUAL(d.stated[3].label, "Tall stature");
+    med_document_free(&d);
+    med_names_free(names);
+}
+
 R1_TEST_MAIN("documents", {"prose in every format", test_prose},
-             {"packages of word processors", test_packages}, {"lists of findings", test_lists},
-             {"what was left out is noted", test_notes}, {"no records", test_refused},
-             {"letters that look otherwise", test_prose_kept}, {"bounds", test_bounds})
+             {"lists of names", test_named_lists}, {"findings of an option", test_stated_options},
+             {"a finding without id", test_no_id}, {"packages of word processors", test_packages},
+             {"lists of findings", test_lists}, {"what was left out is noted", test_notes},
+             {"no records", test_refused}, {"letters that look otherwise", test_prose_kept},
+             {"bounds", test_bounds})

@@ -127,12 +127,14 @@ static void test_hostile_xml(void)
 
 static void test_small_formats(void)
 {
-    static const char obo[] = "format-version: 1.2\ndata-version: t1\n\n[Term]\nid: "
-                              "HP:0000118\nname: Root\n\n[Term]\nid: HP:1\n"
-                              "name: A\nalt_id: HP:9\nsynonym: \"Alpha \\\"x\\\"\" EXACT []\nis_a: "
-                              "HP:0000118 ! Root\n\n[Term]\nid: HP:2\n"
-                              "name: B\nis_a: HP:1\n\n[Term]\nid: HP:3\nname: old\nis_obsolete: "
-                              "true\nreplaced_by: HP:2\n";
+    static const char obo[] =
+        "format-version: 1.2\ndata-version: t1\n\n[Term]\nid: "
+        "HP:0000118\nname: Root\n\n[Term]\nid: HP:1\n"
+        "name: A\nalt_id: HP:9\nsynonym: \"Alpha \\\"x\\\"\" EXACT []\nis_a: "
+        "HP:0000118 ! Root\n\n[Term]\nid: HP:2\n"
+        "name: B\nis_a: HP:1\n\n[Term]\nid: HP:3\nname: old\nis_obsolete: "
+        "true\nreplaced_by: HP:2\n\n[Term]\nid: HP:4\nname: gone\nis_obsolete: "
+        "true\nconsider: HP:2\nconsider: HP:1\n";
     static const char hpoa[] =
         "#version: "
         "t2\ndatabase_id\tdisease_name\tqualifier\thpo_"
@@ -150,6 +152,13 @@ static void test_small_formats(void)
     uint32_t t2 = med_kb_term(kb, "HP:2", 4), t1 = med_kb_term(kb, "HP:9", 4);
     CU_ASSERT_EQUAL(med_kb_term(kb, "HP:3", 4), t2); /* replaced */
     CU_ASSERT_EQUAL(med_kb_term(kb, "HP:1", 4), t1); /* alternative */
+    const med_obsolete *gone = med_kb_obsolete(kb, "HP:4", 4);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(gone);
+    CU_ASSERT_EQUAL(gone->n_consider, 2);
+    CU_ASSERT_STRING_EQUAL(med_str(kb, kb->list[gone->consider_at]), "HP:1");
+    CU_ASSERT_STRING_EQUAL(med_str(kb, kb->list[gone->consider_at + 1]), "HP:2");
+    CU_ASSERT_PTR_NULL(med_kb_obsolete(kb, "HP:2", 4));
+    CU_ASSERT_PTR_NULL(med_kb_obsolete(kb, "HP:44", 5));
     CU_ASSERT(med_kb_is_a(kb, t2, t1) && !med_kb_is_a(kb, t1, t2));
     const med_disease *d = &kb->disease[med_kb_disease(kb, "OMIM:1", 6)];
     CU_ASSERT_EQUAL(d->n_row, 2);

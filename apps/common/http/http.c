@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 enum { HEADER_BYTES = 16384, CONNECTIONS_DEFAULT = 64, CONNECTIONS_MAX = 1024, CLASSES = 6 };
-enum { STACK_BYTES = 512 << 10, SPARE = 192 }; /* connections that are being closed */
-enum { MANY_CLOSE = 16, CLOSE_US = 2000 };     /* so many: new ones wait a moment each */
+enum { STACK_KIB = 512, SPARE = 192 };     /* connections that are being closed */
+enum { MANY_CLOSE = 16, CLOSE_US = 2000 }; /* so many: new ones wait a moment each */
 
 /* A connection from accept to close, for the watch.
  *
@@ -284,6 +284,8 @@ static enum MHD_Result send_answer(r1_http *h, struct MHD_Connection *c, size_t 
     if (a->retry_after_s) MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, retry);
     if (refused == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (a->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, h->o.routes[route].method);
     enum MHD_Result done = MHD_queue_response(c, (unsigned)a->status, r);
@@ -328,7 +330,7 @@ static int refused_by_header(struct MHD_Connection *c, const r1_http_route *r)
     if (packed && strcasecmp(packed, "identity") != 0) return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
     size_t n = type ? strcspn(type, "; \t") : 0;
     bool json = n == strlen("application/json") && !strncasecmp(type, "application/json", n);
-    return json ? 0 : MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
+    return json || r->any_type ? 0 : MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
 }
 
 static enum MHD_Result begin_request(r1_http *h, struct MHD_Connection *c, const char *method,
@@ -338,6 +340,10 @@ static enum MHD_Result begin_request(r1_http *h, struct MHD_Connection *c, const
     int refused = route_of(h, method, path, &route);
     if (!refused) refused = refused_by_header(c, &h->o.routes[route]);
     if (refused) return send_refusal(h, c, route, refused);
+    const r1_http_request q = {.method = method, .path = path, .handle = c};
+    r1_http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
+    if (h->o.admit && !h->o.admit(h->o.ctx, route, &q, &answer))
+        return send_answer(h, c, route, &answer, 0);
     http_arrival *a = calloc(1, sizeof *a);
     if (!a || !(a->body = malloc(h->o.routes[route].body_max + 1))) {
         free(a);
@@ -380,7 +386,8 @@ static enum MHD_Result http_request(void *ctx, struct MHD_Connection *c, const c
     }
     if (a->refused) return send_refusal(h, c, a->route, a->refused);
     a->body[a->len] = 0;
-    const r1_http_request q = {.method = method, .path = path, .body = a->body, .body_len = a->len};
+    const r1_http_request q = {
+        .method = method, .path = path, .body = a->body, .body_len = a->len, .handle = c};
     r1_http_answer answer = {.status = MHD_HTTP_INTERNAL_SERVER_ERROR};
     h->o.routes[a->route].handler(h->o.ctx, &q, &answer);
     http_move(h, c, HTTP_ANSWERS);
@@ -388,6 +395,16 @@ static enum MHD_Result http_request(void *ctx, struct MHD_Connection *c, const c
 }
 
 /* ---- life ---- */
+
+const char *r1_http_header(const r1_http_request *q, const char *name)
+{
+    return MHD_lookup_connection_value(q->handle, MHD_HEADER_KIND, name);
+}
+
+const char *r1_http_argument(const r1_http_request *q, const char *name)
+{
+    return MHD_lookup_connection_value(q->handle, MHD_GET_ARGUMENT_KIND, name);
+}
 
 /* The library's own complaints are about clients that went away or sent no HTTP. */
 R1_PRINTF(2, 0) static void http_complaint(void *ctx, const char *format, va_list args)
@@ -406,7 +423,7 @@ static r1_status http_listen(r1_http *h, const http_address *a, r1_err *err)
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_notice, h},
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)h->o.connections_max + SPARE, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES, NULL},
-        {MHD_OPTION_THREAD_STACK_SIZE, STACK_BYTES, NULL},
+        {MHD_OPTION_THREAD_STACK_SIZE, (intptr_t)h->o.stack_kib << 10, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
         {MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION |
@@ -434,6 +451,7 @@ r1_status r1_http_start(r1_http **out, const r1_http_opts *opts, r1_err *err)
     if (!h->o.connections_max) h->o.connections_max = CONNECTIONS_DEFAULT;
     if (h->o.connections_max > CONNECTIONS_MAX - SPARE)
         h->o.connections_max = CONNECTIONS_MAX - SPARE;
+    if (!h->o.stack_kib) h->o.stack_kib = STACK_KIB;
     if (!h->o.silence_ms) h->o.silence_ms = R1_HTTP_SILENCE_MS;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) h->connection[i].fd = -1;
     pthread_mutex_init(&h->lock, NULL);

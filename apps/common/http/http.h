@@ -2,8 +2,9 @@
 /* http.h - a small HTTP/1.1 server for a service's own port: a table of routes, each a plain
  * function that may wait.
  *
- * There is no TLS and no login: the port is for this machine, or stands behind a proxy that has
- * both. Everything from outside is bounded. The table below has the bounds.
+ * There is no TLS: the port is for this machine, or stands behind a proxy that has it. A login is
+ * the program's own: opts->admit sees each request's headers before its body is read. Everything
+ * from outside is bounded. The table below has the bounds.
  *
  *     what                                  bound                    answer
  *     request line and headers              16 KiB                   414, 431 or 400
@@ -20,8 +21,10 @@
  * clients and slow readers keep nobody out. The last `kept` connections of a route make room only
  * where no other can. Where every connection has a request at work, a new one is closed at once.
  *
- * A POST must say Content-Type: application/json. A browser sends that to another origin only after
- * asking, and is refused then. GET routes also serve HEAD.
+ * A POST must say Content-Type: application/json, unless its route takes any type. A browser sends
+ * that to another origin only after asking, and is refused then. A route that takes any type must
+ * ask for something that no browser adds by itself, such as a bearer token. GET routes also serve
+ * HEAD.
  *
  * Owns:    a listening socket, one thread for it, one for each connection, one for the silence.
  * Threads: r1_http_start and r1_http_stop from one thread. Handlers run on the connections'
@@ -44,7 +47,13 @@ typedef struct {
     const char *method, *path;
     const char *body; /* NUL behind it; borrowed until the handler returns */
     size_t body_len;
+    void *handle; /* the connection's */
 } r1_http_request;
+
+/* The value of a header, and of an argument behind the path's '?', decoded; NULL. Borrowed until
+ * the handler returns. */
+const char *r1_http_header(const r1_http_request *q, const char *name);
+const char *r1_http_argument(const r1_http_request *q, const char *name);
 
 typedef struct {
     int status;
@@ -52,8 +61,12 @@ typedef struct {
     char *body;       /* malloc'ed; the server frees it; NULL: none */
     size_t body_len;
     int retry_after_s; /* 0: no such header */
+    /* A status of 401 says WWW-Authenticate: Bearer. */
 } r1_http_answer;
 
+/* Whether a request may go on; false: *answer is sent, and its body is not read. */
+typedef bool (*r1_http_admit)(void *ctx, size_t route, const r1_http_request *request,
+                              r1_http_answer *answer);
 typedef void (*r1_http_fn)(void *ctx, const r1_http_request *request, r1_http_answer *answer);
 
 typedef struct {
@@ -61,6 +74,7 @@ typedef struct {
     size_t body_max;           /* bytes; 0: takes none */
     unsigned at_once;          /* requests from the last byte to the taken answer; 0: any number */
     unsigned kept;             /* connections whose last request was of this route */
+    bool any_type;             /* POST: takes bodies of any Content-Type */
     r1_http_fn handler;
 } r1_http_route;
 
@@ -69,8 +83,10 @@ typedef struct {
     const r1_http_route *routes;
     size_t n_route;
     void *ctx;                /* of every handler */
+    r1_http_admit admit;      /* NULL: everybody may ask */
     unsigned connections_max; /* 0: 64 */
     int silence_ms;           /* 0: R1_HTTP_SILENCE_MS; bounds the other times too */
+    unsigned stack_kib;       /* of each connection's thread; 0: 512 */
 } r1_http_opts;
 
 typedef struct r1_http r1_http;

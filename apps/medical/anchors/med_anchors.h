@@ -26,6 +26,9 @@ enum {
 };
 extern const char *const MED_EVENT_NUM[MED_N_EVENT_NUM];
 
+/* The certainty of a finding of the past, and of one of an uncertain writer. */
+#define MED_CERTAINTY_HISTORICAL 0.7f
+
 /* One finding of the record: what makes its entry, and its place in the memory. */
 typedef struct {
     uint32_t term;

@@ -19,7 +19,8 @@ const char *const med_document_name[MED_DOCUMENT_COUNT] = {
     [MED_DOCUMENT_PHENOPACKET] = "phenopacket",
     [MED_DOCUMENT_FHIR] = "FHIR resource",
     [MED_DOCUMENT_TERMS] = "list of HPO ids",
-    [MED_DOCUMENT_FINDINGS] = "table of findings"};
+    [MED_DOCUMENT_FINDINGS] = "table of findings",
+    [MED_DOCUMENT_REVIEW] = "file of reviewed findings"};
 
 /* Files that are recognised in order to be refused with what to do. */
 static const struct {
@@ -165,7 +166,7 @@ static r1_status document_any(med_document *d, const char *what, const char *s, 
                               med_document_name[d->kind]);
         return med_language_check(d, what, err);
     }
-    if (d->n_stated == 0)
+    if (d->n_stated == 0 && d->kind != MED_DOCUMENT_REVIEW)
         R1_FAIL(err, R1_E_FORMAT, "%s: a %s without findings", what, med_document_name[d->kind]);
     med_document_note(d, "The file is a %s: its %u findings were taken, and no text was read.",
                       med_document_name[d->kind], d->n_stated);
@@ -189,9 +190,11 @@ void med_document_free(med_document *d)
     for (uint32_t i = 0; i < d->n_stated; i++) {
         free(d->stated[i].id);
         free(d->stated[i].label);
+        med_quote_free(&d->stated[i].quote);
     }
     for (uint32_t i = 0; i < d->n_note; i++) free(d->note[i]);
     free(d->stated);
+    free(d->title);
     free(d->text);
     *d = (med_document){.age_years = NAN};
 }

@@ -62,6 +62,10 @@ bool med_is_phenopacket(const json_t *tree);
 r1_status med_phenopacket(med_document *d, const char *what, const json_t *tree, r1_err *err);
 r1_status med_fhir(med_document *d, const char *what, const json_t *tree, r1_err *err);
 r1_status med_findings_tree(med_document *d, const char *what, const json_t *tree, r1_err *err);
+/* A file that `review` made and a person went through. */
+r1_status med_review_tree(med_document *d, const char *what, const json_t *tree, r1_err *err);
+/* The object that annotate --json prints: findings, sex, age, what it did not read. */
+r1_status med_annotated_tree(med_document *d, const char *what, const json_t *tree, r1_err *err);
 
 /* Lists of ids and the table that annotate prints; *is false: the text is no such list. */
 r1_status med_terms_text(med_document *d, const char *what, const char *s, size_t len, bool *is,

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_terms.c - lists of HPO ids, and what annotate printed: its table and its JSON.
+/* med_terms.c - lists of HPO ids or names, and what annotate printed: its table and its JSON.
  *
  * A list has an id at the start of each item. Before it may stand a sign or a word for "not":
  *
  *   HP:0001250              + HP:0001250 Seizure        HP:0001250, HP:0001251; -HP:0000750
  *   not HP:0001250          hp:0001250 (absent)         HP:0001250<TAB>Seizure<TAB>absent
  *
- * Lines that begin with # are comments. */
+ * Lines that begin with # are comments; "age: 3 y 6 m" and "sex: female" say so of the patient.
+ * Where the caller says that a text is a list, a line may hold a name in the place of an id. */
 #include "documents/med_parts.h"
 #include "ontology/med_slurp.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -119,13 +121,13 @@ static r1_status term_line(med_document *d, const char *what, const char *s, siz
     return R1_OK;
 }
 
-static void terms_forget(med_document *d)
+static void terms_forget(med_document *d, uint32_t keep)
 {
-    for (uint32_t i = 0; i < d->n_stated; i++) {
+    for (uint32_t i = keep; i < d->n_stated; i++) {
         free(d->stated[i].id);
         free(d->stated[i].label);
     }
-    d->n_stated = 0;
+    d->n_stated = keep;
 }
 
 static bool finding_status(const char *s, size_t len, med_status *status)
@@ -144,6 +146,63 @@ static r1_status finding_refuse(const char *what, size_t at, const char *s, size
             "%s: finding %zu: status \"%.*s\", expected present, absent, family, historical, "
             "hypothetical or uncertain",
             what, at, (int)(len < 40 ? len : 40), s);
+}
+
+/* "3 y 6 m", "2.5", "6 months", "P3Y6M" in years; NaN: none of these. */
+static float term_age(const char *text)
+{
+    static const struct {
+        const char *units;
+        double years;
+    } unit[] = {{"y yr yrs yo year years", 1},
+                {"m mo mos month months", 1.0 / 12},
+                {"w wk week weeks", 7 / 365.25},
+                {"d day days", 1 / 365.25}};
+    double years = 0;
+    if (*text == 'P') return med_iso_years(text);
+    for (const char *s = text; *s;) {
+        char *end, word[16];
+        if (!isdigit((unsigned char)*s)) return NAN;
+        double v = strtod(s, &end), of = *end || s != text ? 0 : 1;
+        while (*end == ' ') end++;
+        size_t n = strspn(end, "abcdefghijklmnopqrstuvwxyz");
+        for (size_t i = 0; i < R1_COUNT(unit) && n && n < sizeof word; i++) {
+            const char *u = unit[i].units;
+            for (size_t k; *u; u += k + (u[k] == ' '))
+                if ((k = strcspn(u, " ")) == n && memcmp(u, end, n) == 0) of = unit[i].years;
+        }
+        if (of == 0) return NAN;
+        years += v * of;
+        s = end + n + strspn(end + n, " ,");
+    }
+    return *text && years < 150 ? (float)years : NAN;
+}
+
+/* "age: ..." and "sex: ...". A value that is none becomes a note. */
+static bool term_person(med_document *d, const char *s, size_t len)
+{
+    char value[40];
+    bool age = len > 4 && strncasecmp(s, "age", 3) == 0;
+    bool sex = len > 4 && strncasecmp(s, "sex", 3) == 0;
+    size_t at = 3;
+    while ((age || sex) && at < len && s[at] == ' ') at++;
+    if (!(age || sex) || at == len || !strchr(":=\t", s[at])) return false;
+    at++;
+    while (at < len && (s[at] == ' ' || s[at] == '\t')) at++;
+    if (len - at >= sizeof value) return false;
+    for (size_t i = at; i <= len; i++)
+        value[i - at] = i < len ? (char)(age ? s[i] : tolower((unsigned char)s[i])) : '\0';
+    float years = age ? term_age(value) : NAN;
+    if (age && !isnan(years))
+        d->age_years = years;
+    else if (sex && (strcmp(value, "female") == 0 || strcmp(value, "f") == 0))
+        d->sex = MED_SEX_FEMALE;
+    else if (sex && (strcmp(value, "male") == 0 || strcmp(value, "m") == 0))
+        d->sex = MED_SEX_MALE;
+    else
+        med_document_note(d, "The %s \"%s\" is in a form that is not read.", age ? "age" : "sex",
+                          value);
+    return true;
 }
 
 /* The table that annotate prints: its first line names the columns. */
@@ -167,7 +226,9 @@ static r1_status terms_table(med_document *d, const char *what, const char *s, s
             *is = true;
             continue;
         }
-        if (len == 0) continue;
+        if (len && *s == '#')
+            term_person(d, s + 1 + strspn(s + 1, " "), len - 1 - strspn(s + 1, " "));
+        if (len == 0 || *s == '#') continue;
         char text[32], label[TERM_LABEL_BYTES] = "";
         med_status of;
         if (n <= id || n <= status)
@@ -184,6 +245,45 @@ static r1_status terms_table(med_document *d, const char *what, const char *s, s
     return R1_OK;
 }
 
+/* A line with a name in the place of an id: a sign, the name, perhaps a status behind a tab. */
+static r1_status term_named(med_document *d, const char *what, int64_t number, const char *s,
+                            size_t len, r1_err *err)
+{
+    char label[TERM_LABEL_BYTES], rest[TERM_LABEL_BYTES];
+    med_status status = MED_PRESENT;
+    size_t at = term_sign(s, len, &status), n = 0;
+    while (at + n < len && s[at + n] != '\t') n++;
+    if (n == 0 || n >= sizeof label || len - at - n >= sizeof rest)
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s:%lld: a line of %zu bytes, expected the id or the name of one finding: a "
+                "record in prose is for `report` and `annotate`",
+                what, (long long)number, len);
+    memcpy(label, s + at, n);
+    label[n] = '\0';
+    term_label(s + at + n, len - at - n, rest, &status);
+    return med_state(d, "", label, status, what, err);
+}
+
+r1_status med_document_as_list(med_document *d, const char *what, r1_err *err)
+{
+    med_lines lines = {.at = d->text, .end = d->text + d->len};
+    const char *s;
+    size_t len;
+    while (!d->listed && med_lines_next(&lines, &s, &len)) {
+        bool is;
+        while (len && isspace((unsigned char)s[len - 1])) len--;
+        while (len && isspace((unsigned char)*s)) s++, len--;
+        if (len == 0 || *s == '#' || term_person(d, s, len)) continue;
+        uint32_t before = d->n_stated;
+        R1_TRY(term_line(d, what, s, len, &is, err));
+        if (!is) terms_forget(d, before);
+        if (!is) R1_TRY(term_named(d, what, lines.number, s, len, err));
+    }
+    if (d->n_stated == 0) R1_FAIL(err, R1_E_FORMAT, "%s: a list without findings", what);
+    d->listed = true;
+    return R1_OK;
+}
+
 r1_status med_terms_text(med_document *d, const char *what, const char *s, size_t len, bool *is,
                          r1_err *err)
 {
@@ -194,10 +294,12 @@ r1_status med_terms_text(med_document *d, const char *what, const char *s, size_
     d->kind = table ? MED_DOCUMENT_FINDINGS : d->kind;
     while (!table && med_lines_next(&lines, &s, &len)) {
         while (len && isspace((unsigned char)s[len - 1])) len--;
-        if (len == 0 || *s == '#') continue;
+        if (len == 0 || *s == '#' || term_person(d, s, len)) continue;
         R1_TRY(term_line(d, what, s, len, is, err));
         if (*is) continue;
-        terms_forget(d);
+        terms_forget(d, 0);
+        d->sex = MED_SEX_UNKNOWN;
+        d->age_years = NAN;
         return R1_OK;
     }
     if (!*is) return R1_OK;
@@ -225,4 +327,18 @@ r1_status med_findings_tree(med_document *d, const char *what, const json_t *tre
         R1_TRY(med_state(d, id, med_member_text(o, "name", NULL), status, what, err));
     }
     return R1_OK;
+}
+
+r1_status med_annotated_tree(med_document *d, const char *what, const json_t *tree, r1_err *err)
+{
+    const char *sex = med_member_text(tree, "sex", NULL);
+    const json_t *age = med_member(tree, "age_years", NULL);
+    json_int_t not_read = json_integer_value(med_member(tree, "not_read", NULL));
+    if (sex && strcmp(sex, "female") == 0) d->sex = MED_SEX_FEMALE;
+    if (sex && strcmp(sex, "male") == 0) d->sex = MED_SEX_MALE;
+    if (json_is_number(age)) d->age_years = (float)json_number_value(age);
+    if (not_read)
+        med_document_note(d, "When the record was annotated, %lld possible findings were not read.",
+                          (long long)not_read);
+    return med_findings_tree(d, what, json_object_get(tree, "findings"), err);
 }

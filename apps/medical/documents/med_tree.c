@@ -163,10 +163,14 @@ r1_status med_tree_read(med_document *d, const char *what, json_t *tree, r1_err 
     char names[120];
     const json_t *first = json_is_array(tree) ? json_array_get(tree, 0) : tree;
     d->listed = true;
+    if (json_object_get(tree, "format") && json_object_get(tree, "findings"))
+        return med_review_tree(d, what, tree, err);
     if (json_is_string(json_object_get(tree, "resourceType"))) return med_fhir(d, what, tree, err);
     if (med_is_phenopacket(tree)) return med_phenopacket(d, what, tree, err);
     if (json_object_get(first, "id") && json_object_get(first, "status"))
         return med_findings_tree(d, what, tree, err);
+    if (json_is_array(json_object_get(tree, "findings")) && json_object_get(tree, "not_read"))
+        return med_annotated_tree(d, what, tree, err);
     if (json_is_array(tree) && json_array_size(tree) == 0)
         R1_FAIL(err, R1_E_FORMAT, "%s: an empty list: expected findings", what);
     tree_names(tree, names, sizeof names);

@@ -15,6 +15,7 @@
 #include "r1_assert.h"
 
 #include <libstemmer.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,10 +84,20 @@ size_t med_lexicon_fold(const char *s, size_t len, char *out, size_t max)
     return kept;
 }
 
+static pthread_key_t stemmer_key; /* ends each thread's stemmer with it */
+static pthread_once_t stemmer_once = PTHREAD_ONCE_INIT;
+
+static void stemmer_end(void *stemmer) { sb_stemmer_delete(stemmer); }
+static void stemmer_begin(void) { pthread_key_create(&stemmer_key, stemmer_end); }
+
+/* One for each thread: a service has a thread for each connection. */
 static struct sb_stemmer *lexicon_stemmer(void)
 {
     static _Thread_local struct sb_stemmer *one;
-    if (!one) one = sb_stemmer_new("english", "UTF_8");
+    if (one) return one;
+    pthread_once(&stemmer_once, stemmer_begin);
+    one = sb_stemmer_new("english", "UTF_8");
+    if (one) pthread_setspecific(stemmer_key, one);
     return one;
 }
 

@@ -9,7 +9,8 @@
  *   Orphadata XML   products 1, 4, 6, 9 (told by their elements)   med_import_orpha.c
  *   HPOA            phenotype.hpoa                 med_import_hpoa.c
  *   SSSOM           Mondo's exact matches          med_import_mondo.c
- *   KGX edges       Mondo's subclass edges         med_import_mondo.c */
+ *   KGX edges       Mondo's subclass edges         med_import_mondo.c
+ *   genes           genes_to_disease.txt and _phenotype.txt of HPO     med_import_genes.c */
 #ifndef MED_IMPORT_H
 #define MED_IMPORT_H
 
@@ -28,6 +29,8 @@ r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, si
 r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len,
                            r1_err *err);
 r1_status med_import_edges(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err);
+r1_status med_import_genes(med_builder *b, const char *what, const char *data, size_t len,
                            r1_err *err);
 
 /* Orphanet's and HPO's words for how often a finding occurs; negative for unknown words. 0 means

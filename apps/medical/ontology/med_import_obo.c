@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_import_obo.c - OBO 1.4 stanzas [Term]: id, name, def, synonym, is_a, alt_id, is_obsolete,
- * replaced_by. Other tags and stanzas are skipped. Owns the unescaping of quoted strings. */
+ * replaced_by, consider. Other tags and stanzas are skipped. Owns the unescaping of quoted
+ * strings. */
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
@@ -98,6 +99,8 @@ static r1_status in_stanza(med_builder *b, stanza *s, const char *line, size_t l
         s->obsolete = v.len >= 4 && memcmp(v.s, "true", 4) == 0;
     else if (import_obo_tag(line, len, "replaced_by", &v))
         return import_obo_id(b, v, s->replaced, &s->replaced_len, err);
+    else if (import_obo_tag(line, len, "consider", &v))
+        return med_builder_consider(b, id, first_word(v), err);
     else if (import_obo_tag(line, len, "is_a", &v))
         return med_builder_parent(b, id, first_word(v), err);
     else if (import_obo_tag(line, len, "alt_id", &v))

@@ -60,6 +60,10 @@ static r1_status import_owl_start(void *ctx, const med_xml_node *node, r1_err *e
         R1_TRY(import_owl_curie(o->b, med_xml_attr(node, "resource"), other, &n, err));
         if (n) return med_builder_parent(o->b, id, (med_text){other, n}, err);
     }
+    if (strcmp(node->name, "consider") == 0) {
+        R1_TRY(import_owl_curie(o->b, med_xml_attr(node, "resource"), other, &n, err));
+        if (n) return med_builder_consider(o->b, id, (med_text){other, n}, err);
+    }
     if (strcmp(node->name, "IAO_0100001") == 0)
         return import_owl_curie(o->b, med_xml_attr(node, "resource"), o->replaced, &o->replaced_len,
                                 err);
@@ -102,6 +106,8 @@ static r1_status import_owl_end(void *ctx, const med_xml_node *node, const char 
     if (strcmp(node->name, "IAO_0000115") == 0)
         o->def_len = med_builder_copy(o->b, "definition", MED_TEXT(text), o->def, sizeof o->def);
     if (strcmp(node->name, "deprecated") == 0) o->obsolete = strcmp(text, "true") == 0;
+    if (strcmp(node->name, "consider") == 0 && *text)
+        return med_builder_consider(o->b, id, MED_TEXT(text), err);
     if (strcmp(node->name, "hasAlternativeId") == 0)
         return med_builder_alias(o->b, id, MED_TEXT(text), err);
     return R1_OK;

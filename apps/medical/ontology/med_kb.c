@@ -28,7 +28,8 @@ static const uint32_t element_size[SEC_COUNT] = {[SEC_STRINGS] = 1,
                                                  [SEC_PROFILE] = sizeof(med_profile),
                                                  [SEC_DISEASE_ID] = sizeof(med_id),
                                                  [SEC_SOURCE] = sizeof(med_source),
-                                                 [SEC_PMID] = 4};
+                                                 [SEC_PMID] = 4,
+                                                 [SEC_OBSOLETE] = sizeof(med_obsolete)};
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
@@ -44,8 +45,10 @@ static r1_status kb_check_header(const char *what, const char *b, size_t bytes, 
     if (h->bytes != bytes)
         R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes long, its header says %llu: truncated or damaged",
                 what, bytes, (unsigned long long)h->bytes);
-    if (h->n_section != SEC_COUNT || bytes < sizeof *h + SEC_COUNT * sizeof(med_kb_section))
-        R1_FAIL(err, R1_E_FORMAT, "%s: %u sections, expected %d", what, h->n_section, SEC_COUNT);
+    if ((h->n_section != SEC_COUNT && h->n_section != SEC_OBSOLETE) ||
+        bytes < sizeof *h + h->n_section * sizeof(med_kb_section))
+        R1_FAIL(err, R1_E_FORMAT, "%s: %u sections, expected %d or %d", what, h->n_section,
+                SEC_OBSOLETE, SEC_COUNT);
     uint64_t sum = r1_hash64(b + sizeof *h, bytes - sizeof *h, MED_KB_VERSION);
     if (sum != h->checksum)
         R1_FAIL(err, R1_E_FORMAT,
@@ -57,7 +60,8 @@ static r1_status kb_check_header(const char *what, const char *b, size_t bytes, 
 static r1_status check_sections(const char *what, const char *b, size_t bytes, r1_err *err)
 {
     const med_kb_section *s = (const med_kb_section *)(const void *)(b + sizeof(med_kb_header));
-    for (uint32_t i = 0; i < SEC_COUNT; i++) {
+    uint32_t n = ((const med_kb_header *)(const void *)b)->n_section;
+    for (uint32_t i = 0; i < n; i++) {
         uint64_t size;
         bool bad = s[i].tag != i || s[i].size != element_size[i] || s[i].offset % 8 != 0 ||
                    s[i].count > UINT32_MAX - 1;
@@ -129,6 +133,15 @@ static bool diseases_ok(const med_kb *k)
     return kb_below(k->list, k->n_list, k->n_string);
 }
 
+static bool obsolete_ok(const med_kb *k)
+{
+    for (uint32_t i = 0; i < k->n_obsolete; i++)
+        if (k->obsolete[i].id >= k->n_string || k->obsolete[i].name >= k->n_string ||
+            !span_ok(k->obsolete[i].consider_at, k->obsolete[i].n_consider, k->n_list))
+            return false;
+    return true;
+}
+
 /* The checksum begins behind the header, so what the header says is held against the rest. */
 static bool kb_header_agrees(const med_kb *k, const char *b)
 {
@@ -169,6 +182,7 @@ static void kb_attach(med_kb *k, const char *b)
     k->disease_id = kb_section(b, SEC_DISEASE_ID, &k->n_disease_id);
     k->source = kb_section(b, SEC_SOURCE, &k->n_source);
     k->pmid = kb_section(b, SEC_PMID, &k->n_pmid);
+    if (h->n_section > SEC_OBSOLETE) k->obsolete = kb_section(b, SEC_OBSOLETE, &k->n_obsolete);
     k->n_profiled = h->n_profiled;
     k->root = h->root;
     k->checksum = h->checksum;
@@ -180,7 +194,7 @@ static r1_status check_all(med_kb *k, const char *what, const char *block, size_
     R1_TRY(kb_check_header(what, block, bytes, err));
     R1_TRY(check_sections(what, block, bytes, err));
     kb_attach(k, block);
-    if (!terms_ok(k) || !diseases_ok(k))
+    if (!terms_ok(k) || !diseases_ok(k) || !obsolete_ok(k))
         R1_FAIL(err, R1_E_FORMAT, "%s: an index points outside its section", what);
     if (!kb_header_agrees(k, block))
         R1_FAIL(err, R1_E_FORMAT,
@@ -236,6 +250,23 @@ void med_kb_free(med_kb *kb)
     free(kb);
 }
 
+r1_status med_kb_hold(med_kb **kb, const char *what, r1_err *err)
+{
+    med_kb *held = NULL;
+    if (!(*kb)->mapped) return R1_OK;
+    void *copy = malloc((*kb)->bytes);
+    if (!copy) R1_FAIL(err, R1_E_NOMEM, "%s: no memory for its %zu bytes", what, (*kb)->bytes);
+    memcpy(copy, (*kb)->block, (*kb)->bytes);
+    r1_status st = med_kb_from_block(&held, copy, (*kb)->bytes, what, err);
+    if (st != R1_OK) {
+        free(copy);
+        return st;
+    }
+    med_kb_free(*kb);
+    *kb = held;
+    return R1_OK;
+}
+
 r1_status med_kb_save(const med_kb *kb, const char *path, r1_err *err)
 {
     return r1_file_write(path, kb->block, kb->bytes, err);
@@ -268,6 +299,22 @@ uint32_t med_kb_term(const med_kb *kb, const char *id, size_t len)
 uint32_t med_kb_disease(const med_kb *kb, const char *id, size_t len)
 {
     return find_id(kb, kb->disease_id, kb->n_disease_id, id, len);
+}
+
+const med_obsolete *med_kb_obsolete(const med_kb *kb, const char *id, size_t len)
+{
+    uint32_t lo = 0, hi = kb->n_obsolete;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        const char *s = med_str(kb, kb->obsolete[mid].id);
+        int c = strncmp(s, id, len);
+        if (c == 0 && s[len] == '\0') return &kb->obsolete[mid];
+        if (c < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return NULL;
 }
 
 bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a)

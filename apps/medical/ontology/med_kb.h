@@ -100,6 +100,13 @@ typedef struct {
     uint32_t name, version, licence, url;
 } med_source;
 
+/* A term that is no more, sorted by the text of its id; what it was replaced by is an alternative
+ * id of that term. consider: ids that its authors name in its place, strings in `list`. */
+typedef struct {
+    uint32_t id, name;
+    uint32_t consider_at, n_consider;
+} med_obsolete;
+
 typedef struct med_kb {
     const char *strings;
     const med_term *term;
@@ -110,8 +117,9 @@ typedef struct med_kb {
     const med_row *row;
     const med_profile *profile;
     const med_source *source;
+    const med_obsolete *obsolete;
     uint32_t n_string, n_term, n_parent, n_ancestor, n_list, n_synonym, n_term_id, n_disease_id,
-        n_disease, n_row, n_profile, n_source, n_pmid;
+        n_disease, n_row, n_profile, n_source, n_pmid, n_obsolete;
     uint32_t n_profiled; /* diseases that have a profile */
     uint32_t root;       /* "Phenotypic abnormality", or MED_NONE */
     uint64_t checksum;   /* names this very content */
@@ -125,6 +133,9 @@ r1_status med_kb_open_file(med_kb **out, const char *path, r1_err *err);
 /* Takes ownership of block (malloc'ed) on success. */
 r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char *what, r1_err *err);
 void med_kb_free(med_kb *kb); /* NULL is fine */
+/* Puts a copy in memory in the place of a mapped file, and checks it again: whoever writes into the
+ * file then reaches nobody. On failure *kb stays. */
+r1_status med_kb_hold(med_kb **kb, const char *what, r1_err *err);
 r1_status med_kb_save(const med_kb *kb, const char *path, r1_err *err);
 
 static inline const char *med_str(const med_kb *kb, uint32_t offset)
@@ -134,6 +145,8 @@ static inline const char *med_str(const med_kb *kb, uint32_t offset)
 /* By id ("HP:0001250", an alternative or a cross-referenced one). MED_NONE where unknown. */
 uint32_t med_kb_term(const med_kb *kb, const char *id, size_t len);
 uint32_t med_kb_disease(const med_kb *kb, const char *id, size_t len);
+/* The obsolete term of an id, NULL. Knowledge bases that were built before have none. */
+const med_obsolete *med_kb_obsolete(const med_kb *kb, const char *id, size_t len);
 /* Whether a is b or an ancestor of b. */
 bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a);
 

@@ -59,7 +59,7 @@ struct med_builder {
     raw_row *row;
     uint32_t *pmid;
     uint32_t n_term, cap_term, n_disease, cap_disease, n_row, cap_row, n_pmid, cap_pmid;
-    links synonym, parent, alias, gene, subclass;
+    links synonym, parent, alias, consider, gene, subclass;
     med_source source[16];
     uint32_t n_source;
     uint32_t root;
@@ -98,6 +98,7 @@ void med_builder_free(med_builder *b)
     free(b->synonym.v);
     free(b->parent.v);
     free(b->alias.v);
+    free(b->consider.v);
     free(b->gene.v);
     free(b->subclass.v);
     free(b);
@@ -281,6 +282,11 @@ r1_status med_builder_parent(med_builder *b, med_text term, med_text parent, r1_
 r1_status med_builder_alias(med_builder *b, med_text term, med_text alias, r1_err *err)
 {
     return term_link(b, &b->alias, term, alias, 0, true, err);
+}
+
+r1_status med_builder_consider(med_builder *b, med_text term, med_text other, r1_err *err)
+{
+    return term_link(b, &b->consider, term, other, 0, true, err);
 }
 
 void med_builder_root(med_builder *b, med_text term)
@@ -481,6 +487,8 @@ typedef struct {
     uint32_t n_disease;
     med_disease *disease;
     uint32_t *list, n_list, cap_list;
+    med_obsolete *obsolete;
+    uint32_t n_obsolete;
     med_row *row;
     uint32_t n_row, cap_row;
     med_profile *profile;
@@ -491,8 +499,9 @@ typedef struct {
 
 static void final_free(final *f)
 {
-    void *all[] = {f->order,      f->term,  f->parent,  f->ancestor, f->synonym, f->term_id,
-                   f->disease_id, f->group, f->disease, f->list,     f->row,     f->profile};
+    void *all[] = {f->order,   f->term,       f->parent,  f->ancestor, f->synonym,
+                   f->term_id, f->disease_id, f->group,   f->disease,  f->list,
+                   f->row,     f->profile,    f->obsolete};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
@@ -944,6 +953,36 @@ static r1_status place_diseases(final *f, r1_err *err)
     return R1_OK;
 }
 
+static int by_obsolete_id(const void *a, const void *b)
+{
+    const med_obsolete *x = a, *y = b;
+    return strcmp(sort_text + x->id, sort_text + y->id);
+}
+
+/* The obsolete terms with what they name in their place. */
+static r1_status place_obsolete(final *f, r1_err *err)
+{
+    med_builder *b = f->b;
+    links *l = &b->consider;
+    size_t bytes;
+    f->obsolete = calloc(f->stats.n_obsolete + 1u, sizeof *f->obsolete);
+    if (!f->obsolete) return kb_build_full(err);
+    if (l->n) qsort(l->v, l->n, sizeof *l->v, by_link);
+    for (uint32_t i = 0, at = 0; i < b->n_term; i++) {
+        if (!b->term[i].obsolete) continue;
+        med_obsolete *o = &f->obsolete[f->n_obsolete++];
+        *o = (med_obsolete){b->term[i].id, b->term[i].name, f->n_list, 0};
+        while (at < l->n && l->v[at].a < i) at++;
+        for (; at < l->n && l->v[at].a == i; at++) {
+            R1_TRY(list_add(f, l->v[at].b, err));
+            o->n_consider++;
+        }
+    }
+    sort_text = med_map_blob(b->text, &bytes);
+    if (f->n_obsolete) qsort(f->obsolete, f->n_obsolete, sizeof *f->obsolete, by_obsolete_id);
+    return R1_OK;
+}
+
 /* ---- finishing: profiles and the block ------------------------------------------------------- */
 
 /* A profile names each term once, in rising order. */
@@ -1018,28 +1057,30 @@ static r1_status kb_build_emit(final *f, const char *what, med_kb **out, r1_err 
         [SEC_DISEASE_ID] = {f->disease_id, f->n_disease_id, sizeof *f->disease_id},
         [SEC_SOURCE] = {f->b->source, f->b->n_source, sizeof *f->b->source},
         [SEC_PMID] = {f->b->pmid, f->b->n_pmid, 4},
+        [SEC_OBSOLETE] = {f->obsolete, f->n_obsolete, sizeof *f->obsolete},
     };
-    size_t at = sizeof(med_kb_header) + SEC_COUNT * sizeof(med_kb_section);
+    uint32_t n_part = f->n_obsolete ? SEC_COUNT : SEC_OBSOLETE;
+    size_t at = sizeof(med_kb_header) + n_part * sizeof(med_kb_section);
     med_kb_section table[SEC_COUNT] = {0};
-    for (uint32_t i = 0; i < SEC_COUNT; i++) {
+    for (uint32_t i = 0; i < n_part; i++) {
         at = (at + 63) & ~(size_t)63;
         table[i] = (med_kb_section){i, (uint32_t)part[i].size, at, part[i].count, 0};
         at += part[i].count * part[i].size;
     }
     char *block = r1_calloc_aligned(at, 1);
     if (!block) return kb_build_full(err);
-    for (uint32_t i = 0; i < SEC_COUNT; i++)
+    for (uint32_t i = 0; i < n_part; i++)
         if (part[i].count) {
             size_t bytes = part[i].count * part[i].size;
-            R1_ASSERT(table[i].offset + bytes <= (i + 1 < SEC_COUNT ? table[i + 1].offset : at),
+            R1_ASSERT(table[i].offset + bytes <= (i + 1 < n_part ? table[i + 1].offset : at),
                       "section %u: %zu bytes at %llu", i, bytes,
                       (unsigned long long)table[i].offset);
             memcpy(block + table[i].offset, part[i].data, bytes);
         }
-    memcpy(block + sizeof(med_kb_header), table, sizeof table);
+    memcpy(block + sizeof(med_kb_header), table, n_part * sizeof *table);
     med_kb_header h = {.magic = MED_KB_MAGIC,
                        .version = MED_KB_VERSION,
-                       .n_section = SEC_COUNT,
+                       .n_section = n_part,
                        .bytes = at,
                        .n_profiled = f->n_profiled,
                        .root = f->root};
@@ -1061,6 +1102,7 @@ r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med
     if (st == R1_OK) st = close_terms(&f, err);
     if (st == R1_OK) st = place_names(&f, err);
     if (st == R1_OK) st = place_diseases(&f, err);
+    if (st == R1_OK) st = place_obsolete(&f, err);
     if (st == R1_OK) st = make_profiles(&f, err);
     if (st == R1_OK) st = kb_build_emit(&f, what, out, err);
     f.stats.repeated = b->repeated;

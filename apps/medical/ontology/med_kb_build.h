@@ -57,6 +57,8 @@ r1_status med_builder_parent(med_builder *b, med_text term, med_text parent, r1_
 /* Another id of a term: an alternative id, or one that an obsolete term was replaced by, or a
  * sure cross reference. */
 r1_status med_builder_alias(med_builder *b, med_text term, med_text alias, r1_err *err);
+/* An id that the authors of an obsolete term name in its place. */
+r1_status med_builder_consider(med_builder *b, med_text term, med_text other, r1_err *err);
 void med_builder_root(med_builder *b,
                       med_text term); /* the top of the findings; HP:0000118 by default */
 

@@ -27,6 +27,7 @@ enum {
     SEC_DISEASE_ID,
     SEC_SOURCE,
     SEC_PMID,
+    SEC_OBSOLETE, /* stands only where a term is obsolete */
     SEC_COUNT
 };
 

@@ -30,6 +30,8 @@ static const struct {
     {"HPOA before 2023", "DatabaseID\tDiseaseName",  NULL,                med_import_hpoa},
     {"SSSOM",            "subject_id\tsubject_label", "mondo_exactmatch_", med_import_sssom},
     {"KGX edges",        "subject\tpredicate\tobject", "mondo-rare_edges", med_import_edges},
+    {"HPO genes",        "ncbi_gene_id\tgene_symbol", "genes_to_",         med_import_genes},
+    {"HPO genes before 2023", "entrez-gene-id",        NULL,                med_import_genes},
     /* clang-format on */
 };
 /* Marks are looked for in the first bytes alone. */
@@ -90,7 +92,8 @@ static bool has_tail(const char *name, const char *tail)
 
 static bool known_name(const char *name)
 {
-    static const char *const tail[] = {".obo", ".owl", ".hpoa", ".xml", ".tsv", ".gz", ".zst"};
+    static const char *const tail[] = {".obo", ".owl", ".hpoa", ".xml",
+                                       ".tsv", ".txt", ".gz",   ".zst"};
     bool begins = false, ends = false;
     for (size_t i = 0; i < R1_COUNT(sources) && !begins; i++)
         begins =

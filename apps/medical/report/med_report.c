@@ -6,6 +6,7 @@
 
 #include "r1_assert.h"
 #include "report/med_report_candidate.h"
+#include "report/med_report_gene.h"
 #include "report/med_report_question.h"
 #include "report/med_report_summary.h"
 #include "report/med_report_work.h"
@@ -15,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a finding of the past or of an uncertain writer weighs against one that is stated. */
-static const float certainty_historical = 0.7f;
 /* More than the 200,000 findings of a record and their candidates need. */
 static const size_t report_bytes_max = (size_t)1 << 30;
 
@@ -299,7 +298,7 @@ static void gather_anchors(med_report_work *w)
         w->anchor[k++] =
             (med_anchor){.term = w->present[i].term,
                          .source = w->present[i].first_mention,
-                         .certainty = m->status == MED_HISTORICAL ? certainty_historical : 1};
+                         .certainty = m->status == MED_HISTORICAL ? MED_CERTAINTY_HISTORICAL : 1};
     }
     R1_ASSERT(k == w->n_ranked, "%u findings are ranked, expected %u", k, w->n_ranked);
     med_anchors_plan(w->kb, w->anchor, w->n_ranked, w->pin);
@@ -409,6 +408,7 @@ static r1_status report_fill(med_report_work *w, const med_judge *judge,
     if (st == R1_OK) st = report_rank(w, err);
     if (st == R1_OK) st = report_head(w, judge, record, err);
     if (st == R1_OK) st = report_assemble(w, err);
+    if (st == R1_OK) st = med_report_genes_of(w, record->genes, err);
     med_case_close(w->ranker); /* its arrays are this call's */
     return st;
 }

@@ -13,6 +13,7 @@
 #ifndef MED_REPORT_H
 #define MED_REPORT_H
 
+#include "genes/med_genes.h"
 #include "notes/med_notes.h"
 #include "rank/med_rerank.h"
 #include "report/med_labels.h"
@@ -42,6 +43,7 @@ typedef struct {
     const char *date;         /* the report's day, 2026-11-30; NULL: none is shown */
     const char *program;      /* name and version of who makes the report */
     const med_labels *labels; /* names of findings in that language; NULL: none */
+    const med_genes *genes;   /* of the patient; NULL: not known */
 } med_report_record;
 
 r1_status med_report_make(const med_kb *kb, const med_judge *judge, const med_report_record *record,
@@ -54,7 +56,9 @@ r1_status med_report_json(const med_report *r, bool words, json_t **out, r1_err 
 r1_status med_report_html(const med_report *r, char **out, r1_err *err);
 r1_status med_report_text(const med_report *r, char **out, r1_err *err);
 /* A4 pages: a summary of two at most, then the annex with everything. R1_E_INVAL where no font is
- * installed that has the language's characters. On failure what stood at path stays. */
+ * installed that has the language's characters. malloc'ed bytes. */
+r1_status med_report_pdf_bytes(const med_report *r, char **out, size_t *len, r1_err *err);
+/* The same in a file. On failure what stood at path stays. */
 r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err);
 
 #endif

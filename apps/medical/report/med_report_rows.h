@@ -10,6 +10,7 @@
 
 enum {
     MED_REPORT_CANDIDATES = 10, /* candidates in the report */
+    MED_REPORT_GENES = 10,      /* candidates of the list with genes */
     MED_REPORT_DETAILED = 3,    /* candidates whose findings plain text lists, and a PDF's summary
                                  * shows as bars */
     MED_REPORT_TYPICAL = 6,     /* findings of a disease that the record does not mention */
@@ -135,6 +136,18 @@ typedef struct {
     double information;
 } med_report_unexplained;
 
+/* A candidate where the patient's genes are known: beside the ranking, and not in it. */
+typedef struct {
+    uint32_t rank, before; /* with genes and without, from 1; MED_NONE: not among the candidates */
+    const char *id, *name;
+    const char *gene;        /* that is hit; NULL: none, and the ratio is 1 */
+    const char *inheritance; /* "AD, AR"; "?" where it is not known */
+    uint32_t alleles;
+    double ratio;                           /* likelihood ratio of the gene, med_genes.h */
+    double probability, probability_before; /* the second one NaN where `before` is none */
+    const char *text;                       /* all of it, as a sentence */
+} med_report_gene;
+
 typedef struct {
     const char *name, *version, *licence, *address;
 } med_report_source;
@@ -169,7 +182,11 @@ typedef struct med_report {
     const med_report_candidate *candidate;
     const med_report_source *source;
     uint32_t n_candidate, n_source, n_system, n_question, n_contradiction, n_unexplained;
-    r1_arena *arena; /* all lists */
+    bool with_genes; /* gene[] and none_with_genes were asked for */
+    const med_report_gene *gene;
+    uint32_t n_gene;
+    double none_with_genes; /* NaN: not asked for */
+    r1_arena *arena;        /* all lists */
 } med_report;
 
 #endif

@@ -168,6 +168,7 @@ void med_sink_walk(med_sink *s)
     walk_summary(s, r);
     med_sink_annex(s);
     walk_candidates(s, r);
+    if (r->with_genes) walk_plain(s, MED_LIST_GENES, r->gene, r->n_gene, sizeof *r->gene);
     walk_plain(s, MED_LIST_OBSERVED, r->observed.row, r->observed.n, finding);
     walk_plain(s, MED_LIST_EXCLUDED, r->excluded.row, r->excluded.n, finding);
     walk_plain(s, MED_LIST_OTHERS, r->others.row, r->others.n, finding);

@@ -37,6 +37,7 @@ typedef enum {
     MED_LIST_TYPICAL,        /* med_report_typical, of a candidate */
     MED_LIST_AGAINST,        /* med_report_typical, of a candidate */
     MED_LIST_STEPS,          /* med_report_step, of a candidate */
+    MED_LIST_GENES,          /* med_report_gene, where the genes are known */
     MED_LIST_OBSERVED,       /* med_report_finding */
     MED_LIST_EXCLUDED,       /* med_report_finding */
     MED_LIST_OTHERS,         /* med_report_finding */

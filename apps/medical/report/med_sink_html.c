@@ -419,6 +419,8 @@ static void html_plain_row(html_sink *s, med_list list, const void *row)
         const med_report_unexplained *x = row;
         med_put(s->f, MED_HTML, "%s", x->name);
         html_id(s, x->id);
+    } else if (list == MED_LIST_GENES) {
+        med_put(s->f, MED_HTML, "%s", ((const med_report_gene *)row)->text);
     } else if (list == MED_LIST_SOURCES) {
         const med_report_source *x = row;
         med_put(s->f, MED_HTML, MED_SAY(s->l, SOURCE_F), x->name, x->version, x->licence,
@@ -438,6 +440,7 @@ static void html_row(med_sink *base, med_list list, const void *row)
         break;
     case MED_LIST_SUMMARY:
     case MED_LIST_READING:
+    case MED_LIST_GENES:
     case MED_LIST_UNEXPLAINED:
     case MED_LIST_SOURCES: html_plain_row(s, list, row); break;
     case MED_LIST_DIFFERENTIAL: html_differential(s, row); break;
@@ -484,7 +487,7 @@ static void html_close(med_sink *base, med_list list)
     if (list == MED_LIST_READING ||
         (rows &&
          (list == MED_LIST_SUMMARY || list == MED_LIST_TYPICAL || list == MED_LIST_AGAINST ||
-          list == MED_LIST_UNEXPLAINED || list == MED_LIST_SOURCES)))
+          list == MED_LIST_UNEXPLAINED || list == MED_LIST_GENES || list == MED_LIST_SOURCES)))
         fputs("</ul>", s->f);
     if (list != MED_LIST_DIFFERENTIAL) return;
     fputs("<p>", s->f);

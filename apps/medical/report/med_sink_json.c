@@ -149,6 +149,19 @@ static const key_row contradiction_keys[] = {
     {"denied",            KEY_STRUCT, SHOWN, KEY_SUB(med_report_contradiction, denied, quote_keys)},
     KEY_END};
 
+static const key_row gene_keys[] = {
+    {"rank",              KEY_COUNT,  SHOWN, KEY_AT(med_report_gene, rank)},
+    {"rank_without_genes", KEY_COUNT, SHOWN, KEY_AT(med_report_gene, before)},
+    {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_gene, id)},
+    {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_gene, name)},
+    {"gene",              KEY_STRING, SHOWN, KEY_AT(med_report_gene, gene)},
+    {"alleles",           KEY_SOME,   SHOWN, KEY_AT(med_report_gene, alleles)},
+    {"inheritance",       KEY_STRING, SHOWN, KEY_AT(med_report_gene, inheritance)},
+    {"likelihood_ratio",  KEY_REAL,   SHOWN, KEY_AT(med_report_gene, ratio)},
+    {"probability",       KEY_REAL,   SHOWN, KEY_AT(med_report_gene, probability)},
+    {"probability_without_genes", KEY_MAYBE, SHOWN, KEY_AT(med_report_gene, probability_before)},
+    KEY_END};
+
 static const key_row unexplained_keys[] = {
     {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_unexplained, id)},
     {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_unexplained, name)},
@@ -203,6 +216,7 @@ static const key_row report_keys[] = {
     {"unranked",          KEY_SOME,   SHOWN, KEY_AT(med_report, unranked)},
     {"confident",         KEY_BOOL,   SHOWN, KEY_AT(med_report, confident)},
     {"none_of_these",     KEY_REAL,   SHOWN, KEY_AT(med_report, none_of_these)},
+    {"none_of_these_with_genes", KEY_MAYBE, SHOWN, KEY_AT(med_report, none_with_genes)},
     {"knowledge_base",    KEY_INLINE, SHOWN, KEY_AT(med_report, knowledge_base)},
     {"age_years",         KEY_MAYBE,  SHOWN, KEY_AT(med_report, age_years)},
     {"ranked_by",         KEY_STRING, SHOWN, KEY_AT(med_report, ranked_by)},
@@ -237,6 +251,7 @@ static const struct {
     [MED_LIST_OBSERVED]      = {"observed", finding_keys},
     [MED_LIST_EXCLUDED]      = {"excluded", finding_keys},
     [MED_LIST_OTHERS]        = {"other_mentions", finding_keys},
+    [MED_LIST_GENES]         = {"with_genes", gene_keys},
     [MED_LIST_SOURCES]       = {"sources", source_keys},
 };
 /* clang-format on */
@@ -348,6 +363,8 @@ static void json_open(med_sink *base, med_list list, size_t n)
     json_sink *s = (json_sink *)base;
     (void)n;
     if (!lists[list].key) return;
+    if (list == MED_LIST_GENES) /* stands only where it was asked for */
+        s->failed |= json_object_set_new(s->root, lists[list].key, json_array()) != 0;
     json_t *array = json_object_get(s->object[base->depth - 1], lists[list].key);
     R1_ASSERT(array || s->failed, "no array \"%s\" in its object", lists[list].key);
     s->array[base->depth - 1] = array;

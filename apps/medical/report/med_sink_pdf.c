@@ -499,6 +499,7 @@ static void pdf_row(med_sink *base, med_list list, const void *row)
     case MED_LIST_NOTICES: pdf_notice(s, row); break;
     case MED_LIST_SUMMARY:
     case MED_LIST_READING: pdf_sentence(s, LOOK_BULLET, row); break;
+    case MED_LIST_GENES: pdf_sentence(s, LOOK_BULLET, ((const med_report_gene *)row)->text); break;
     case MED_LIST_DIFFERENTIAL: pdf_differential(s, row); break;
     case MED_LIST_QUESTIONS: pdf_question(s, row); break;
     case MED_LIST_CONTRADICTIONS: pdf_contradiction(s, row); break;
@@ -625,7 +626,7 @@ static r1_status pdf_pages(pdf_sink *s, char **whole, size_t *n, r1_err *err)
     return st;
 }
 
-r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
+r1_status med_report_pdf_bytes(const med_report *r, char **out, size_t *len, r1_err *err)
 {
     static const med_sink_ops ops = {.name = "pdf",
                                      .head = pdf_head,
@@ -633,14 +634,21 @@ r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
                                      .open = pdf_open,
                                      .row = pdf_row,
                                      .close = pdf_close};
-    char *whole = NULL;
-    size_t n = 0;
     pdf_sink s = {.sink = {.ops = &ops, .report = r}, .l = r->language};
     s.line = open_memstream(&s.text, &s.bytes);
-    if (!s.line) R1_FAIL(err, R1_E_NOMEM, "no memory for %s", path);
-    r1_status st = pdf_pages(&s, &whole, &n, err);
+    if (!s.line) R1_FAIL(err, R1_E_NOMEM, "no memory for a PDF");
+    *out = NULL;
+    r1_status st = pdf_pages(&s, out, len, err);
     fclose(s.line);
     free(s.text);
+    return st;
+}
+
+r1_status med_report_pdf(const med_report *r, const char *path, r1_err *err)
+{
+    char *whole = NULL;
+    size_t n = 0;
+    r1_status st = med_report_pdf_bytes(r, &whole, &n, err);
     if (st == R1_OK) st = r1_file_write(path, whole, n, err);
     free(whole);
     return st;

@@ -143,6 +143,7 @@ const char *med_say_heading(const med_report *r, int list)
     case MED_LIST_OBSERVED: return MED_SAY(l, OBSERVED);
     case MED_LIST_EXCLUDED: return MED_SAY(l, EXCLUDED);
     case MED_LIST_OTHERS: return MED_SAY(l, OTHERS);
+    case MED_LIST_GENES: return MED_SAY(l, GENE_LIST);
     case MED_LIST_PINS: return MED_SAY(l, PINS);
     case MED_LIST_READING: return MED_SAY(l, READING);
     case MED_LIST_SOURCES: return MED_SAY(l, SOURCES);

@@ -197,6 +197,9 @@ static void text_row(med_sink *base, med_list list, const void *row)
     case MED_LIST_DIFFERENTIAL: text_differential(s, row); break;
     case MED_LIST_QUESTIONS: text_question(s, row); break;
     case MED_LIST_CONTRADICTIONS: text_contradiction(s, row); break;
+    case MED_LIST_GENES:
+        med_put(s->f, MED_TEXT_LINE, "  %s\n", ((const med_report_gene *)row)->text);
+        break;
     case MED_LIST_UNEXPLAINED: {
         const med_report_unexplained *x = row;
         med_put(s->f, MED_TEXT_LINE, "  %s %s\n", x->id, x->name);

@@ -95,6 +95,16 @@ X(OBSERVED, "Observed findings", "存在的异常")                             
 X(EXCLUDED, "Excluded findings", "已否认的异常")                                                   \
 X(OTHERS, "Mentioned otherwise (family, past, uncertain, hypothetical)",                           \
   "以其他方式提及（家族、既往、不确定、假设）")                                                    \
+X(GENE_LIST, "Beside the ranking: with the patient's genes", "排序之外：结合患者基因")                      \
+/* rank, name, id, percent, what the gene says, what it was without */                             \
+X(GENE_ROW_F, "%u. %s (%s), %.1f %%: %s; %s", "%u. %s（%s），%.1f %%：%s；%s")                     \
+/* gene, alleles, inheritance, ratio */                                                            \
+X(GENE_HIT_F, "%s with alleles hit: %u, inheritance %s, likelihood ratio %.1f",                    \
+  "%s 受累等位基因 %u 个，遗传方式 %s，似然比 %.1f")                                               \
+X(GENE_NONE, "no gene of it is hit", "其基因均未受累")                                             \
+/* rank, percent */                                                                                \
+X(GENE_BEFORE_F, "without genes rank %u, %.1f %%", "不计基因时排第 %u，%.1f %%")                   \
+X(GENE_NEW, "without genes not among the candidates", "不计基因时不在候选之列")                    \
 X(PINS, "What was pinned, and what each changes", "被固定的关键异常及其影响")                      \
 X(READING, "What was not read, and how the file was read", "未读内容与读取方式")                   \
 X(SOURCES, "Sources", "来源")                                                                      \
