@@ -352,6 +352,33 @@ static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t term, r1_er
     return lexicon_add_text(x, part, s, term, MED_SYN_RELATED, false, err);
 }
 
+/* "Elevated circulating creatinine concentration" is also "elevated creatinine", "high creatinine
+ * level". */
+static r1_status add_analyte(med_lexicon *x, const char *s, uint32_t term, r1_err *err)
+{
+    static const struct {
+        const char *name, *said[3];
+    } changes[] = {{"Elevated circulating ", {"elevated", "high", "increased"}},
+                   {"Increased circulating ", {"elevated", "high", "increased"}},
+                   {"Decreased circulating ", {"decreased", "low", "reduced"}},
+                   {"Reduced circulating ", {"decreased", "low", "reduced"}}};
+    static const char tail[] = " concentration";
+    char other[NAME_BYTES_MAX];
+    size_t n = strlen(s), n_tail = sizeof tail - 1;
+    if (n >= NAME_BYTES_MAX - 40 || n <= n_tail || strcmp(s + n - n_tail, tail) != 0) return R1_OK;
+    for (size_t i = 0; i < R1_COUNT(changes); i++) {
+        size_t head = strlen(changes[i].name);
+        if (n <= head + n_tail || strncmp(s, changes[i].name, head) != 0) continue;
+        for (size_t k = 0; k < 3; k++)
+            for (int level = 0; level < 2; level++) {
+                snprintf(other, sizeof other, "%s %.*s%s", changes[i].said[k],
+                         (int)(n - head - n_tail), s + head, level ? " level" : "");
+                R1_TRY(lexicon_add_text(x, other, s, term, MED_SYN_RELATED, false, err));
+            }
+    }
+    return R1_OK;
+}
+
 static bool lexicon_prefix(const med_lexicon *x, const char *s, size_t n)
 {
     char w[PREFIX_MAX];
@@ -419,6 +446,7 @@ static r1_status add_names(med_lexicon *x, r1_err *err)
         if (x->n_pattern > before && s->kind == MED_SYN_LABEL)
             x->name[s->term] = (uint32_t)x->n_pattern;
         R1_TRY(add_shorter(x, text, s->term, err));
+        R1_TRY(add_analyte(x, text, s->term, err));
         R1_TRY(add_apart(x, text, s->term, s->kind, err));
     }
     return R1_OK;
