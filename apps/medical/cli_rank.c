@@ -3,6 +3,7 @@
 #include "cli_medical.h"
 #include "eval/med_eval_rank.h"
 #include "print/med_put.h"
+#include "report/med_report_summary.h"
 #include "train/med_train.h"
 
 #include <math.h>
@@ -206,6 +207,11 @@ static r1_status cli_rank_rank_case(const r1_cli_call *call, const med_kb *kb, c
     uint32_t n = 0;
     float none = 1;
     r1_status st = med_ranker_new(&r, kb, err);
+    if (st == R1_OK && kb->n_profiled < MED_FEW_DISEASES) {
+        med_put(stderr, MED_TEXT_LINE, MED_SAY(MED_WORDS_EN, FEW_F), kb->n_profiled,
+                kb->n_source ? med_str(kb, kb->source[0].name) : "");
+        fputc('\n', stderr);
+    }
     if (st == R1_OK) st = cli_open_r1(call, &r1, err);
     if (st == R1_OK)
         st = med_rerank_case(r1.reranker, r, c, r1_options_bool(call->opts, "anchors"), list, &n,

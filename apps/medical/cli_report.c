@@ -21,11 +21,13 @@ typedef struct {
     med_lexicon *lex;
     med_ranker *ranker;
     cli_r1 r1;
+    med_labels *labels; /* NULL: none are given */
     cli_inputs in;
     FILE *table; /* a row for each record; NULL: there is one record alone */
     char *rows;
     size_t n_row_bytes;
-    char date[16]; /* that files of other programs name as their own */
+    char date[16]; /* the report's day */
+    char program[64];
 } report_job;
 
 /* One record on its way. */
@@ -232,6 +234,7 @@ static r1_status report_open(report_job *j, r1_err *err)
     const r1_options *o = j->call->opts;
     R1_TRY(report_check_formats(r1_options_str(o, "format"), err));
     R1_TRY(report_date(j, err));
+    snprintf(j->program, sizeof j->program, "r1-medical %s", r1_cli_version());
     R1_TRY(cli_inputs_read(&j->in, j->call->rest, j->call->n_rest, err));
     if (j->in.many && (r1_options_has(o, "sex") || r1_options_has(o, "age")))
         R1_FAIL(err, R1_E_INVAL, "--sex and --age state one patient: give one record with them");
@@ -248,6 +251,8 @@ static r1_status report_tools(report_job *j, r1_err *err)
     R1_TRY(cli_open_kb(j->call, &j->kb, err));
     R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
+    if (r1_options_has(j->call->opts, "labels"))
+        R1_TRY(med_labels_open(&j->labels, j->kb, r1_options_str(j->call->opts, "labels"), err));
     return cli_open_r1(j->call, &j->r1, err);
 }
 
@@ -285,9 +290,14 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
     R1_TRY(med_document_notes(&r->document, j->lex, j->kb, path, &r->notes, err));
     report_state_person(j, r);
     int64_t read = r1_mono_us();
-    const med_report_record record = {base ? base + 1 : path,
-                                      &r->notes,
-                                      {(const char *const *)r->document.note, r->document.n_note}};
+    const med_report_record record = {
+        .title = base ? base + 1 : path,
+        .notes = &r->notes,
+        .reading = {(const char *const *)r->document.note, r->document.n_note},
+        .language = strcmp(r1_options_str(o, "language"), "zh") == 0 ? MED_WORDS_ZH : MED_WORDS_EN,
+        .date = j->date,
+        .program = j->program,
+        .labels = j->labels};
     R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
     int64_t ranked = r1_mono_us();
     R1_TRY(report_write_all(j, r, err));
@@ -416,6 +426,7 @@ int cli_report_command(r1_cli_call *call)
     free(j.rows);
     cli_inputs_free(&j.in);
     cli_close_r1(&j.r1);
+    med_labels_free(j.labels);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
     med_kb_free(j.kb);
@@ -430,7 +441,12 @@ const r1_option cli_report_rows[] = {
     {.name = "format", .section = "medical", .type = R1_OPT_STRING, .def = "html,pdf,json,text",
      .help = "any of html, pdf, json, text, phenopacket, fhir, tsv"},
     {.name = "date", .type = R1_OPT_STRING,
-     .help = "day that phenopacket and FHIR name as their own, as 2026-11-30 (default: today)"},
+     .help = "the report's day, as 2026-11-30 (default: today)"},
+    {.name = "language", .section = "medical", .type = R1_OPT_ENUM, .def = "en",
+     .choices = "en|zh", .help = "of the report's own words; a PDF in Chinese needs a font for it"},
+    {.name = "labels", .section = "medical", .type = R1_OPT_PATH,
+     .help = "names of findings in that language: a translation of the HPO (hp-zh.babelon.tsv) or "
+             "a table of ids and names"},
     {.name = "out", .type = R1_OPT_PATH, .def = "run/report",
      .help = "folder for NAME.report.html, .pdf, .json and .txt, after the name of each record; "
              "several records get summary.tsv beside them"},

@@ -2,6 +2,7 @@
 /* The limit of repeated log lines, by a clock of the test's own. */
 #include "cli/log_limit.h"
 #include "support/r1_test.h"
+#include "text/quote.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,5 +52,15 @@ static void test_full(void)
     CU_ASSERT_TRUE(passed >= 50 && passed <= 64);
 }
 
+/* Somebody's quotes ended the value of a field of the line. */
+static void test_quoted(void)
+{
+    char longer[3000];
+    CU_ASSERT_STRING_EQUAL(r1_log_quote("column \"a\\b\" is").text, "column \\\"a\\\\b\\\" is");
+    memset(longer, '"', sizeof longer - 1);
+    longer[sizeof longer - 1] = 0;
+    CU_ASSERT_EQUAL(strlen(r1_log_quote(longer).text) % 2, 0);
+}
+
 R1_TEST_MAIN("log limit", {"a repeated trouble", test_repeated}, {"two events", test_apart},
-             {"more events than places", test_full})
+             {"more events than places", test_full}, {"a text in quotes", test_quoted})

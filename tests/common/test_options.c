@@ -97,6 +97,40 @@ static void test_families(void)
     r1_options_free(o);
 }
 
+/* The second one won in silence. A file, the environment and the command line go over each other as
+ * before. */
+static void test_options_twice(void)
+{
+    static const r1_option table[] = {
+        {.name = "in", .section = "s", .type = R1_OPT_PATH, .help = "a file"},
+        {.name = "graph", .type = R1_OPT_BOOL, .def = "true", .help = "a switch"},
+        {.name = "extra", .section = "s", .type = R1_OPT_STRING, .many = true, .help = "any"}};
+    static char *const twice[][2] = {{"--in=a", "--in=b"},
+                                     {"--in=a", "--in=a"},
+                                     {"--graph", "--no-graph"},
+                                     {"--extra.x=1", "--extra.x=2"}};
+    static const char *const said[] = {"--in once", "--in once", "--graph once", "--extra.x once"};
+    const char *rest[2];
+    size_t n_rest;
+    r1_err err = {0};
+    for (size_t i = 0; i < R1_COUNT(twice); i++) {
+        r1_options *o;
+        char *argv[] = {twice[i][0], twice[i][1]};
+        R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+        CU_ASSERT_EQUAL(r1_options_parse(o, 2, argv, rest, &n_rest, &err), R1_E_INVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.msg, said[i]));
+        r1_options_free(o);
+    }
+    r1_options *o;
+    char *argv[] = {"--in=c", "--extra.y=1"};
+    R1_ASSERT_OK(r1_options_new(&o, table, R1_COUNT(table), &err), &err);
+    R1_ASSERT_OK(r1_options_set(o, "in", "a", "x.ini:1", &err), &err);
+    R1_ASSERT_OK(r1_options_set(o, "in", "b", "environment", &err), &err);
+    R1_ASSERT_OK(r1_options_parse(o, 2, argv, rest, &n_rest, &err), &err);
+    CU_ASSERT_STRING_EQUAL(r1_options_str(o, "in"), "c");
+    r1_options_free(o);
+}
+
 /* Settings of a file had "did you mean", options had not. */
 static void test_options_nearest(void)
 {
@@ -139,4 +173,5 @@ static void test_options_breaks(void)
 }
 
 R1_TEST_MAIN("options", {"options", test_options}, {"families", test_families},
+             {"an option given twice", test_options_twice},
              {"the nearest option", test_options_nearest}, {"unknown setting", test_options_breaks})

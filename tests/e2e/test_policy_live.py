@@ -80,7 +80,7 @@ class Policy(unittest.TestCase):
         mules = self.file("mules.csv", f"account,reason,expiry,owner\n{mule},told,,aml\n")
         rules = self.file("rules.txt", "all [shadow]: amount > 0 -> review\n")
         ini = self.file("fraud.ini", f"[decision]\nrules = {rules}\nlist.mules = {mules}\n"
-                        f"pid_file = {self.file('pid')}\n")  # fmt: skip
+                        f"[service]\npid_file = {self.file('pid')}\n")  # fmt: skip
         p = s.serve("--model", "none", "--config", ini)
         s.produce(self.part(0, 1000))
         s.wait_for("SELECT count(*) FROM r1.decision", 1000, 60)
@@ -131,7 +131,7 @@ class Policy(unittest.TestCase):
         mapped = self.file("map.ini", f"[fields]\n{fields}[time]\nformat = ms\n")
         stats, pid = self.file("stats.json"), self.file("pid")
         ini = self.file("fraud.ini", f"[payments]\ncurrency = EUR\nrates = {rates}\n"
-                        f"map = {mapped}\n[decision]\npid_file = {pid}\n")  # fmt: skip
+                        f"map = {mapped}\n[service]\npid_file = {pid}\n")  # fmt: skip
         topic = ("--topic", "decisions")  # that no other test fills
         serve = ("--model", "none", "--config", ini, "--stats", stats, *topic)
         p = s.serve(*serve, name="rates")

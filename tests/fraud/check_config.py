@@ -21,6 +21,13 @@ PROGRAM, MODEL, OTHER = (os.path.abspath(path) for path in sys.argv[1:4])
 AWAY = ["--postgres", "host=/does/not/exist dbname=r1", "--brokers", "127.0.0.1:1", "--wait", "0"]
 
 
+def without(given, options):
+    """The options, in pairs, but those that are given: an option stands once."""
+    names = {g.partition("=")[0] for g in given}
+    pairs = zip(options[::2], options[1::2])
+    return [word for pair in pairs if pair[0] not in names for word in pair]
+
+
 CUT = """{"format": "r1-fraud calibration 1", "model": "0", "made_at": "2026-01-01T00:00:00Z",
 "review": {"at": %g, "per_day": 5}, "block": null}
 """
@@ -323,7 +330,7 @@ def currencies(folder):
     """A currency that is none is refused by each command that reads the settings of serve."""
     for name, code in ("good.ini", "EUR"), ("euro.ini", "EURO"):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
-            f.write(f"[payments]\ncurrency = {code}\n[decision]\npid-file = no.pid\n")
+            f.write(f"[payments]\ncurrency = {code}\n[service]\npid-file = no.pid\n")
     for command in (["config", "check", "--config", "euro.ini"],
                     ["config", "diff", "euro.ini", "--config", "good.ini"],
                     ["config", "try", "euro.ini", "--config", "good.ini", *AWAY[:2]],
@@ -331,6 +338,17 @@ def currencies(folder):
                     ["calibrate", "--config", "euro.ini", "--out", "x", *AWAY[:2]]):  # fmt: skip
         said = run(PROGRAM, *command, code=2)
         assert "euro.ini:2: currency: expected a code of ISO 4217" in said, (command, said)
+
+
+def variables():
+    """A mistyped setting in the environment is said; other programs' variables are not."""
+    names = ("R1_BATCH_ROW", "R1_BATCHROWS", "R1_BATCH_ROWS", "R1_BIN", "R1_LAB", "R1_SOURCE")
+    p = subprocess.run([PROGRAM, "config", "check", *AWAY], capture_output=True, encoding="utf-8",
+                       check=False, env=dict(os.environ, **dict.fromkeys(names, "1")))  # fmt: skip
+    said = [line for line in p.stderr.splitlines() if "environment" in line]
+    assert p.returncode == 0 and len(said) == 2, p.stderr
+    for name in names[:2]:
+        assert any(f"{name} is not known" in s and "R1_BATCH_ROWS?" in s for s in said), said
 
 
 def main():
@@ -346,7 +364,8 @@ def main():
             return text.replace("@", folder + "/")
 
         def refused(args, code=2):
-            args = [*AWAY, "--model", MODEL, *(named(a) for a in args)]
+            given = [named(a) for a in args]
+            args = [*without(given, [*AWAY, "--model", MODEL]), *given]
             checked = message("config", run(PROGRAM, "config", "check", *args, code=code))
             served = message("serve", run(PROGRAM, "serve", *args, code=code))
             assert checked == served, f"{args}:\n  check says {checked}  serve says {served}"
@@ -412,6 +431,7 @@ def main():
         assert "[model]" in sections and len(sections) == len(set(sections)), sections
         calibrations(folder)
         currencies(folder)
+        variables()
         said = run(PROGRAM, "config", "check", "--config", ini)
         assert said.startswith("configuration: good, model "), said
         away = run(PROGRAM, "serve", *AWAY, "--model", "none", *good, code=1)

@@ -135,12 +135,14 @@ class Lab:
             self.add(name, b"".join(canonical_json(line) for line in f if line.strip()))
 
     def pdf(self, name, path):
-        """The words of a PDF: line and page breaks depend on the installed fonts."""
+        """The words of a PDF without the foot of its pages: line and page breaks depend on the
+        installed fonts."""
         if not shutil.which("pdftotext"):
             self.notes.append(f"{name}: not compared, pdftotext is not here")
             return
         text = programs.run("pdftotext", "-raw", path, "-")
-        self.add(name, ("\n".join(text.split()) + "\n").encode())
+        pages = [page[:page.rfind("\nPatient: ")] for page in text.split("\f") if page.strip()]
+        self.add(name, ("\n".join(" ".join(pages).split()) + "\n").encode())
 
 
 # ---- inputs -------------------------------------------------------------------------------------
@@ -452,7 +454,8 @@ def reports(lab):
 
 def report(lab, name, record, *args):
     folder = "report-" + name.replace("/", "-")
-    lab.run("r1-medical", "report", record + ".txt", *KB, "--out", folder, *args)
+    lab.run("r1-medical", "report", record + ".txt", *KB, "--out", folder, "--date",
+            "2026-11-30", *args)
     made = os.path.join(folder, record + ".report.")
     lab.json(f"medical/report/{name}/json", read(made + "json"))
     lab.lines(f"medical/report/{name}/html", read(made + "html"))

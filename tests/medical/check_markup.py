@@ -160,11 +160,38 @@ def planted_model(model, path):
 # ---- products -----------------------------------------------------------------------------------
 
 ELEMENTS = {
-    "html": ["lang=en"], "head": [""], "meta": ["charset=utf-8"], "title": [""], "style": [""],
-    "body": [""], "h1": [""], "h2": [""], "p": ["", "class=meta", "class=banner"],
-    "div": ["class=card", "class=bar"], "span": ["class=p", "class=id", "class=pin"], "b": [""],
-    "i": ["style=width:#%"], "table": [""], "tr": [""], "th": [""],
-    "td": ["", "class=for", "class=against"], "mark": [""], "ul": [""], "li": [""]}
+    "html": ["lang=en", "lang=zh"], "head": [""], "meta": ["charset=utf-#"], "title": [""],
+    "style": [""], "body": [""], "h1": [""], "h2": [""], "h3": [""], "br": [""],
+    "p": ["", "class=meta", "class=banner", "class=scope", "class=annex"],
+    "details": ["class=card open=", "class=card"], "summary": [""],
+    "span": ["class=p", "class=id", "class=pin", "class=bar", "class=lr", "class=against"],
+    "b": [""], "i": ["style=width:#%", "class=f style=width:#%", "class=a style=width:#%",
+                     "class=z"],
+    "table": [""], "tr": [""], "th": [""],
+    "td": ["", "class=for", "class=against", "class=n", "class=sys colspan=#"],
+    "mark": [""], "ul": [""], "li": [""],
+    "a": ["class=id href=https://hpo.jax.org/browse/term/HP:#", "href=https://omim.org/entry/#",
+          "href=https://www.orpha.net/en/disease/detail/#",
+          "href=https://monarchinitiative.org/MONDO:#",
+          "href=https://rarediseases.info.nih.gov/diseases/#/",
+          "href=https://hpo.jax.org/browse/disease/OMIM:#",
+          "href=https://hpo.jax.org/browse/disease/ORPHA:#"],
+    "svg": ["viewbox=# # # # role=img"],
+    "polyline": ["points=# fill=none stroke=#c stroke-width=#",
+                 "points=# fill=none stroke=#c stroke-width=# stroke-linecap=round "
+                 "stroke-linejoin=round"],
+    "circle": ["cx=# cy=# r=# fill=#c stroke=#c"],
+    "text": ["x=# y=# font-size=# fill=#c text-anchor=start",
+             "x=# y=# font-size=# fill=#c text-anchor=end"]}
+
+
+def form_of(key, value):
+    """An attribute with its numbers, lists of points and colours left out."""
+    if re.fullmatch(r"#[0-9a-f]{6}", value):
+        return f"{key}=#c"
+    if key == "points":
+        return "points=#" if re.fullmatch(r"[0-9., -]+", value) else f"{key}={value}"
+    return f"{key}=" + re.sub("[0-9.]*[0-9]", "#", value)
 
 
 class Page(HTMLParser):
@@ -173,12 +200,11 @@ class Page(HTMLParser):
         self.what, self.open, self.words, self.styles = what, [], [], 0
 
     def handle_starttag(self, tag, attrs):
-        form = " ".join(f"{k}={re.sub('[0-9.]+', '#', v or '') if k == 'style' else v}"
-                        for k, v in attrs)
+        form = " ".join(form_of(k, v or "") for k, v in attrs)
         if form not in ELEMENTS.get(tag, []):
             problems.append(f"{self.what}: <{tag} {form}>")
         self.styles += tag == "style"
-        if tag != "meta":
+        if tag not in ("meta", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):

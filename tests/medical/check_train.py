@@ -50,10 +50,10 @@ def main():
         def run(*args, code=0, tool=program):
             return programs.run(tool, *args, code=code)
 
-        def train(out, *args, code=0):
+        def train(out, *args, code=0, folds=None):
             return run("train", "--cases", path("cases.tsv"), "--kb", ontology, "--work",
-                       path("work"), "--out", path(out + ".gguf"), "--folds", path(out),
-                       "--copies", "0", "--batch", "400", "--seed", str(seed), *args, code=code)
+                       path("work"), "--out", path(out + ".gguf"), "--folds",
+                       path(folds or out), "--copies", "0", "--batch", "400", "--seed", str(seed), *args, code=code)
 
         def figures(model, *args):
             out = run("eval", "rank", "--cases", path("cases.tsv"), "--kb", ontology, "--folds",
@@ -95,8 +95,8 @@ def main():
                                   "--precision", "int4", code=2)
         assert "--init-folds needs --init" in train("no", "--init-folds", path("f32"), code=2)
         assert "expected another file" in train("f32", "--init", path("f32.gguf"), code=2)
-        assert "expected another file" in train("f32", "--init", path("int8.gguf"), "--init-folds",
-                                                path("f32"), "--out", path("no.gguf"), code=2)
+        assert "expected another file" in train("no", "--init", path("int8.gguf"), "--init-folds",
+                                                path("f32"), folds="f32", code=2)
         assert "nowhere" in train("nowhere/no", code=1)
         assert "expected another file" in run("ontology", "build", "--out", path("cases.tsv"),
                                               path("cases.tsv"), code=2)

@@ -4,13 +4,19 @@
 #include "ontology/med_sources.h"
 #include "support/r1_test.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static char said[8192]; /* what the last program wrote to standard error */
+
+/* The largest file that the program may write; 0: any. */
+static long file_bytes_max;
 
 static int med_cli_run(const char *const *argv)
 {
@@ -22,6 +28,11 @@ static int med_cli_run(const char *const *argv)
         dup2(null, 0);
         dup2(null, 1);
         dup2(err, 2);
+        if (file_bytes_max) {
+            const struct rlimit max = {(rlim_t)file_bytes_max, (rlim_t)file_bytes_max};
+            signal(SIGXFSZ, SIG_IGN);
+            setrlimit(RLIMIT_FSIZE, &max);
+        }
         execvp(argv[0], (char *const *)(uintptr_t)argv);
         _exit(127);
     }
@@ -41,6 +52,47 @@ static const char *med_cli_medical(void)
     snprintf(program, sizeof program, "%s/r1-medical",
              getenv("R1_BIN") ? getenv("R1_BIN") : "build/bin");
     return program;
+}
+
+static bool in_file(const char *folder, const char *name, const char *words)
+{
+    char path[4200], *text = NULL;
+    size_t len;
+    r1_err err;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (r1_file_read(path, 1u << 20, &text, &len, &err) != R1_OK) return false;
+    bool found = strstr(text, words) != NULL;
+    free(text);
+    return found;
+}
+
+static size_t files_in(const char *folder)
+{
+    size_t n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) n += e->d_name[0] != '.';
+    if (d) closedir(d);
+    return n;
+}
+
+/* Of the words of a PDF, pages apart by form feeds: each page names its number, their count, the
+ * patient and the versions; the summary ends on the second at the latest. */
+static void check_pdf_pages(const char *text)
+{
+    char line[40];
+    int n = 0, k = 0, annex = 0;
+    for (const char *p = text; (p = strchr(p, '\f')); p++) n++;
+    CU_ASSERT(n >= 3);
+    for (const char *p = text, *end; (end = strchr(p, '\f')); p = end + 1) {
+        char *page = strndup(p, (size_t)(end - p));
+        snprintf(line, sizeof line, "Page %d of %d", ++k, n);
+        CU_ASSERT_PTR_NOT_NULL(strstr(page, line));
+        CU_ASSERT_PTR_NOT_NULL(strstr(page, "record.txt, male, 17 years"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(page, "; knowledge base "));
+        if (!annex && strstr(page, "Annex\n")) annex = k;
+        free(page);
+    }
+    CU_ASSERT(annex == 2 || annex == 3);
 }
 
 static void test_report(void)
@@ -67,7 +119,43 @@ static void test_report(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "Arachnodactyly"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "Ectopia lentis"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "not a diagnosis"));
+    check_pdf_pages(text);
     free(text);
+}
+
+/* Where a disk is full while a format is written, the call fails, what was there stays, and no half
+ * file does. */
+static void test_full_disk(void)
+{
+    static const char *const formats[][2] = {{"html", "html"},
+                                             {"pdf", "pdf"},
+                                             {"json", "json"},
+                                             {"text", "txt"},
+                                             {"phenopacket", "phenopacket.json"},
+                                             {"fhir", "fhir.json"},
+                                             {"tsv", "tsv"}};
+    char folder[4200], path[4300];
+    r1_err err;
+    snprintf(folder, sizeof folder, "%s/full", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_mkdirs(folder, &err), &err);
+    for (size_t i = 0; i < R1_COUNT(formats); i++) {
+        const char *argv[] = {med_cli_medical(),
+                              "report",
+                              r1_test_source("apps/medical/samples/record.txt"),
+                              "--format",
+                              formats[i][0],
+                              "--out",
+                              folder,
+                              NULL};
+        snprintf(path, sizeof path, "%s/record.report.%s", folder, formats[i][1]);
+        R1_ASSERT_OK(r1_file_write(path, "before", 6, &err), &err);
+        file_bytes_max = 4096;
+        CU_ASSERT_EQUAL(med_cli_run(argv), 1);
+        file_bytes_max = 0;
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, "record.report."));
+        CU_ASSERT(in_file(folder, path + strlen(folder) + 1, "before"));
+    }
+    CU_ASSERT_EQUAL(files_in(folder), R1_COUNT(formats));
 }
 
 static void test_exit_codes(void)
@@ -323,18 +411,6 @@ static void test_record_stays(void)
     free(text);
 }
 
-static bool in_file(const char *folder, const char *name, const char *words)
-{
-    char path[4200], *text = NULL;
-    size_t len;
-    r1_err err;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (r1_file_read(path, 1u << 20, &text, &len, &err) != R1_OK) return false;
-    bool found = strstr(text, words) != NULL;
-    free(text);
-    return found;
-}
-
 /* A folder of three records, one of which is none: two reports, each with its own patient, and a
  * table. Another run with --resume makes what lacks. */
 static void test_folder(void)
@@ -372,9 +448,9 @@ static void test_folder(void)
     med_cli_refused(twice, 2, "same report", "one.txt");
 }
 
-R1_TEST_MAIN("medical program", {"report", test_report}, {"record stays", test_record_stays},
-             {"folder", test_folder}, {"exit codes", test_exit_codes},
-             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
-             {"check tells", test_check_tells}, {"bad models", test_bad_models},
-             {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},
-             {"fetch", test_fetch})
+R1_TEST_MAIN("medical program", {"report", test_report}, {"full disk", test_full_disk},
+             {"record stays", test_record_stays}, {"folder", test_folder},
+             {"exit codes", test_exit_codes}, {"bad records", test_med_cli_bad_records},
+             {"bad ontologies", test_bad_ontologies}, {"check tells", test_check_tells},
+             {"bad models", test_bad_models}, {"rank's findings", test_rank_findings},
+             {"eval probes", test_eval_probes}, {"fetch", test_fetch})

@@ -69,6 +69,27 @@ static void test_med_kb_round_trip(void)
     med_kb_free(b);
 }
 
+/* Each flipped bit of the header and of the table behind it, and one in a hundred of the rest. */
+static void test_flipped_bits(void)
+{
+    enum { HEAD = 64 + 13 * 32 };
+    med_kb *kb = NULL, *c = NULL;
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    for (size_t bit = 0; bit < kb->bytes * 8; bit += bit < HEAD * 8 ? 1 : 7919) {
+        char *copy = malloc(kb->bytes);
+        memcpy(copy, kb->block, kb->bytes);
+        copy[bit / 8] ^= (char)(1 << bit % 8);
+        r1_status st = med_kb_from_block(&c, copy, kb->bytes, "flipped", &err);
+        if (st != R1_E_FORMAT) printf("bit %zu of byte %zu is taken\n", bit % 8, bit / 8);
+        CU_ASSERT_EQUAL(st, R1_E_FORMAT);
+        if (st == R1_OK)
+            med_kb_free(c);
+        else
+            free(copy);
+    }
+    med_kb_free(kb);
+}
+
 static r1_status parse_own(const char *text, size_t len)
 {
     med_builder *b = NULL;
@@ -405,9 +426,10 @@ static void test_med_kb_finish_once(void)
 }
 
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema},
-             {"round trip", test_med_kb_round_trip}, {"hostile xml", test_hostile_xml},
-             {"small formats", test_small_formats}, {"cycle", test_cycle},
-             {"repeated definitions", test_repeated}, {"long ids", test_long_ids},
-             {"long names", test_long_names}, {"long texts", test_long_texts},
-             {"sha256", test_sha256}, {"finish once", test_med_kb_finish_once},
-             {"real files", test_real_files}, {"texts as shards", test_text_shards})
+             {"round trip", test_med_kb_round_trip}, {"flipped bits", test_flipped_bits},
+             {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats},
+             {"cycle", test_cycle}, {"repeated definitions", test_repeated},
+             {"long ids", test_long_ids}, {"long names", test_long_names},
+             {"long texts", test_long_texts}, {"sha256", test_sha256},
+             {"finish once", test_med_kb_finish_once}, {"real files", test_real_files},
+             {"texts as shards", test_text_shards})

@@ -95,4 +95,28 @@ static void test_ages(void)
             }
 }
 
-R1_TEST_MAIN("person", {"lines", test_lines}, {"ages", test_ages})
+/* The date of birth: whole where day and month are sure, the year alone where they are not. */
+static void test_born(void)
+{
+    static const struct {
+        const char *text, *born;
+    } rows[] = {{"DOB: 2009-03-17. A boy.", "2009-03-17"},
+                {"Date of birth: 17/03/2009. A boy.", "2009-03-17"},
+                {"DOB 03/17/2009. A boy.", "2009-03-17"},
+                {"Born on 4 March 2009. A boy.", "2009-03-04"},
+                {"DOB: 04/03/2009. A boy.", "2009"},
+                {"DOB: 05/05/2009. A boy.", "2009-05-05"},
+                {"Seen on 17/03/2009. A boy.", ""},
+                {"A boy of 4 years.", ""}};
+    person_open();
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        med_notes n;
+        const char *text = rows[i].text;
+        R1_ASSERT_OK(med_notes_read(&n, lex, kb, "line", text, strlen(text), &err), &err);
+        if (strcmp(n.born, rows[i].born) != 0) printf("%s: \"%s\"\n", text, n.born);
+        CU_ASSERT_STRING_EQUAL(n.born, rows[i].born);
+        med_notes_free(&n);
+    }
+}
+
+R1_TEST_MAIN("person", {"born", test_born}, {"lines", test_lines}, {"ages", test_ages})

@@ -25,7 +25,8 @@ static r1_status report_of_text(const med_kb *kb, const med_lexicon *lex, const 
     static const char *const reading[] = {"<converted>"};
     med_notes notes;
     R1_TRY(med_notes_read(&notes, lex, kb, title, text, len, &err));
-    const med_report_record record = {title, &notes, {reading, 1}};
+    const med_report_record record = {
+        .title = title, .notes = &notes, .reading = {reading, 1}, .date = "2026-11-30"};
     r1_status st = med_report_make(kb, judge, &record, out, &err);
     med_notes_free(&notes);
     return st;
@@ -132,11 +133,11 @@ static void med_report_sample(bool with_r1)
     CU_ASSERT_PTR_NULL(strstr(html, "<sample>"));
     CU_ASSERT_PTR_NOT_NULL(strstr(html, "&lt;converted&gt;"));
     CU_ASSERT_PTR_NOT_NULL(strstr(plain, "<converted>\n"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(plain, ", age "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, "Patient: male, 17 years\n"));
     CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(rep, "reading"), 0)),
                            "<converted>");
-    CU_ASSERT_PTR_NOT_NULL(strstr(html, MED_WORDS_BANNER));
-    CU_ASSERT_PTR_NOT_NULL(strstr(plain, MED_WORDS_DENIED));
+    CU_ASSERT_PTR_NOT_NULL(strstr(html, med_english_BANNER));
+    CU_ASSERT_PTR_NOT_NULL(strstr(plain, med_english_DENIED_NOTE));
     json_array_foreach(json_object_get(rep, "observed"), i, o)
     {
         const char *name = json_string_value(json_object_get(o, "name"));
@@ -315,7 +316,14 @@ static const med_report_contribution hostile_contribution = {.id = HOSTILE("id")
                                                              .match = HOSTILE("match"),
                                                              .matched = HOSTILE("matched")};
 static const med_report_step hostile_step = {HOSTILE("step"), 0};
-static const med_report_typical hostile_typical = {HOSTILE("id"), HOSTILE("name"), 0};
+static const med_report_typical hostile_typical = {.id = HOSTILE("id"), .name = HOSTILE("name")};
+static const med_report_system hostile_system = {
+    HOSTILE("id"), HOSTILE("name"), HOSTILE("label"), MED_NONE, 1, 1};
+static const med_report_question hostile_question = {.id = HOSTILE("id"),
+                                                     .name = HOSTILE("name"),
+                                                     .disease = HOSTILE("disease"),
+                                                     .disease_id = HOSTILE("disease_id")};
+static const med_report_unexplained hostile_unexplained = {HOSTILE("id"), HOSTILE("name"), 0};
 static const med_report_candidate hostile_candidate = {.rank = 1,
                                                        .id = HOSTILE("id"),
                                                        .name = HOSTILE("name"),
@@ -325,6 +333,11 @@ static const med_report_candidate hostile_candidate = {.rank = 1,
                                                        .contribution = &hostile_contribution,
                                                        .step = &hostile_step,
                                                        .typical = &hostile_typical,
+                                                       .against = &hostile_typical,
+                                                       .caution = {hostile_names, 2},
+                                                       .missing = {hostile_names, 2},
+                                                       .prevalence = NAN,
+                                                       .n_against = 1,
                                                        .n_contribution = 1,
                                                        .n_step = 1,
                                                        .n_typical = 1};
@@ -338,6 +351,7 @@ static med_report_finding hostile_finding(void)
     return (med_report_finding){.id = HOSTILE("id"),
                                 .name = HOSTILE("name"),
                                 .anchor = &hostile_anchor,
+                                .system = &hostile_system,
                                 .quote = {.start = 7,
                                           .end = (uint32_t)(n - 6),
                                           .text = inner,
@@ -352,6 +366,19 @@ static med_report hostile_report(const med_report_finding *f)
     return (med_report){.title = HOSTILE("title"),
                         .sex = HOSTILE("sex"),
                         .ranked_by = HOSTILE("model"),
+                        .program = HOSTILE("program"),
+                        .date = HOSTILE("date"),
+                        .born = HOSTILE("born"),
+                        .scope = HOSTILE("scope"),
+                        .notice = {hostile_names, 2},
+                        .summary = {hostile_names, 2},
+                        .reading = {hostile_names, 2},
+                        .system = &hostile_system,
+                        .question = &hostile_question,
+                        .unexplained = &hostile_unexplained,
+                        .n_system = 1,
+                        .n_question = 1,
+                        .n_unexplained = 1,
                         .knowledge_base = "<b>&\x1b",
                         .observed = {f, 1},
                         .excluded = {f, 1},
@@ -514,7 +541,7 @@ static void test_unranked(void)
     med_judge judge = {r, NULL, NULL, true};
     R1_ASSERT_OK(report_of_text(kb, lex, &judge, "many", text, len, &report), &err);
     CU_ASSERT(report->unranked > 0 && report->unranked <= report->observed.n - MED_QUERY_MAX);
-    snprintf(line, sizeof line, MED_WORDS_UNRANKED_F, report->unranked, MED_QUERY_MAX);
+    snprintf(line, sizeof line, MED_SAY(MED_WORDS_EN, UNRANKED_F), report->unranked, MED_QUERY_MAX);
     R1_ASSERT_OK(med_report_json(report, true, &rep, &err), &err);
     R1_ASSERT_OK(med_report_html(report, &html, &err), &err);
     R1_ASSERT_OK(med_report_text(report, &plain, &err), &err);

@@ -108,6 +108,7 @@ typedef struct {
     int64_t beat_us[SIM_SERVICES]; /* when the broker heard of it last */
     int64_t session_us;
     int owner[SIM_LABELS + 1][SIM_PARTITIONS], target[SIM_LABELS + 1][SIM_PARTITIONS]; /* 0: none */
+    uint64_t lost; /* how often all members lost it, each of them as it turns to it next */
 } sim_group;
 
 /* ---- POST /v1/decide ---- */
@@ -221,6 +222,8 @@ void sim_leave(void);
 
 /* ---- sim_broker.c ---- */
 
+/* The group's coordinator dies: each member loses what it was given, sooner or later. */
+void sim_group_lose(void);
 void sim_topic_make(sim_topic_id topic, int n_partition);
 typedef struct {
     const char *name;

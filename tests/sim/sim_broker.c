@@ -789,8 +789,18 @@ rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *rk,
     return NULL;
 }
 
-/* What the client believes to own, kept where the broker does not see it. */
+void sim_group_lose(void)
+{
+    memset(sim->group.owner, 0, sizeof sim->group.owner);
+    memset(sim->group.target, 0, sizeof sim->group.target);
+    sim->group.lost++;
+    sim_say("the group is lost by its members");
+}
+
+/* What the client believes to own, kept where the broker does not see it, and the losses that it
+ * has heard of. */
 static rd_kafka_topic_partition_list_t *believed;
+static uint64_t heard_lost;
 
 static void group_believe(int me)
 {
@@ -802,7 +812,9 @@ static void group_turn(rd_kafka_t *rk)
 {
     int me = sim_self_service();
     sim_group *g = &sim->group;
-    bool expelled = believed && believed->cnt && !group_has(me);
+    if (heard_lost != g->lost && sim_below(8)) return; /* it looks for the new coordinator */
+    bool expelled = believed && believed->cnt && (!group_has(me) || heard_lost != g->lost);
+    heard_lost = g->lost;
     group_balance();
     if (expelled) { /* the broker had not heard of it for too long */
         rk->lost = true;

@@ -320,6 +320,7 @@ static void fleet_event(fleet *f, const event *e)
     if (e->kind == DO_STOP) s->stopping = true;
     if (e->kind == DO_STALL || e->kind == DO_TAKE_OVER)
         s->stall_us = sim->now_us + between(10000, 6000000);
+    if (e->kind == DO_SKEW) sim_group_lose(); /* its coordinator dies */
 }
 
 static void fleet_open(fleet *f, director *d)

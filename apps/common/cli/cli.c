@@ -330,6 +330,42 @@ static r1_status load_config(const r1_program *p, const r1_command *cmd, r1_opti
     return st;
 }
 
+/* Of a variable R1_..., the setting of one of the program's commands that its writer meant. */
+static void near_variable(const r1_program *p, r1_nearest *near, char best[128])
+{
+    for (size_t i = 0; i < p->n_commands; i++) {
+        const r1_command *cmd = &p->commands[i];
+        for (size_t k = 0; cmd->config && k < cmd->n_options; k++) {
+            char name[128];
+            const char *before = near->best;
+            if (!r1_option_env_name(&cmd->options[k], name, sizeof name)) continue;
+            r1_nearest_offer(near, name);
+            if (near->best == before) continue;
+            memcpy(best, name, sizeof name);
+            near->best = best;
+        }
+    }
+}
+
+/* Other programs have variables of this form too, so only what looks like a mistyped setting is
+ * said. */
+static void say_variables(const r1_program *p)
+{
+    extern char **environ;
+    for (char **e = environ; *e; e++) {
+        char name[128], best[128];
+        int len = (int)strcspn(*e, "=");
+        if (strncmp(*e, "R1_", 3) != 0 || len >= (int)sizeof name) continue;
+        snprintf(name, sizeof name, "%.*s", len, *e);
+        r1_nearest near = {.found = name};
+        near_variable(p, &near, best);
+        if (!near.best || !near.distance || near.distance * 4 > strlen(name) - 3) continue;
+        fprintf(stderr, "%s: the environment's ", p->name);
+        r1_utf8_print(stderr, name);
+        fprintf(stderr, " is not known and sets nothing; did you mean %s?\n", near.best);
+    }
+}
+
 /* config: a file in the place of --config; NULL: none. */
 static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_options *o,
                               const char *config, int argc, char **argv, r1_cli_call *call)
@@ -337,6 +373,7 @@ static r1_status fill_options(const r1_program *p, const r1_command *cmd, r1_opt
     r1_err *err = &call->err;
     const char *path = config ? config : cmd->config ? config_path(argc, argv) : NULL;
     if (path) R1_TRY(load_config(p, cmd, o, path, err));
+    if (cmd->config && !config) say_variables(p);
     if (cmd->config) R1_TRY(r1_options_env(o, err));
     R1_TRY(r1_options_parse(o, argc, argv, call->rest, &call->n_rest, err));
     if (r1_options_bool(o, "help")) return R1_OK;

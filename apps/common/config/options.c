@@ -124,10 +124,23 @@ static r1_status options_check(const r1_option *row, const char *text, const cha
     return R1_OK;
 }
 
+static const char command_line[] = "command line";
+
+/* A file has a key once, and so has the command line: the second one would win in silence. */
+static r1_status refuse_twice(const char *before, const char *origin, const char *name,
+                              const char *key, r1_err *err)
+{
+    if (!before || strcmp(before, command_line) != 0 || strcmp(origin, command_line) != 0)
+        return R1_OK;
+    R1_FAIL(err, R1_E_INVAL, "%s: expected --%s%s%.60s once, found it twice", origin, name,
+            *key ? "." : "", key);
+}
+
 static r1_status options_store(const r1_option *row, value *v, const char *text, const char *origin,
                                r1_err *err)
 {
     value fresh = {0};
+    R1_TRY(refuse_twice(v->origin, origin, row->name, "", err));
     R1_TRY(options_check(row, text, origin, &fresh, err));
     fresh.text = strdup(text);
     fresh.origin = strdup(origin);
@@ -256,9 +269,11 @@ static r1_status set_many(r1_options *o, size_t i, const char *key, const char *
                           const char *origin, r1_err *err)
 {
     value *v = &o->values[i];
-    many_entry fresh = {strdup(key), strdup(text), strdup(origin), false};
     size_t k = 0;
     while (k < v->n_entry && strcmp(v->entry[k].key, key) != 0) k++;
+    if (k < v->n_entry)
+        R1_TRY(refuse_twice(v->entry[k].origin, origin, o->table[i].name, key, err));
+    many_entry fresh = {strdup(key), strdup(text), strdup(origin), false};
     if (!v->entry) v->entry = calloc(R1_OPTION_ENTRIES_MAX, sizeof *v->entry);
     bool full = k == R1_OPTION_ENTRIES_MAX, made = fresh.key && fresh.text && fresh.origin;
     if (full || !made || !v->entry) {
@@ -329,7 +344,7 @@ static r1_status parse_switch(r1_options *o, const char *name, const char *eq, c
                               r1_err *err)
 {
     if (!eq) R1_TRY(refuse_word(name, next, err));
-    return r1_options_set(o, name, eq ? eq + 1 : "true", "command line", err);
+    return r1_options_set(o, name, eq ? eq + 1 : "true", command_line, err);
 }
 
 /* --no-NAME of a switch NAME: it has no value of its own. */
@@ -340,7 +355,7 @@ static r1_status parse_off(r1_options *o, const char *name, const char *eq, cons
     if (eq || word)
         R1_FAIL(err, R1_E_INVAL, "command line: expected --no-%s or --%s=true, found --no-%s%s%s",
                 name, name, name, eq ? "=" : " ", eq ? eq + 1 : next);
-    return r1_options_set(o, name, "false", "command line", err);
+    return r1_options_set(o, name, "false", command_line, err);
 }
 
 static bool is_switch(const r1_options *o, const char *name)
@@ -389,7 +404,7 @@ static r1_status parse_one(r1_options *o, const char *arg, const char *next, boo
         return unknown_option(o, name, err);
     if (!eq && !next) R1_FAIL(err, R1_E_INVAL, "command line: option --%s needs a value", name);
     *used = !eq;
-    return r1_options_set(o, name, eq ? eq + 1 : next, "command line", err);
+    return r1_options_set(o, name, eq ? eq + 1 : next, command_line, err);
 }
 
 r1_status r1_options_parse(r1_options *o, int argc, char **argv, const char **rest, size_t *n_rest,
@@ -523,15 +538,21 @@ r1_status r1_options_check(const r1_options *o, r1_err *err)
     return R1_OK;
 }
 
+bool r1_option_env_name(const r1_option *row, char *name, size_t size)
+{
+    size_t k = (size_t)snprintf(name, size, "R1_");
+    if (!row->section || row->many) return false;
+    for (const char *s = row->name; *s && k < size - 1; s++)
+        name[k++] = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
+    name[k] = 0;
+    return true;
+}
+
 r1_status r1_options_env(r1_options *o, r1_err *err)
 {
     for (size_t i = 0; i < o->n; i++) {
-        if (!o->table[i].section || o->table[i].many) continue;
-        char key[128] = "R1_";
-        size_t k = 3;
-        for (const char *s = o->table[i].name; *s && k < sizeof key - 1; s++)
-            key[k++] = *s == '-' ? '_' : (char)toupper((unsigned char)*s);
-        key[k] = 0;
+        char key[128];
+        if (!r1_option_env_name(&o->table[i], key, sizeof key)) continue;
         const char *text = getenv(key);
         if (text) R1_TRY(r1_options_set(o, o->table[i].name, text, "environment", err));
     }

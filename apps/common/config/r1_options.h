@@ -56,7 +56,7 @@ typedef struct r1_options r1_options;
 r1_status r1_options_new(r1_options **out, const r1_option *table, size_t n, r1_err *err);
 void r1_options_free(r1_options *o);
 /* origin is for messages and for `config`: "command line", "fraud.ini:12", "environment". Later
- * calls win. */
+ * calls win, but a second one from the command line is R1_E_INVAL. */
 r1_status r1_options_set(r1_options *o, const char *name, const char *value, const char *origin,
                          r1_err *err);
 /* Parses --name value, --name=value, --flag, --no-flag; "--flag false" is refused. What is left (a
@@ -68,6 +68,8 @@ r1_status r1_options_check(const r1_options *o, r1_err *err);
 /* R1_E_INVAL where a row's value, which holds a secret, came from somewhere else than a file that
  * its owner alone can read. r1_options_check does so for secret_keys. */
 r1_status r1_options_private(const r1_options *o, const char *name, r1_err *err);
+/* The variable of the environment that sets the row, "R1_BATCH_ROWS"; false: none does. */
+bool r1_option_env_name(const r1_option *row, char *name, size_t size);
 /* R1_<NAME> for every row that has a section. */
 r1_status r1_options_env(r1_options *o, r1_err *err);
 bool r1_options_has(const r1_options *o, const char *name);

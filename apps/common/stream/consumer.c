@@ -232,7 +232,11 @@ r1_status r1_consumer_range(r1_consumer *c, int topic, int32_t partition, int64_
 {
     rd_kafka_resp_err_t code =
         rd_kafka_query_watermark_offsets(c->rk, c->topic[topic], partition, low, high, timeout_ms);
-    return code ? r1_stream_fail(code, "asking for the first and last offset", err) : R1_OK;
+    if (!code) return R1_OK;
+    r1_stream_fail(code, "asking for the first and last offset", err);
+    /* The topic is known here, so this broker has not heard of it yet: it was just made. */
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && err) err->retriable = true;
+    return R1_E_STREAM;
 }
 
 void r1_consumer_hint(r1_consumer *c, int topic, int32_t partition, int64_t next_offset)

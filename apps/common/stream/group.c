@@ -9,11 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* One poll may hear of several changes, as of a loss and of what is given after it. */
+typedef struct heard {
+    struct heard *next;
+    r1_group_event event;
+} heard;
+
 struct r1_group {
     rd_kafka_t *rk;
     const char *topic[R1_TOPICS_MAX];
     int n_topic, n_given;
-    r1_group_event *event;                     /* what the callback saw; the next poll gives it */
+    heard *first, *last;                       /* what the callback saw; each poll gives one */
     rd_kafka_topic_partition_list_t *revoking; /* NULL: nothing waits for r1_group_release */
     bool closing;  /* what is taken now has no owner any more who could end it */
     bool assigned; /* some assignment has come, be it an empty one */
@@ -34,7 +40,12 @@ static void group_own(r1_group *g, atomic_bool *own, bool now)
 
 static void group_note(r1_group *g, r1_group_kind kind, const rd_kafka_topic_partition_list_t *list)
 {
-    r1_group_event *e = g->event;
+    heard *h = malloc(sizeof *h);
+    if (!h) {
+        r1_err_set(&g->failure, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a change of group");
+        return;
+    }
+    r1_group_event *e = &h->event;
     e->kind = kind;
     e->n = 0;
     for (int i = 0; i < list->cnt && e->n < R1_GROUP_PARTITIONS_MAX; i++) {
@@ -45,6 +56,23 @@ static void group_note(r1_group *g, r1_group_kind kind, const rd_kafka_topic_par
         e->at[e->n].topic = topic;
         e->at[e->n++].partition = list->elems[i].partition;
     }
+    h->next = NULL;
+    if (g->last)
+        g->last->next = h;
+    else
+        g->first = h;
+    g->last = h;
+}
+
+static bool group_heard(r1_group *g, r1_group_event *out)
+{
+    heard *h = g->first;
+    if (!h) return false;
+    *out = h->event;
+    g->first = h->next;
+    if (!g->first) g->last = NULL;
+    free(h);
+    return true;
 }
 
 static void group_checked(r1_group *g, rd_kafka_error_t *bad)
@@ -134,11 +162,7 @@ r1_status r1_group_new(r1_group **out, const r1_stream_opts *opts, const char *c
     *out = NULL;
     rd_kafka_conf_t *conf;
     r1_group *g = calloc(1, sizeof *g);
-    if (g) g->event = calloc(1, sizeof *g->event);
-    if (!g || !g->event) {
-        free(g);
-        R1_FAIL(err, R1_E_NOMEM, "no memory for a consumer group");
-    }
+    if (!g) R1_FAIL(err, R1_E_NOMEM, "no memory for a consumer group");
     g->n_topic = n_topic;
     g->n_given = n_given;
     for (int t = 0; t < n_topic; t++) g->topic[t] = topic[t];
@@ -171,7 +195,11 @@ void r1_group_free(r1_group *g)
         rd_kafka_consumer_close(g->rk);
         if (g->assigned || rd_kafka_version() >= 0x02030000) rd_kafka_destroy(g->rk);
     }
-    free(g->event);
+    while (g->first) {
+        heard *h = g->first;
+        g->first = h->next;
+        free(h);
+    }
     free(g);
 }
 
@@ -191,16 +219,12 @@ static r1_status group_refused(rd_kafka_resp_err_t code, const char *text, r1_er
 r1_status r1_group_poll(r1_group *g, int timeout_ms, r1_group_event *out, r1_err *err)
 {
     out->kind = R1_GROUP_NOTHING;
-    rd_kafka_message_t *m = rd_kafka_consumer_poll(g->rk, timeout_ms);
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(g->rk, g->first ? 0 : timeout_ms);
     r1_status st = R1_OK;
     if (m && m->err && m->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
         st = group_refused(m->err, rd_kafka_message_errstr(m), err);
     if (m) rd_kafka_message_destroy(m);
-    if (g->event->kind != R1_GROUP_NOTHING) {
-        *out = *g->event;
-        g->event->kind = R1_GROUP_NOTHING;
-        return R1_OK;
-    }
+    if (group_heard(g, out)) return R1_OK;
     if (st == R1_OK && g->failure.code) {
         st = g->failure.code;
         *err = g->failure;

@@ -7,7 +7,7 @@
  *
  *     GIVEN   these are ours from now on
  *     TAKEN   another one gets these, after r1_group_release: first end what is under way
- *     LOST    others have these already: the broker had not heard of us for session_ms
+ *     LOST    for session_ms the broker did not hear of us, or we of it: others may have these
  *
  * Owns:    a client with its threads. Borrows the topics' names.
  * Threads: one at a time, but for r1_group_hint_all.

@@ -4,6 +4,7 @@
 
 #include "r1_assert.h"
 #include "stream/watch.h"
+#include "text/quote.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -236,7 +237,8 @@ static void *lease_main(void *arg)
             fleet_fail(f, st, &err);
             break;
         }
-        if (st != R1_OK && !said) r1_log(R1_LOG_WARN, "lease_waits", "error=\"%s\"", err.msg);
+        if (st != R1_OK && !said)
+            r1_log(R1_LOG_WARN, "lease_waits", "error=\"%s\"", r1_log_quote(err.msg).text);
         said = st != R1_OK;
         fleet_sleep(f, TURN_MS);
     }
@@ -305,7 +307,8 @@ static void *sequencer_main(void *arg)
         ran = atomic_load(&f->mine);
         r1_status st = sequence_once(f, ran, &err);
         if (st == R1_OK || err.retriable || st == R1_E_TIMEOUT || st == R1_E_NOT_FOUND) {
-            if (st != R1_OK) r1_log(R1_LOG_WARN, "sequencer_ended", "error=\"%s\"", err.msg);
+            if (st != R1_OK)
+                r1_log(R1_LOG_WARN, "sequencer_ended", "error=\"%s\"", r1_log_quote(err.msg).text);
             continue;
         }
         r1_err_prefix(&err, "sequencer: ");
@@ -362,13 +365,13 @@ static r1_status group_error(fraud_fleet *f, r1_status st, r1_err *err)
     if (st == R1_E_INVAL && atomic_load(&f->session_ms) < SESSION_DEFAULT) {
         r1_log(R1_LOG_WARN, "group_session",
                "asked=%d used=%d error=\"%s\" so others take over later",
-               atomic_load(&f->session_ms), SESSION_DEFAULT, err->msg);
+               atomic_load(&f->session_ms), SESSION_DEFAULT, r1_log_quote(err->msg).text);
         atomic_store(&f->session_ms, SESSION_DEFAULT);
         group_close(f);
         return group_open(f, err);
     }
     if (st == R1_E_STREAM) {
-        r1_log(R1_LOG_WARN, "group", "error=\"%s\"", err->msg);
+        r1_log(R1_LOG_WARN, "group", "error=\"%s\"", r1_log_quote(err->msg).text);
         return R1_OK;
     }
     return st;
@@ -818,7 +821,7 @@ static void read_void(fraud_fleet *f, const r1_message *m, const char *why)
     if (why && !f->bad++)
         r1_log(R1_LOG_ERROR, "event_refused",
                "topic=%s offset=%lld error=\"%s\" further ones are counted only", f->o.events,
-               (long long)m->offset, why);
+               (long long)m->offset, r1_log_quote(why).text);
 }
 
 /* A new epoch: whoever waits for its marker learns where the reader stands. */

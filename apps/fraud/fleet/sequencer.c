@@ -4,6 +4,7 @@
 
 #include "r1_assert.h"
 #include "stream/watch.h"
+#include "text/quote.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -264,7 +265,7 @@ static r1_status sequencer_tolerate(r1_status st, r1_err *err)
 {
     if (st == R1_E_TIMEOUT) return R1_OK;
     if (st == R1_E_STREAM && err->retriable) {
-        r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
+        r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", r1_log_quote(err->msg).text);
         return R1_OK;
     }
     return st;

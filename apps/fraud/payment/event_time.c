@@ -212,6 +212,7 @@ bool fraud_time_pattern(const char *text, const char *pattern, int64_t *ms, bool
     bool within = strstr(pattern, "%z") != NULL;
     if (*end && (within || !time_offset(end, &offset))) return false;
     *zone = within || *end;
+    if (t.tm_year + 1900 < 1000) return false; /* "26" is no %Y */
     if (!date_exists(t.tm_year + 1900, t.tm_mon + 1, t.tm_mday)) return false;
     int64_t seconds = fraud_days_of(t.tm_year + 1900, t.tm_mon + 1, t.tm_mday) * 86400 +
                       t.tm_hour * 3600 + t.tm_min * 60 + t.tm_sec;

@@ -5,6 +5,7 @@
 #include "retain/row_archive.h"
 #include "store/store.h"
 #include "store/store_command.h"
+#include "text/quote.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -325,7 +326,7 @@ static r1_status retain_drop(retain_run *r, size_t from, size_t to, r1_err *err)
     for (int i = 1;; i++) {
         r1_status st = retain_drop_once(r, from, to, err);
         if (st != R1_E_DB || !err->retriable || i == TRIES) return st;
-        r1_log(R1_LOG_WARN, "retain_waits", "try=%d error=\"%s\"", i, err->msg);
+        r1_log(R1_LOG_WARN, "retain_waits", "try=%d error=\"%s\"", i, r1_log_quote(err->msg).text);
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         r1_err_clear(err);
     }

@@ -2,6 +2,7 @@
 /* assign.c - where reading begins: the stored offsets against what the broker holds. What does not
  * fit is reported with what was lost, and never skipped. */
 #include "serve/server.h"
+#include "text/quote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +115,7 @@ r1_status fraud_serve_watch(server *s, r1_err *err)
     R1_TRY(r1_watch_news(s->watch, &grown, s->n_partition, err));
     r1_status st = grown ? take_added(s, err) : R1_OK;
     if (st == R1_OK || !err->retriable) return st;
-    r1_log(R1_LOG_WARN, "partitions_not_taken", "error=\"%s\"", err->msg); /* told again */
+    r1_log(R1_LOG_WARN, "partitions_not_taken", "error=\"%s\"",
+           r1_log_quote(err->msg).text); /* told again */
     return R1_OK;
 }

@@ -102,5 +102,5 @@ void fraud_policy_print_mistakes(const r1_options *o, const char *known, FILE *o
 bool fraud_setting_reloads(const r1_option *row, bool shared)
 {
     if (!strcmp(row->name, "rates")) return !shared;
-    return row->section && !strcmp(row->section, "decision") && strcmp(row->name, "pid-file") != 0;
+    return row->section && !strcmp(row->section, "decision");
 }

@@ -6,6 +6,7 @@
 #include "serve/policy_build.h"
 #include "serve/reload_answer.h"
 #include "serve/settings.h"
+#include "text/quote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,7 +187,7 @@ static void reload_tell(const fraud_reload *r, bool taken, const char *text)
     snprintf(a.version, sizeof a.version, "%s", fraud_policy_version(r->parts->policy));
     snprintf(a.text, sizeof a.text, "%s", text);
     if (fraud_reload_tell(r1_options_str(r->parts->o, "pid-file"), &a, &err) != R1_OK)
-        r1_log(R1_LOG_WARN, "reload_untold", "error=\"%s\"", err.msg);
+        r1_log(R1_LOG_WARN, "reload_untold", "error=\"%s\"", r1_log_quote(err.msg).text);
 }
 
 static void reload_refuse(fraud_reload *r, const char *why)

@@ -3,6 +3,7 @@
 #include "serve/port.h"
 #include "serve/scores.h"
 #include "serve/share.h"
+#include "text/quote.h"
 
 #include <unistd.h>
 
@@ -16,7 +17,7 @@ static r1_status serve_tolerate(server *s, r1_status st, r1_err *err)
         const r1_err why = *err;
         R1_FAIL(err, R1_E_STREAM, "%s. " FRAUD_OFFSETS_REMEDY, why.msg);
     }
-    r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", err->msg);
+    r1_log(R1_LOG_WARN, "broker_away", "error=\"%s\"", r1_log_quote(err->msg).text);
     if (!s->away_us) s->away_us = r1_mono_us();
     return R1_OK;
 }

@@ -63,6 +63,7 @@ METRIC_COUNT(rebuilt_payments, s->rebuilt.payments)
 METRIC_COUNT(reconnects, w->reconnects)
 METRIC_COUNT(waits, w->waits)
 METRIC_COUNT(refused_rows, w->refused)
+METRIC_COUNT(fenced, w->fenced)
 
 /* What waits and what was merged is asked of its owner. */
 #define METRIC_ASKED(name, value)                                                                  \
@@ -724,6 +725,10 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Rows that PostgreSQL refused.",
      .count = metric_refused_rows},
+    {.family = "r1_fraud_fenced_records_total",
+     .type = "counter",
+     .help = "Records that were left to another process, which had claimed their partition.",
+     .count = metric_fenced},
     {.family = "r1_fraud_outbox_messages_total",
      .type = "counter",
      .help = "Messages of the outboxes by what became of them; what failed is sent again.",

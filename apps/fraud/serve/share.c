@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* share.c - see share.h. */
-#include "serve/share.h"
+#include "serve/share_internal.h"
 
 #include "r1_assert.h"
 #include "serve/share_settings.h"
@@ -12,47 +12,6 @@
 #include <unistd.h>
 
 enum { LEASE_MS = 2500, SAVED_VERSION = 1 };
-
-/* One record of a partition that was another's when it was applied. */
-typedef struct held {
-    struct held *next;
-    size_t bytes;
-    fraud_slot *slot; /* kept; NULL where nothing is to be scored */
-    fraud_record r;
-} held;
-
-typedef struct {
-    held *head, *tail;
-    int64_t held_from;   /* what lies below is not held */
-    int64_t decide_from; /* ours: what lies below was committed by an earlier owner */
-    int64_t pushed;      /* ours: offset after the last record in the queue; 0: none */
-    bool ours, given, leaves;
-} share_partition;
-
-/* A snapshot's part: what the state does not tell. Plain data. */
-typedef struct {
-    uint64_t version;
-    int64_t spread; /* partitions of payments when the topic was opened */
-    fraud_fleet_place place;
-    fraud_time_guard guard;
-    char currency[8];
-} share_saved;
-
-struct fraud_share {
-    fraud_fleet *fleet;
-    fraud_genesis genesis;
-    bool opened, whole, placed, releases, claims;
-    int64_t spread; /* share_saved */
-    share_saved saved;
-    int64_t committed[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
-    share_partition of[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];
-    r1_group_event change;
-    int32_t n_waits; /* partitions of ours that held something when they became ours */
-    fraud_share_stats stats;
-    int64_t said_us;  /* monotonic */
-    int64_t whole_us; /* monotonic: when each partition was last somebody's; 0: not joined */
-    fraud_member member;
-};
 
 /* ---- start ---- */
 
@@ -383,7 +342,7 @@ static held *held_pop(share_partition *of)
     return x;
 }
 
-static void held_prune(server *s, share_partition *of, int64_t below)
+void fraud_held_prune(server *s, share_partition *of, int64_t below)
 {
     while (of->head && of->head->r.message.offset < below) held_free(s, held_pop(of));
 }
@@ -470,7 +429,8 @@ static void share_added(server *s, const fraud_event *e)
     s->ledger.n_partition[e->topic] = e->partition + 1;
     for (int32_t p = first; e->topic == FRAUD_TOPIC_LABELS && p <= e->partition; p++)
         if (h->of[FRAUD_TOPIC_PAYMENTS][p % h->spread].ours)
-            h->of[FRAUD_TOPIC_LABELS][p].given = h->claims = true;
+            h->of[FRAUD_TOPIC_LABELS][p].grouped = h->of[FRAUD_TOPIC_LABELS][p].given = h->claims =
+                true;
 }
 
 static r1_status share_event(server *s, batch *b, fraud_record *r, const fraud_event *e,
@@ -573,176 +533,6 @@ r1_status fraud_share_join(server *s, r1_err *err)
     return fraud_fleet_join(s->share->fleet, err);
 }
 
-/* ---- whose partitions are ---- */
-
-/* The budgets of a process are its share of the payments. */
-static void share_budgets(server *s)
-{
-    int32_t n = s->ledger.n_partition[FRAUD_TOPIC_PAYMENTS];
-    int32_t owned[FRAUD_EVENT_TOPICS] = {0};
-    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
-        for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++) owned[t] += s->share->of[t][p].ours;
-    memcpy(s->share->stats.owned, owned, sizeof owned);
-    s->share->member.owned = owned[FRAUD_TOPIC_PAYMENTS];
-    fraud_fleet_tell(s->share->fleet, &s->share->member);
-    fraud_pace_share(s->parts.pace, n ? (double)owned[0] / n : 1);
-}
-
-/* It is ours: what the database says is committed is not decided again. */
-static r1_status share_claim(server *s, int t, int32_t p, r1_err *err)
-{
-    struct fraud_share *h = s->share;
-    share_partition *of = &h->of[t][p];
-    if (!r1_store_alive(s->store)) R1_TRY(r1_store_reopen(s->store, err));
-    R1_TRY(fraud_ledger_claim(&s->ledger, s->store, (fraud_topic)t, p, err));
-    int64_t next = s->ledger.claim[t][p].next_offset;
-    of->given = false;
-    if (next < of->held_from && next < fraud_fleet_where(h->fleet)->next[t][p])
-        R1_FAIL(err, R1_E_AGAIN,
-                "partition %d of %s: expected its messages from offset %lld on in memory, found "
-                "them from %lld on (held-memory): start again, the state then comes from an older "
-                "snapshot and the events behind it",
-                p, s->ledger.topic[t], (long long)next, (long long)of->held_from);
-    held_prune(s, of, next);
-    of->ours = true;
-    of->decide_from = next;
-    of->pushed = 0;
-    h->n_waits += of->head != NULL;
-    h->stats.takeovers++;
-    r1_log(R1_LOG_INFO, "partition_taken", "topic=%s partition=%d offset=%lld held=%d",
-           s->ledger.topic[t], p, (long long)next, of->head != NULL);
-    return R1_OK;
-}
-
-static void share_drop(struct fraud_share *h, share_partition *of)
-{
-    if (of->ours && of->head) h->n_waits--;
-    if (of->pushed > of->held_from) of->held_from = of->pushed;
-    if (of->ours && of->decide_from > of->held_from) of->held_from = of->decide_from;
-    of->ours = of->given = false;
-}
-
-static void share_change_one(struct fraud_share *h, share_partition *of, r1_group_kind kind)
-{
-    if (kind == R1_GROUP_GIVEN) {
-        of->given = true;
-        return;
-    }
-    share_drop(h, of);
-    of->leaves = kind == R1_GROUP_TAKEN;
-}
-
-static void share_change(server *s, const r1_group_event *e)
-{
-    struct fraud_share *h = s->share;
-    for (int i = 0; i < e->n; i++) {
-        int32_t p = e->at[i].partition;
-        share_change_one(h, &h->of[FRAUD_TOPIC_PAYMENTS][p], e->kind);
-        for (int64_t q = p; p < h->spread && q < s->ledger.n_partition[FRAUD_TOPIC_LABELS];
-             q += h->spread)
-            share_change_one(h, &h->of[FRAUD_TOPIC_LABELS][q], e->kind);
-    }
-    h->releases |= e->kind == R1_GROUP_TAKEN;
-    h->claims |= e->kind == R1_GROUP_GIVEN;
-    const char *const words[] = {"", "given", "taken", "lost"};
-    r1_log(R1_LOG_INFO, "partitions", "change=%s n=%d", words[e->kind], e->n);
-    share_budgets(s);
-}
-
-/* Whether the writer still has records that we decided. */
-static bool share_unwritten(server *s, int t, int32_t p)
-{
-    int64_t pushed = s->share->of[t][p].pushed;
-    return pushed && fraud_writer_next(s->writer, (fraud_topic)t, p) < pushed;
-}
-
-/* What is taken from us is let go once all that we read of it is committed. */
-static bool share_released(server *s)
-{
-    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
-        for (int32_t p = 0; p < s->ledger.n_partition[t]; p++) {
-            share_partition *of = &s->share->of[t][p];
-            if (!of->leaves) continue;
-            if (share_unwritten(s, t, p)) return false;
-            of->leaves = false;
-        }
-    return true;
-}
-
-/* PostgreSQL is away: the partition stays another's until it is back. */
-static void share_claim_waits(server *s, const r1_err *err)
-{
-    int64_t now = r1_mono_us();
-    if (now - s->share->said_us < 1000000) return;
-    s->share->said_us = now;
-    r1_log(R1_LOG_WARN, "claim_waits", "error=\"%s\"", err->msg);
-}
-
-/* A partition that was lost and given back may have records in the writer's hands. They go out
- * under their own claim first: a new one would move it under the writer. */
-static r1_status share_claims(server *s, r1_err *err)
-{
-    bool waits = false;
-    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
-        for (int32_t p = 0; p < FRAUD_EVENT_PARTITIONS; p++) {
-            if (!s->share->of[t][p].given) continue;
-            bool unwritten = share_unwritten(s, t, p);
-            waits |= unwritten;
-            if (unwritten) continue;
-            r1_status st = share_claim(s, t, p, err);
-            if (st == R1_E_DB && err->retriable) return share_claim_waits(s, err), R1_OK;
-            R1_TRY(st);
-        }
-    s->share->claims = waits;
-    share_budgets(s);
-    return R1_OK;
-}
-
-static void share_committed(server *s)
-{
-    struct fraud_share *h = s->share;
-    if (!fraud_fleet_committed(h->fleet, h->committed)) return;
-    for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
-        for (int32_t p = 0; p < FRAUD_EVENT_PARTITIONS; p++)
-            if (!h->of[t][p].ours) held_prune(s, &h->of[t][p], h->committed[t][p]);
-}
-
-/* A partition that no process was given is decided by nobody: while the group changes hands, or for
- * ever where another service is a member of the same group. */
-static void share_missing(server *s)
-{
-    enum { SESSIONS = 3 };
-    struct fraud_share *h = s->share;
-    int32_t n = s->ledger.n_partition[FRAUD_TOPIC_PAYMENTS];
-    int64_t now = r1_mono_us();
-    if (!h->whole_us) return;
-    h->stats.missing = fraud_fleet_missing(h->fleet, n);
-    if (!h->stats.missing) h->whole_us = now;
-    if (!h->stats.missing ||
-        now - h->whole_us < SESSIONS * 1000 * r1_options_int(s->o, "group-session"))
-        return;
-    h->whole_us = now; /* said again after as long */
-    r1_log(
-        R1_LOG_WARN, "partitions_of_nobody",
-        "topic=%s partitions=%d of=%d group=%s expected=\"a consumer group of the processes of one "
-        "database alone\" their payments are decided by nobody",
-        s->parts.topic[FRAUD_TOPIC_PAYMENTS], h->stats.missing, n, s->parts.group);
-}
-
-r1_status fraud_share_turn(server *s, r1_err *err)
-{
-    struct fraud_share *h = s->share;
-    R1_TRY(fraud_fleet_status(h->fleet, err));
-    share_committed(s);
-    if (h->releases && share_released(s)) {
-        h->releases = false;
-        fraud_fleet_released(h->fleet);
-    }
-    if (fraud_fleet_change(h->fleet, &h->change)) share_change(s, &h->change);
-    share_missing(s);
-    return h->claims ? share_claims(s, err) : R1_OK;
-}
-
 /* ---- seen from outside, and the end ---- */
 
 void fraud_share_stands(const server *s, int topic, int32_t partition, int64_t *high, int64_t *next)
@@ -808,7 +598,8 @@ void fraud_share_free(server *s)
     struct fraud_share *h = s->share;
     if (!h) return;
     for (int t = 0; t < FRAUD_EVENT_TOPICS; t++)
-        for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++) held_prune(s, &h->of[t][p], INT64_MAX);
+        for (int p = 0; p < FRAUD_EVENT_PARTITIONS; p++)
+            fraud_held_prune(s, &h->of[t][p], INT64_MAX);
     fraud_fleet_free(h->fleet);
     free(h);
     s->share = NULL;

@@ -6,6 +6,7 @@
 #include "r1_assert.h"
 #include "snapshot/snap_file.h"
 #include "snapshot/snapshot_folder.h"
+#include "text/quote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,7 +215,7 @@ static void snapshot_failed(fraud_snapshots *s, const char *why)
     atomic_store(&s->report->phase, SNAP_IDLE);
     s->next_us = r1_mono_us() + s->o.every_us;
     r1_log(R1_LOG_ERROR, "snapshot_failed", "file=%s next_try_s=%lld error=\"%s\"", s->name,
-           (long long)(s->o.every_us / 1000000), why);
+           (long long)(s->o.every_us / 1000000), r1_log_quote(why).text);
 }
 
 /* The folder is another process's. Of several that share one, each looks again in its own time. */
@@ -483,7 +484,8 @@ static r1_status load_file(fraud_snapshots *s, const char *path, fraud_snapshot_
 static void refuse_file(fraud_snapshots *s, const char *name, const r1_err *err)
 {
     fprintf(stderr, "r1-fraud serve: snapshot %s refused: %s\n", name, err->msg);
-    r1_log(R1_LOG_WARN, "snapshot_refused", "file=%s error=\"%s\"", name, err->msg);
+    r1_log(R1_LOG_WARN, "snapshot_refused", "file=%s error=\"%s\"", name,
+           r1_log_quote(err->msg).text);
     memcpy(s->refused[s->n_refused++], name, SNAPSHOT_NAME_BYTES);
     s->stats.refused++;
 }

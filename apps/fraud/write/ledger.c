@@ -133,8 +133,9 @@ void fraud_ledger_move(fraud_ledger *l, fraud_record *const *r, size_t n)
     }
 }
 
-r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
-                              int32_t partition, int64_t next, bool *done, r1_err *err)
+/* The stored offset and epoch; -1 where there are none. */
+static r1_status ledger_stored(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                               int32_t partition, int64_t *offset, int64_t *epoch, r1_err *err)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", partition);
@@ -146,11 +147,29 @@ r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic to
                           "partition = $3::integer",
                           3, param, &rows, err));
     bool known = r1_rows_count(rows) == 1;
-    int64_t offset = known ? r1_rows_int(rows, 0, 0) : -1,
-            epoch = known ? r1_rows_int(rows, 0, 1) : -1;
+    *offset = known ? r1_rows_int(rows, 0, 0) : -1;
+    *epoch = known ? r1_rows_int(rows, 0, 1) : -1;
     r1_rows_free(rows);
+    R1_ASSERT(l->claim[topic][partition].epoch > 0, "partition %d: epoch %lld", partition,
+              (long long)l->claim[topic][partition].epoch);
+    return R1_OK;
+}
+
+r1_status fraud_ledger_taken(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                             int32_t partition, bool *taken, r1_err *err)
+{
+    int64_t offset, epoch;
+    R1_TRY(ledger_stored(l, s, topic, partition, &offset, &epoch, err));
+    *taken = epoch > l->claim[topic][partition].epoch;
+    return R1_OK;
+}
+
+r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                              int32_t partition, int64_t next, bool *done, r1_err *err)
+{
+    int64_t offset, epoch;
+    R1_TRY(ledger_stored(l, s, topic, partition, &offset, &epoch, err));
     const fraud_claim *mine = &l->claim[topic][partition];
-    R1_ASSERT(mine->epoch > 0, "partition %d: epoch %lld", partition, (long long)mine->epoch);
     /* A claim past it: the partition was lost and taken again while the outcome was unknown. */
     if (next <= mine->next_offset || epoch != mine->epoch ||
         (offset != next && offset != mine->next_offset))

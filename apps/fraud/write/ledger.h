@@ -77,4 +77,8 @@ void fraud_ledger_move(fraud_ledger *l, fraud_record *const *r, size_t n);
 r1_status fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
                               int32_t partition, int64_t next, bool *done, r1_err *err);
 
+/* Whether another process has claimed the partition since this one did. */
+r1_status fraud_ledger_taken(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                             int32_t partition, bool *taken, r1_err *err);
+
 #endif

@@ -2,6 +2,7 @@
 /* outbox.c - a ring of messages on their way, and one row of functions per kind of outbox. */
 #include "write/outbox.h"
 #include "r1_assert.h"
+#include "text/quote.h"
 #include "write/letter.h"
 #include "write/message.h"
 
@@ -122,7 +123,7 @@ static r1_status outbox_refused(fraud_outbox *o, r1_store *s, const outbox_place
 {
     o->stats.refused++;
     r1_log(R1_LOG_ERROR, "message_refused", "topic=%s kind=%s seq=%lld error=\"%s\"", o->o.topic,
-           kind_names[o->o.kind], (long long)p->seq, why);
+           kind_names[o->o.kind], (long long)p->seq, r1_log_quote(why).text);
     if (o->o.kind != FRAUD_OUTBOX_DEAD) return R1_OK;
     char id[24];
     snprintf(id, sizeof id, "%lld", (long long)p->seq);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* patience.c - see patience.h. */
 #include "write/patience.h"
+#include "text/quote.h"
 
 #include <time.h>
 
@@ -35,7 +36,7 @@ void fraud_patience_say(fraud_patience *p, const char *event, const char *what, 
         return;
     }
     r1_log(R1_LOG_WARN, event, "%s unsaid=%llu error=\"%s\"", what, (unsigned long long)p->unsaid,
-           err->msg);
+           r1_log_quote(err->msg).text);
     p->said_us = now;
     p->unsaid = 0;
 }

@@ -2,6 +2,7 @@
 /* writer.c - see writer.h for its invariants and writer_state.h for the steps of its thread. */
 #include "write/writer.h"
 #include "r1_assert.h"
+#include "text/quote.h"
 #include "write/log_owner.h"
 #include "write/patience.h"
 #include "write/reply.h"
@@ -33,6 +34,9 @@ struct fraud_writer {
     pthread_mutex_t lock; /* guards stats and failure */
     fraud_writer_stats stats;
     r1_err failure;
+    int64_t left_out[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX]; /* offset after it; under the lock */
+    atomic_bool fenced[FRAUD_N_TOPIC][FRAUD_PARTITIONS_MAX];
+    atomic_uint_fast64_t n_fence;
     atomic_int_fast64_t committed;  /* apply_seq */
     atomic_int_fast64_t give_up_us; /* monotonic; 0: never */
 };
@@ -208,7 +212,8 @@ static r1_status land_refused(fraud_writer *w, fraud_record *r, r1_err *err)
     for (r1_status st = R1_E_FORMAT; st == R1_E_FORMAT;) {
         fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
         r1_log(R1_LOG_ERROR, "row_refused", "partition=%d offset=%lld bare=%d error=\"%s\"",
-               r->message.partition, (long long)r->message.offset, (int)r->bare, err->msg);
+               r->message.partition, (long long)r->message.offset, (int)r->bare,
+               r1_log_quote(err->msg).text);
         if (r->kind == FRAUD_RECORD_DEAD) return R1_E_FORMAT;
         if (r->kind == FRAUD_RECORD_PAYMENT && !r->bare)
             fraud_record_strip(r, err);
@@ -243,6 +248,91 @@ static r1_status land_singly(fraud_writer *w, fraud_record **r, size_t n, r1_err
     return R1_OK;
 }
 
+/* ---- partitions that another process has claimed ---- */
+
+/* Records of such partitions go behind the others, of which there are as many as it returns. */
+static size_t writer_leave_out(fraud_writer *w, fraud_record **r, size_t n)
+{
+    fraud_record *out[ROWS_MAX];
+    size_t kept = 0, n_out = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool fenced = atomic_load(&w->fenced[r[i]->topic][r[i]->message.partition]);
+        if (fenced)
+            out[n_out++] = r[i];
+        else
+            r[kept++] = r[i];
+    }
+    if (!n_out) return n;
+    memcpy(r + kept, out, n_out * sizeof *out);
+    pthread_mutex_lock(&w->lock);
+    for (size_t i = 0; i < n_out; i++) {
+        int64_t *past = &w->left_out[out[i]->topic][out[i]->message.partition];
+        if (out[i]->message.offset >= *past) *past = out[i]->message.offset + 1;
+    }
+    w->stats.fenced += n_out;
+    pthread_mutex_unlock(&w->lock);
+    return kept;
+}
+
+static void fence_note(fraud_writer *w, int topic, int32_t partition)
+{
+    atomic_store(&w->fenced[topic][partition], true);
+    atomic_fetch_add(&w->n_fence, 1);
+    r1_log(R1_LOG_WARN, "partition_fenced", "topic=%s partition=%d another process has claimed it",
+           w->o.ledger->topic[topic], partition);
+}
+
+/* Which partitions of a refused batch are another's. *done: those that are not show that it had
+ * landed all the same. */
+static r1_status fence_ask(fraud_writer *w, const fraud_targets *t, size_t *n, bool *done,
+                           r1_err *err)
+{
+    const fraud_ledger *l = w->o.ledger;
+    if (!r1_store_alive(w->store)) R1_TRY(r1_store_reopen(w->store, err));
+    for (int topic = 0; topic < FRAUD_N_TOPIC; topic++)
+        for (int32_t p = 0; p < l->n_partition[topic]; p++) {
+            bool taken, landed;
+            if (!t->next[topic][p] || atomic_load(&w->fenced[topic][p])) continue;
+            R1_TRY(fraud_ledger_taken(l, w->store, (fraud_topic)topic, p, &taken, err));
+            if (taken) {
+                fence_note(w, topic, p);
+                ++*n;
+                continue;
+            }
+            R1_TRY(fraud_ledger_landed(l, w->store, (fraud_topic)topic, p, t->next[topic][p],
+                                       &landed, err));
+            *done |= landed;
+        }
+    return R1_OK;
+}
+
+/* A batch of several processes was refused. *kept: how many of its records are still ours. R1_OK:
+ * they landed. */
+static r1_status land_rest(fraud_writer *w, fraud_record **r, size_t *kept, r1_err *err)
+{
+    fraud_targets t;
+    r1_err refusal = *err;
+    size_t n = 0;
+    bool done = false;
+    r1_status st;
+    fraud_ledger_aim(w->o.ledger, r, *kept, &t);
+    if (w->state != FRAUD_WRITER_RECOVERS) fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
+    for (r1_err_clear(err);; r1_err_clear(err)) {
+        st = fence_ask(w, &t, &n, &done, err);
+        if (st != R1_E_DB || !err->retriable) break;
+        if (out_of_time(w))
+            R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
+        writer_wait(w, *kept, err);
+    }
+    if (st != R1_OK || done) return st;
+    if (!n) {
+        *err = refusal;
+        return R1_E_FENCED;
+    }
+    *kept = writer_leave_out(w, r, *kept);
+    return *kept ? writer_land(w, r, *kept, err) : R1_OK;
+}
+
 /* ---- the thread ---- */
 
 /* One batch of the queue. */
@@ -250,8 +340,10 @@ static r1_status writer_batch(fraud_writer *w, fraud_record **r, size_t n, r1_er
 {
     int64_t began = r1_time_us();
     R1_ASSERT(n >= 1 && n <= w->o.rows, "%zu records, at most %zu", n, w->o.rows);
-    r1_status st = writer_land(w, r, n, err);
-    if (st == R1_OK) {
+    n = writer_leave_out(w, r, n);
+    r1_status st = n ? writer_land(w, r, n, err) : R1_OK;
+    while (st == R1_E_FENCED && w->o.ledger->shared && n) st = land_rest(w, r, &n, err);
+    if (st == R1_OK && n) {
         after_commit(w, r, n, began);
     } else if (st == R1_E_FORMAT) {
         fraud_writer_move(&w->state, FRAUD_WRITER_REFUSED);
@@ -270,13 +362,13 @@ static void writer_look_for_loss(fraud_writer *w)
         fraud_log_note_loss(l, w->store, l->last_seq, &lost, &err) == R1_OK)
         return;
     r1_log(R1_LOG_ERROR, "loss_not_noted", "last_seq=%lld error=\"%s\"", (long long)l->last_seq,
-           err.msg);
+           r1_log_quote(err.msg).text);
 }
 
 static void writer_give_up(fraud_writer *w, r1_status st, const r1_err *err)
 {
     fraud_writer_move(&w->state, FRAUD_WRITER_STOPPED);
-    r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", err->msg);
+    r1_log(R1_LOG_ERROR, "writer_stopped", "error=\"%s\"", r1_log_quote(err->msg).text);
     if (st == R1_E_FENCED) writer_look_for_loss(w);
     pthread_mutex_lock(&w->lock);
     w->failure = *err;
@@ -293,10 +385,11 @@ static void *writer_main(void *arg)
         if (w->state != FRAUD_WRITER_STOPPED) {
             r1_err err = {0};
             r1_status st = writer_batch(w, batch, n, &err);
-            if (st == R1_OK)
-                fraud_writer_move(&w->state, FRAUD_WRITER_WAITS);
-            else
+            if (st != R1_OK)
                 writer_give_up(w, st, &err);
+            else if (w->state !=
+                     FRAUD_WRITER_WAITS) /* it does where nothing of the batch was ours */
+                fraud_writer_move(&w->state, FRAUD_WRITER_WAITS);
         }
         fraud_queue_release(w->o.queue, batch, n);
     }
@@ -427,9 +520,21 @@ int64_t fraud_writer_committed(fraud_writer *w) { return atomic_load(&w->committ
 int64_t fraud_writer_next(fraud_writer *w, fraud_topic topic, int32_t partition)
 {
     pthread_mutex_lock(&w->lock);
-    int64_t next = w->stats.tally.next[topic][partition];
+    int64_t next = w->stats.tally.next[topic][partition], past = w->left_out[topic][partition];
     pthread_mutex_unlock(&w->lock);
-    return next;
+    return next > past ? next : past;
+}
+
+uint64_t fraud_writer_fences(fraud_writer *w) { return atomic_load(&w->n_fence); }
+
+bool fraud_writer_fenced(fraud_writer *w, fraud_topic topic, int32_t partition)
+{
+    return atomic_load(&w->fenced[topic][partition]);
+}
+
+void fraud_writer_unfence(fraud_writer *w, fraud_topic topic, int32_t partition)
+{
+    atomic_store(&w->fenced[topic][partition], false);
 }
 
 r1_status fraud_writer_stop(fraud_writer *w, int timeout_ms, r1_err *err)

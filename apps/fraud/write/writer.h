@@ -13,7 +13,8 @@
  *     end, as its state holds what the log lacks. The rest of its batch is written as it was.
  * (5) Topics are fed from the database by a thread of their own (keeper.h).
  * (6) Once fenced it writes nothing more: fraud_writer_status says R1_E_FENCED, and the process
- *     must end.
+ *     must end. Of several processes each partition has its own fence: where another process has
+ *     claimed one, what is left of it here is left out, and the rest is written.
  *
  * Owns:    two connections and two threads; borrows ledger, queue, producer and every text.
  * Threads: one of its own, between start and stop; the functions here belong to the caller's. */
@@ -42,6 +43,7 @@ typedef struct {
     uint64_t payments, duplicates, dead, labels, left_out, commits, reconnects;
     uint64_t waits;   /* for PostgreSQL */
     uint64_t refused; /* rows that PostgreSQL refused */
+    uint64_t fenced;  /* records of partitions that another process had claimed: it decides them */
     fraud_keeper_stats keeper;
     uint64_t actions[3];         /* by fraud_action */
     r1_histogram sent_latency;   /* intended send time to commit returned */
@@ -58,8 +60,13 @@ r1_status fraud_writer_status(fraud_writer *w, r1_err *err);
 void fraud_writer_stats_read(fraud_writer *w, fraud_writer_stats *out);
 /* apply_seq of the last record that is committed; that of the ledger before the first one. */
 int64_t fraud_writer_committed(fraud_writer *w);
-/* Offset after the last record of the partition that is committed; 0: none was. */
+/* Offset after the last record of the partition that is committed or left out; 0: none was. */
 int64_t fraud_writer_next(fraud_writer *w, fraud_topic topic, int32_t partition);
+/* How often a partition was found to be another's, and whether this one is. */
+uint64_t fraud_writer_fences(fraud_writer *w);
+bool fraud_writer_fenced(fraud_writer *w, fraud_topic topic, int32_t partition);
+/* This process has claimed it anew, with nothing of it in the queue. */
+void fraud_writer_unfence(fraud_writer *w, fraud_topic topic, int32_t partition);
 /* Closes the queue, waits until it is written (at most timeout_ms while PostgreSQL is away) and the
  * topics have it (at most as long again), and frees the writer. Where PostgreSQL does not answer it
  * waits for r1_store_end_all. */

@@ -12,7 +12,7 @@ static const struct {
 } states[FRAUD_N_WRITER_STATE] = {
     [FRAUD_WRITER_WAITS] = {"waits", TO(WRITES)},
     [FRAUD_WRITER_WRITES] = {"writes", TO(LANDED) | TO(RECOVERS) | TO(REFUSED) | TO(STOPPED)},
-    [FRAUD_WRITER_RECOVERS] = {"recovers", TO(WRITES) | TO(LANDED) | TO(STOPPED)},
+    [FRAUD_WRITER_RECOVERS] = {"recovers", TO(WRITES) | TO(LANDED) | TO(WAITS) | TO(STOPPED)},
     [FRAUD_WRITER_REFUSED] = {"refused", TO(WRITES) | TO(STOPPED)},
     [FRAUD_WRITER_LANDED] = {"landed", TO(WAITS) | TO(WRITES) | TO(STOPPED)},
     [FRAUD_WRITER_STOPPED] = {"stopped", 0},

@@ -4,13 +4,15 @@
  *     WAITS ──pop──▶ WRITES ──commit──▶ LANDED ──release──▶ WAITS
  *                    │ ▲ ▲                 │
  *                    │ │ └──next record────┘        one by one, after a refusal
- *                    │ ├──repeat── RECOVERS         away, read-only, locked, serialisation
+ *                    │ ├──repeat── RECOVERS         away, read-only, locked, serialisation; or
+ *                    │ │                            another process has a partition of the batch
  *                    │ └──alone, bare, or a dead letter── REFUSED  the data is at fault
  *                    ▼
  *                 STOPPED                          fenced, or a defect: writes nothing any more
  *
- * RECOVERS also goes to LANDED, where the ledger says that the commit had happened, and to
- * STOPPED. So does LANDED behind a dead letter that the engine's state holds.
+ * RECOVERS also goes to LANDED, where the ledger says that the commit had happened, to WAITS, where
+ * nothing of the batch is left, and to STOPPED. So does LANDED behind a dead letter that the
+ * engine's state holds.
  *
  * Threads: the writer's. Errors: another step than these is a broken invariant. */
 #ifndef FRAUD_WRITER_STATE_H

@@ -59,6 +59,7 @@ typedef struct {
     uint32_t n_stated, cap_stated;
     med_sex sex;
     float age_years;                        /* NaN: not said */
+    char born[12];                          /* as in med_notes */
     char *note[MED_DOCUMENT_NOTES_MAX + 1]; /* what was converted, left out or changed */
     uint32_t n_note;
 } med_document;

@@ -249,6 +249,7 @@ r1_status med_fhir(med_document *d, const char *what, const json_t *tree, r1_err
     d->kind = MED_DOCUMENT_FHIR;
     R1_TRY(fhir_each(&f, tree, true, err));
     R1_TRY(fhir_each(&f, tree, false, err));
+    med_keep_birth(d, f.born);
     d->age_years = med_years_between(f.born, f.seen);
     if (f.born && isnan(d->age_years))
         med_document_note(d, "FHIR: a date of birth, but no dated observation: no age.");

@@ -32,6 +32,9 @@ size_t med_hpo_id(const char *s, size_t len, char id[MED_HPO_ID_BYTES]);
 float med_iso_years(const char *duration);
 /* The years between two dates "1998-05-07..."; a month or a day that lacks is the first. NaN. */
 float med_years_between(const char *from, const char *to);
+/* A date of birth "1998", "1998-05" or "1998-05-07..." becomes the document's; NULL and anything
+ * else do not. */
+void med_keep_birth(med_document *d, const char *date);
 
 /* Bytes of any encoding as UTF-8 in a new text, without byte order mark. A file that is no text is
  * refused. */

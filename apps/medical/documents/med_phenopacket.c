@@ -50,6 +50,7 @@ static void packet_person(med_document *d, const json_t *subject)
     if (!when) when = med_member(subject, "age", NULL);
     if (sex && strcasecmp(sex, "FEMALE") == 0) d->sex = MED_SEX_FEMALE;
     if (sex && strcasecmp(sex, "MALE") == 0) d->sex = MED_SEX_MALE;
+    med_keep_birth(d, born);
     if (when) d->age_years = packet_age_of(when, born);
     if (when && isnan(d->age_years))
         med_document_note(d, "The age of the subject is in a form that is not read.");

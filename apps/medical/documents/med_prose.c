@@ -151,3 +151,16 @@ float med_years_between(const char *from, const char *to)
     double years = y[1] - y[0] + (m[1] - m[0]) / 12.0 + (day[1] - day[0]) / 365.25;
     return years >= 0 && years < 150 ? (float)years : NAN;
 }
+
+void med_keep_birth(med_document *d, const char *date)
+{
+    unsigned y, m, day;
+    if (!date) return;
+    int n = sscanf(date, "%4u-%2u-%2u", &y, &m, &day);
+    if (n < 1 || y < 1880 || y > 2200 || (n > 1 && (m < 1 || m > 12)) ||
+        (n > 2 && (day < 1 || day > 31)))
+        return;
+    size_t at = (size_t)snprintf(d->born, sizeof d->born, "%04u", y % 10000);
+    if (n > 1) at += (size_t)snprintf(d->born + at, sizeof d->born - at, "-%02u", m % 100);
+    if (n > 2) snprintf(d->born + at, sizeof d->born - at, "-%02u", day % 100);
+}

@@ -90,6 +90,7 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
     n->section[0] = (med_section){.end = (uint32_t)d->len, .name = MED_SECTION_OTHER};
     n->sex = d->sex;
     n->age_years = d->age_years;
+    memcpy(n->born, d->born, sizeof n->born);
     return st;
 }
 

@@ -26,13 +26,19 @@ typedef struct {
 } person_token;
 
 typedef struct {
+    double year, month, day; /* year NaN: no date */
+    bool sure;               /* day and month are not interchangeable */
+} person_day;
+
+typedef struct {
     person_token t[PERSON_TOKENS];
     uint32_t n;
     int age_weight, sex_weight;
     double age;
     med_sex sex;
-    uint32_t he, she;  /* pronouns */
-    double born, seen; /* dates in years; NaN: none */
+    uint32_t he, she; /* pronouns */
+    person_day born;
+    double seen; /* a date in years; NaN: none */
 } person;
 
 /* ---- tokens ---------------------------------------------------------------------------------- */
@@ -400,16 +406,18 @@ static int person_month(const person *p, uint32_t i)
 }
 
 /* 2021-09-02, 02/09/2021 (the day first, unless that cannot be), 2 September 2021, September 2,
- * 2021. In years; NaN: none. */
-static double person_date(const person *p, uint32_t i)
+ * 2021. */
+static person_day person_date(const person *p, uint32_t i)
 {
     double y = NAN, m = NAN, d = 1;
+    bool sure = true;
     if (person_number(p, i) && person_mark(p, i + 1, "-/.") && person_number(p, i + 2) &&
         person_mark(p, i + 3, "-/.") && person_number(p, i + 4)) {
         bool year_first = p->t[i].value > 31;
         y = p->t[year_first ? i : i + 4].value;
         m = p->t[i + 2].value;
         d = p->t[year_first ? i + 4 : i].value;
+        sure = year_first || d > 12 || m > 12 || d == m;
         if (m > 12) y = year_first ? NAN : y, m = p->t[i].value, d = p->t[i + 2].value;
     } else if (person_number(p, i) && person_month(p, i + 1) && person_number(p, i + 2)) {
         d = p->t[i].value;
@@ -421,8 +429,14 @@ static double person_date(const person *p, uint32_t i)
         d = p->t[i + 1].value;
         if (person_number(p, k)) y = p->t[k].value;
     }
-    if (!(y >= 1880 && y <= 2200 && m >= 1 && m <= 12 && d >= 1 && d <= 31)) return NAN;
-    return y + (m - 1) / 12 + (d - 1) / 365.25;
+    bool is = y >= 1880 && y <= 2200 && m >= 1 && m <= 12 && d >= 1 && d <= 31;
+    return (person_day){is ? y : NAN, m, d, sure};
+}
+
+/* NaN: no date. */
+static double person_years(person_day t)
+{
+    return t.year + (t.month - 1) / 12 + (t.day - 1) / 365.25;
 }
 
 static void person_find_date(person *p, uint32_t i)
@@ -434,10 +448,10 @@ static void person_find_date(person *p, uint32_t i)
                              "appointment admission "))
         return;
     while (person_mark(p, k, ":|=-") || person_in(p, k, " on of in date the ")) k++;
-    double date = person_date(p, k);
-    if (isnan(date)) return;
-    if (birth && isnan(p->born)) p->born = date;
-    if (!birth && isnan(p->seen)) p->seen = date;
+    person_day date = person_date(p, k);
+    if (isnan(date.year)) return;
+    if (birth && isnan(p->born.year)) p->born = date;
+    if (!birth && isnan(p->seen)) p->seen = person_years(date);
 }
 
 /* ---- the record ------------------------------------------------------------------------------ */
@@ -454,9 +468,19 @@ static void person_sentence(person *p)
     }
 }
 
+static void person_tell_born(med_notes *n, person_day born)
+{
+    if (isnan(born.year)) return;
+    unsigned year = (unsigned)born.year % 10000, month = (unsigned)born.month % 100;
+    if (born.sure)
+        snprintf(n->born, sizeof n->born, "%04u-%02u-%02u", year, month, (unsigned)born.day % 100);
+    else
+        snprintf(n->born, sizeof n->born, "%04u", year);
+}
+
 void med_find_person(med_notes *n)
 {
-    person p = {.born = NAN, .seen = NAN};
+    person p = {.born = {.year = NAN}, .seen = NAN};
     uint32_t max = n->n_sentence < PERSON_SENTENCES ? n->n_sentence : PERSON_SENTENCES;
     for (uint32_t i = 0; i < max; i++) {
         const med_sentence *x = &n->sentence[i];
@@ -464,7 +488,9 @@ void med_find_person(med_notes *n)
         person_read(&p, n->text + x->start, n->text + x->end);
         person_sentence(&p);
     }
-    if (!isnan(p.born) && p.seen >= p.born) person_set_age(&p, p.seen - p.born, WEAK + 1);
+    double born = person_years(p.born);
+    if (!isnan(born) && p.seen >= born) person_set_age(&p, p.seen - born, WEAK + 1);
+    person_tell_born(n, p.born);
     if (!p.sex_weight && p.he != p.she) p.sex = p.he > p.she ? MED_SEX_MALE : MED_SEX_FEMALE;
     if (p.age_weight) n->age_years = (float)p.age;
     n->sex = p.sex;

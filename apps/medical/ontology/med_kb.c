@@ -129,6 +129,21 @@ static bool diseases_ok(const med_kb *k)
     return kb_below(k->list, k->n_list, k->n_string);
 }
 
+/* The checksum begins behind the header, so what the header says is held against the rest. */
+static bool kb_header_agrees(const med_kb *k, const char *b)
+{
+    const med_kb_header *h = (const med_kb_header *)(const void *)b;
+    uint32_t n_profiled = 0;
+    for (size_t i = 0; i < R1_COUNT(h->reserved); i++)
+        if (h->reserved[i]) return false;
+    for (uint32_t d = 0; d < k->n_disease; d++) n_profiled += k->disease[d].n_profile > 0;
+    for (uint32_t t = 0; t < k->n_term; t++) {
+        bool below = k->root == MED_NONE || med_kb_is_a(k, t, k->root);
+        if (below != ((k->term[t].flags & MED_TERM_PHENOTYPE) != 0)) return false;
+    }
+    return n_profiled == k->n_profiled;
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 static const void *kb_section(const char *b, int i, uint32_t *count)
@@ -167,6 +182,9 @@ static r1_status check_all(med_kb *k, const char *what, const char *block, size_
     kb_attach(k, block);
     if (!terms_ok(k) || !diseases_ok(k))
         R1_FAIL(err, R1_E_FORMAT, "%s: an index points outside its section", what);
+    if (!kb_header_agrees(k, block))
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: its header does not agree with the rest: damaged, build it again", what);
     return R1_OK;
 }
 

@@ -6,7 +6,8 @@
  * Owns:    the block. Every pointer and string that is handed out lives as long as it.
  * Threads: read-only once it is open, so any number.
  * File:    a header, a table of sections, then the sections, 64-byte aligned and little-endian.
- *          A checksum covers all that follows the header. Every index is checked against its
+ *          A checksum covers all that follows the header, and the header's own figures are
+ *          counted again. Every index is checked against its
  *          section before the first use. med_kb_layout.h draws the bytes.
  * Ids:     a term or a disease is a number from 0; strings are offsets into one blob. */
 #ifndef MED_KB_H

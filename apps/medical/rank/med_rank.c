@@ -114,6 +114,11 @@ static size_t ranker_carve(med_ranker *r, size_t n_term, size_t n_disease)
 
 r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
 {
+    if (kb->n_profiled == 0)
+        R1_FAIL(
+            err, R1_E_INVAL,
+            "the knowledge base has no diseases with findings, so nothing can be ranked: it "
+            "needs phenotype.hpoa or Orphadata beside the ontology (r1-medical ontology fetch)");
     med_ranker *r = calloc(1, sizeof *r);
     size_t n_term = kb->n_term + 1u, n_disease = kb->n_disease + 1u;
     if (r) r->workspace = calloc(1, ranker_carve(r, n_term, n_disease));
@@ -439,6 +444,22 @@ static float rank_denied(const med_ranker *r, view v, float *each)
         float lr = r->w.denied * denied_lr(v.profile[i].freq, r->background[t]);
         sum += lr;
         if (each) each[by - 1] += lr;
+    }
+    return sum;
+}
+
+float med_denied_more(const med_ranker *r, uint32_t disease, uint32_t term)
+{
+    const med_case *c = med_case_of(r);
+    view v = view_of(r, disease);
+    float sum = 0;
+    for (uint32_t i = 0; i < c->n_observed; i++)
+        if (c->observed[i] < r->kb->n_term && med_kb_is_a(r->kb, c->observed[i], term)) return 0;
+    for (uint32_t i = 0; i < v.n; i++) {
+        uint32_t t = MED_PROFILE_TERM(v.profile[i]);
+        if (!(v.profile[i].term & MED_PROFILE_DIRECT) || !med_kb_is_a(r->kb, t, term)) continue;
+        if (denied_by(r, t)) continue;
+        sum += r->w.denied * denied_lr(v.profile[i].freq, r->background[t]);
     }
     return sum;
 }

@@ -106,6 +106,7 @@ typedef struct {
 extern const med_weights med_weights_default;
 
 typedef struct med_ranker med_ranker;
+/* R1_E_INVAL where no disease of the knowledge base has a profile: there is nothing to rank. */
 r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err);
 void med_ranker_free(med_ranker *r); /* NULL is fine */
 const med_kb *med_ranker_kb(const med_ranker *r);
@@ -130,6 +131,8 @@ void med_rescore(med_ranker *r, med_candidate *list, uint32_t n);
  * n_excluded: what that denial takes from the candidate's logit, <= 0. They add up to `denied`:
  * what several denials cover is told at the first of them. */
 void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *excluded);
+/* What one more denial would take from the disease's logit, <= 0. */
+float med_denied_more(const med_ranker *r, uint32_t disease, uint32_t term);
 /* How the findings fit each disease of a list: match[k * n_observed + i] is finding i under
  * list[k]. */
 void med_explain_list(med_ranker *r, const med_candidate *list, uint32_t n, med_match *match);

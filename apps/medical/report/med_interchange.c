@@ -58,6 +58,11 @@ static json_t *packet_subject(const med_report *r, bool *good)
                       : strcmp(r->sex, "male") == 0 ? "MALE"
                                                     : "UNKNOWN_SEX";
     json_t *o = json_pack("{s:o, s:s}", "id", med_json_string(r->title), "sex", sex);
+    if (r->born && strlen(r->born) == 10) { /* a point in time: a year alone is none */
+        char born[40];
+        snprintf(born, sizeof born, "%.10sT00:00:00Z", r->born);
+        set(o, "dateOfBirth", json_string(born), good);
+    }
     if (!isnan(r->age_years)) set(o, "timeAtLastEncounter", packet_age(r->age_years), good);
     return o;
 }
@@ -140,6 +145,7 @@ static json_t *fhir_concept(const char *system, const char *code, const char *di
 static void fhir_add_patient(fhir_maker *m)
 {
     json_t *o = json_pack("{s:s, s:s}", "resourceType", "Patient", "gender", m->r->sex);
+    if (m->r->born) set(o, "birthDate", med_json_string(m->r->born), &m->good);
     fhir_add(m, o, m->patient);
 }
 
@@ -188,7 +194,7 @@ static void fhir_add_report(fhir_maker *m, json_t *results)
         snprintf(conclusion, sizeof conclusion, "%s %.200s (%.40s), probability %.3f. %s",
                  r->confident ? "First candidate:" : "No confident candidate; the nearest is",
                  r->candidate[0].name, r->candidate[0].id, r->candidate[0].probability,
-                 "For clinical decision support by qualified professionals; not a diagnosis.");
+                 MED_SAY(MED_WORDS_EN, BANNER));
     json_t *o = json_pack("{s:s, s:s, s:{s:s}, s:o, s:s, s:o}", "resourceType", "DiagnosticReport",
                           "status", "preliminary", "code", "text",
                           "Rare diseases ranked by clinical findings", "subject",

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_report.c - builds the report's struct: findings and candidates, what each finding says of
- * each candidate, and what would change without an anchor. Nothing is escaped here. */
+/* med_report.c - builds the report's struct: findings by body system, anchors and what would change
+ * without one, contradictions. Candidates, questions and summary have files of their own. Nothing
+ * is escaped here. */
 #include "report/med_report.h"
 
-#include "print/med_put.h"
 #include "r1_assert.h"
-#include "report/med_words.h"
+#include "report/med_report_candidate.h"
+#include "report/med_report_question.h"
+#include "report/med_report_summary.h"
+#include "report/med_report_work.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* WEIGHED: candidates of the list that is judged again without each anchor. */
-enum { LIST = MED_RERANK_MAX, WEIGHED = 16 };
-
-/* A profile's finding is typical from this frequency on. */
-static const float typical_freq_min = 0.5f;
 /* What a finding of the past or of an uncertain writer weighs against one that is stated. */
 static const float certainty_historical = 0.7f;
 /* More than the 200,000 findings of a record and their candidates need. */
@@ -24,108 +22,94 @@ static const size_t report_bytes_max = (size_t)1 << 30;
 
 static const char *const report_sex[] = {
     [MED_SEX_UNKNOWN] = "unknown", [MED_SEX_FEMALE] = "female", [MED_SEX_MALE] = "male"};
-static const char *const report_match[] = {[MED_MATCH_NONE] = "none",
-                                           [MED_MATCH_BROAD] = "broad",
-                                           [MED_MATCH_SPECIFIC] = "related",
-                                           [MED_MATCH_EXACT] = "exact"};
-static const char report_match_excluded[] = "excluded";
 
-/* One call's workspace. Its lists live in scratch, those of the report in the report's arena. */
+/* ---- body systems ---------------------------------------------------------------------------- */
+
+/* A finding and its body system, to be sorted: systems in the knowledge base's order, those of none
+ * last, and within one as they stood. */
 typedef struct {
-    const med_kb *kb;
-    const med_judge *judge;
-    med_report *report;
-    r1_arena *scratch;
-    const med_notes *notes;
-    med_finding *present, *absent; /* [notes.n_mention + 1] */
-    uint32_t n_present, n_absent;
-    uint32_t *observed, *excluded; /* their terms */
-    med_anchor *anchor;            /* [n_present] */
-    uint32_t *rest;                /* [n_present]: terms without one finding */
-    med_anchor *rest_anchor;       /* [n_present] */
-    med_match *match;              /* [n_present] */
-    float *against;                /* [n_absent] */
-    med_case query;
-    med_candidate list[LIST];
-    double trace[LIST][MED_N_TRACE];
-    uint32_t n_list;
-    float none;
-} work;
+    uint32_t system, at;
+} system_place;
 
-static const char *id_of(const work *w, uint32_t t) { return med_str(w->kb, w->kb->term[t].id); }
-static const char *name_of(const work *w, uint32_t t)
+static int system_order(const void *a, const void *b)
 {
-    return med_str(w->kb, w->kb->term[t].name);
+    const system_place *x = a, *y = b;
+    if (x->system != y->system) return x->system > y->system ? 1 : -1;
+    return (x->at > y->at) - (x->at < y->at);
 }
 
-/* A list of count elements, zeroed; never NULL for a count of 0. Returns from its function where
- * there is no memory. */
-#define REPORT_LIST(arena, to, count, err)                                                         \
-    do {                                                                                           \
-        (to) = r1_arena_alloc((arena), (size_t)(count) + 1, sizeof *(to));                         \
-        if (!(to)) R1_FAIL((err), R1_E_NOMEM, "no memory for a report");                           \
-    } while (0)
-
-/* ---- ranking --------------------------------------------------------------------------------- */
-
-/* The list of a query whose findings are those anchors; scores of the likelihood stand in it
- * already. */
-static r1_status judge_list(const med_judge *j, const med_case *c, const med_anchor *anchor,
-                            med_candidate *list, uint32_t *n, float *none, double *trace,
-                            r1_err *err)
+static r1_status report_systems(med_report_work *w, r1_err *err)
 {
-    if (j->x) return med_rerank(j->x, j->ranker, anchor, c->n_observed, list, n, none, trace, err);
-    *none = med_posterior_likelihood(list, *n);
+    const med_kb *kb = w->kb;
+    med_report_system *row;
+    uint32_t *observed, *excluded, n = 0;
+    MED_REPORT_LIST_OF(w->scratch, observed, kb->n_term, err);
+    MED_REPORT_LIST_OF(w->scratch, excluded, kb->n_term, err);
+    for (uint32_t i = 0; i < w->n_present + w->n_absent; i++) {
+        bool seen = i < w->n_present;
+        uint32_t term = seen ? w->present[i].term : w->absent[i - w->n_present].term;
+        uint32_t system = med_systems_of(&w->systems, term);
+        if (system == MED_NONE) continue;
+        n += !observed[system] && !excluded[system];
+        ++*(seen ? &observed[system] : &excluded[system]);
+    }
+    MED_REPORT_LIST_OF(w->report->arena, row, n, err);
+    w->report->system = row;
+    for (uint32_t t = 0; t < kb->n_term && w->report->n_system < n; t++) {
+        if (!observed[t] && !excluded[t]) continue;
+        uint32_t place = med_systems_place(&w->systems, t);
+        row[w->report->n_system++] = (med_report_system){
+            .id = med_report_id(w, t),
+            .name = med_report_name(w, t),
+            .label = place == MED_NONE ? med_report_name(w, t)
+                                       : med_system_places[place].name[w->report->language],
+            .place = place,
+            .n_observed = observed[t],
+            .n_excluded = excluded[t]};
+    }
     return R1_OK;
+}
+
+static const med_report_system *report_system_of(const med_report_work *w, uint32_t term)
+{
+    uint32_t system = med_systems_of(&w->systems, term);
+    for (uint32_t i = 0; system != MED_NONE && i < w->report->n_system; i++)
+        if (strcmp(w->report->system[i].id, med_report_id(w, system)) == 0)
+            return &w->report->system[i];
+    return NULL;
 }
 
 /* ---- findings -------------------------------------------------------------------------------- */
 
-static r1_status report_quote(work *w, const med_mention *m, med_report_quote *q, r1_err *err)
-{
-    const med_notes *n = w->notes;
-    R1_ASSERT(m->sentence < n->n_sentence, "mention: sentence %u of %u", m->sentence,
-              n->n_sentence);
-    const med_sentence *s = &n->sentence[m->sentence];
-    R1_ASSERT(s->start <= m->start && m->start <= m->end && m->end <= s->end && s->end <= n->len,
-              "mention: bytes %u to %u, sentence %u to %u, record %zu", m->start, m->end, s->start,
-              s->end, n->len);
-    R1_ASSERT(m->cue_start <= m->cue_end && m->cue_end <= n->len, "cue: bytes %u to %u of %zu",
-              m->cue_start, m->cue_end, n->len);
-    R1_ASSERT(s->section < n->n_section, "sentence: section %u of %u", s->section, n->n_section);
-    R1_ASSERT(m->status < MED_STATUS_COUNT, "mention: status %d", (int)m->status);
-    *q = (med_report_quote){.start = m->start,
-                            .end = m->end,
-                            .sentence_start = s->start,
-                            .text = {n->text + m->start, m->end - m->start},
-                            .sentence = {n->text + s->start, s->end - s->start},
-                            .section = med_section_name[n->section[s->section].name],
-                            .status = med_status_name[m->status]};
-    if (m->cue_end > m->cue_start)
-        q->cue = (med_span){n->text + m->cue_start, m->cue_end - m->cue_start};
-    if (!m->lab) return R1_OK;
-    med_report_lab *lab;
-    REPORT_LIST(w->report->arena, lab, 1, err);
-    *lab = (med_report_lab){(double)m->value, (double)m->low, (double)m->high};
-    q->lab = lab;
-    return R1_OK;
-}
-
-static r1_status report_findings_of(work *w, const med_finding *f, uint32_t n,
-                                    const med_report_anchor *anchor, med_report_findings *out,
-                                    r1_err *err)
+/* anchor: of the ranked ones, NULL: none. */
+static r1_status report_findings_of(med_report_work *w, const med_finding *f, uint32_t n,
+                                    bool observed, const med_report_anchor *anchor,
+                                    med_report_findings *out, r1_err *err)
 {
     med_report_finding *row;
-    REPORT_LIST(w->report->arena, row, n, err);
+    system_place *order;
+    uint32_t *place, n_ranked = 0;
+    MED_REPORT_LIST_OF(w->report->arena, row, n, err);
+    MED_REPORT_LIST_OF(w->scratch, order, n, err);
+    MED_REPORT_LIST_OF(w->scratch, place, n, err);
     for (uint32_t i = 0; i < n; i++) {
-        R1_ASSERT(f[i].first_mention < w->notes->n_mention, "finding: mention %u of %u",
-                  f[i].first_mention, w->notes->n_mention);
-        row[i] = (med_report_finding){.id = id_of(w, f[i].term),
-                                      .name = name_of(w, f[i].term),
-                                      .information = (double)w->kb->term[f[i].term].ic,
-                                      .mentions = f[i].n_mention,
-                                      .anchor = anchor ? &anchor[i] : NULL};
-        R1_TRY(report_quote(w, &w->notes->mention[f[i].first_mention], &row[i].quote, err));
+        order[i] = (system_place){med_systems_of(&w->systems, f[i].term), i};
+        place[i] = observed && w->ranked[i] ? n_ranked++ : MED_NONE;
+    }
+    qsort(order, n, sizeof *order, system_order);
+    for (uint32_t i = 0; i < n; i++) {
+        const med_finding *x = &f[order[i].at];
+        uint32_t at = place[order[i].at];
+        R1_ASSERT(x->first_mention < w->notes->n_mention, "finding: mention %u of %u",
+                  x->first_mention, w->notes->n_mention);
+        row[i] = (med_report_finding){.id = med_report_id(w, x->term),
+                                      .name = med_report_name(w, x->term),
+                                      .information = (double)w->kb->term[x->term].ic,
+                                      .mentions = x->n_mention,
+                                      .anchor = anchor && at != MED_NONE ? &anchor[at] : NULL,
+                                      .system = report_system_of(w, x->term),
+                                      .unranked = observed && at == MED_NONE};
+        R1_TRY(med_report_quote_of(w, &w->notes->mention[x->first_mention], &row[i].quote, err));
     }
     *out = (med_report_findings){row, n};
     return R1_OK;
@@ -136,21 +120,22 @@ static bool mentioned_otherwise(const med_mention *m)
     return m->status != MED_PRESENT && m->status != MED_HISTORICAL && m->status != MED_ABSENT;
 }
 
-static r1_status report_others(work *w, r1_err *err)
+static r1_status report_others(med_report_work *w, r1_err *err)
 {
     med_report_finding *row;
     uint32_t n = 0, k = 0;
     for (uint32_t i = 0; i < w->notes->n_mention; i++)
         n += mentioned_otherwise(&w->notes->mention[i]);
-    REPORT_LIST(w->report->arena, row, n, err);
+    MED_REPORT_LIST_OF(w->report->arena, row, n, err);
     for (uint32_t i = 0; i < w->notes->n_mention; i++) {
         const med_mention *m = &w->notes->mention[i];
         if (!mentioned_otherwise(m)) continue;
-        row[k] = (med_report_finding){.id = id_of(w, m->term),
-                                      .name = name_of(w, m->term),
+        row[k] = (med_report_finding){.id = med_report_id(w, m->term),
+                                      .name = med_report_name(w, m->term),
                                       .information = NAN,
+                                      .system = report_system_of(w, m->term),
                                       .mentions = MED_NONE};
-        R1_TRY(report_quote(w, m, &row[k++].quote, err));
+        R1_TRY(med_report_quote_of(w, m, &row[k++].quote, err));
     }
     R1_ASSERT(k == n, "other mentions: filled %u of %u", k, n);
     w->report->others = (med_report_findings){row, n};
@@ -160,50 +145,43 @@ static r1_status report_others(work *w, r1_err *err)
 /* ---- anchors --------------------------------------------------------------------------------- */
 
 /* The query without finding i (MED_NONE: with all), judged again over the first candidates. */
-static r1_status judge_without(work *w, uint32_t i, float *p, const char **first, r1_err *err)
+static r1_status judge_without(med_report_work *w, uint32_t i, float *p, const char **first,
+                               r1_err *err)
 {
-    static _Thread_local med_candidate list[LIST];
-    uint32_t n = w->n_list < WEIGHED ? w->n_list : WEIGHED, k = 0;
-    float none;
+    static _Thread_local med_candidate list[MED_REPORT_LIST];
+    uint32_t n = w->n_list < MED_REPORT_WEIGHED ? w->n_list : MED_REPORT_WEIGHED, k = 0;
     *p = 0;
-    for (uint32_t j = 0; j < w->n_present; j++) {
+    for (uint32_t j = 0; j < w->n_ranked; j++) {
         if (j == i) continue;
         w->rest_anchor[k] = w->anchor[j];
         w->rest[k++] = w->observed[j];
     }
-    med_case c = w->query;
-    c.observed = w->rest;
-    c.n_observed = k;
-    R1_ASSERT(k == w->n_present - (i != MED_NONE), "without finding %u: %u of %u are left", i, k,
-              w->n_present);
-    med_anchors_plan(w->kb, w->rest_anchor, k, w->judge->pin);
-    memcpy(list, w->list, n * sizeof *list);
-    med_case_open(w->judge->ranker, &c);
-    med_rescore(w->judge->ranker, list, n);
-    R1_TRY(judge_list(w->judge, &c, w->rest_anchor, list, &n, &none, NULL, err));
+    R1_ASSERT(k == w->n_ranked - (i != MED_NONE), "without finding %u: %u of %u are left", i, k,
+              w->n_ranked);
+    R1_TRY(med_report_judge(w, k, list, &n, err));
     for (uint32_t j = 0; j < n; j++)
         if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
-    *first = n ? med_str(w->kb, w->kb->disease[list[0].disease].name) : "";
+    *first = n ? med_report_disease(w, list[0].disease) : "";
     return R1_OK;
 }
 
 /* What was pinned, with its weight, and what the first place's probability becomes without it.
  * *out stays NULL where there is no candidate. */
-static r1_status report_anchors(work *w, const med_report_anchor **out, r1_err *err)
+static r1_status report_anchors(med_report_work *w, const med_report_anchor **out, r1_err *err)
 {
     med_report_anchor *row;
     float p, with_all;
     const char *first;
     *out = NULL;
     if (!w->n_list) return R1_OK;
-    REPORT_LIST(w->report->arena, row, w->n_present, err);
+    MED_REPORT_LIST_OF(w->report->arena, row, w->n_ranked, err);
     R1_TRY(judge_without(w, MED_NONE, &with_all, &first, err));
-    for (uint32_t i = 0; i < w->n_present; i++) {
+    for (uint32_t i = 0; i < w->n_ranked; i++) {
         row[i].weight = (double)w->anchor[i].weight;
         row[i].pinned = w->anchor[i].pinned;
         if (!row[i].pinned) continue;
         med_report_without *without;
-        REPORT_LIST(w->report->arena, without, 1, err);
+        MED_REPORT_LIST_OF(w->report->arena, without, 1, err);
         R1_TRY(judge_without(w, i, &p, &first, err));
         *without = (med_report_without){(double)p, (double)(p - with_all), first};
         row[i].without = without;
@@ -212,133 +190,13 @@ static r1_status report_anchors(work *w, const med_report_anchor **out, r1_err *
     return R1_OK;
 }
 
-/* ---- candidates ------------------------------------------------------------------------------ */
-
-/* What a disease usually shows and the record neither reports nor denies. */
-static r1_status candidate_typical(work *w, const med_disease *d, med_report_candidate *c,
-                                   r1_err *err)
-{
-    med_report_typical *row;
-    uint32_t n = 0;
-    REPORT_LIST(w->report->arena, row, MED_REPORT_TYPICAL, err);
-    for (uint32_t i = 0; i < d->n_profile && n < MED_REPORT_TYPICAL; i++) {
-        const med_profile *p = &w->kb->profile[d->profile_at + i];
-        uint32_t t = MED_PROFILE_TERM(*p);
-        bool found = !(p->term & MED_PROFILE_DIRECT) || p->freq < typical_freq_min;
-        for (uint32_t q = 0; q < w->n_present && !found; q++)
-            found = med_kb_is_a(w->kb, w->observed[q], t) || med_kb_is_a(w->kb, t, w->observed[q]);
-        for (uint32_t q = 0; q < w->n_absent && !found; q++)
-            found = med_kb_is_a(w->kb, t, w->excluded[q]);
-        if (!found) row[n++] = (med_report_typical){id_of(w, t), name_of(w, t), (double)p->freq};
-    }
-    c->typical = row;
-    c->n_typical = n;
-    return R1_OK;
-}
-
-static const char *report_step_name(int k)
-{
-    if (k == MED_TRACE_PRIOR) return "prior";
-    return k == MED_TRACE_DENIED ? "denied" : MED_ITEM_NAME[k - MED_TRACE_ITEM];
-}
-
-/* What each evidence step added to the candidate's calibrated logit, and what the denials took; the
- * numbers add up to it. */
-static r1_status candidate_steps(work *w, uint32_t place, med_report_candidate *c, r1_err *err)
-{
-    med_report_step *row;
-    if (!w->judge->x) return R1_OK;
-    REPORT_LIST(w->report->arena, row, MED_N_TRACE, err);
-    for (int k = 0; k < MED_N_TRACE; k++)
-        row[k] = (med_report_step){report_step_name(k), w->trace[place - 1][k]};
-    c->step = row;
-    c->n_step = MED_N_TRACE;
-    return R1_OK;
-}
-
-/* Observed findings in the order of the record, then those excluded ones that speak against. */
-static r1_status candidate_contributions(work *w, const med_candidate *from,
-                                         med_report_candidate *c, r1_err *err)
-{
-    med_report_contribution *row;
-    const char **unexplained;
-    REPORT_LIST(w->report->arena, row, (size_t)w->n_present + w->n_absent, err);
-    REPORT_LIST(w->report->arena, unexplained, w->n_present, err);
-    med_explain(w->judge->ranker, from->disease, w->match, w->against);
-    c->unexplained.s = unexplained;
-    for (uint32_t i = 0; i < w->n_present; i++) {
-        const med_match *m = &w->match[i];
-        R1_ASSERT(m->kind < R1_COUNT(report_match), "match %u: kind %d", i, (int)m->kind);
-        row[c->n_contribution++] = (med_report_contribution){
-            .id = id_of(w, m->term),
-            .name = name_of(w, m->term),
-            .match = report_match[m->kind],
-            .log_lr = (double)m->log_lr,
-            .frequency = (double)m->freq,
-            .matched = m->matched != MED_NONE ? name_of(w, m->matched) : NULL};
-        if (m->kind == MED_MATCH_NONE || m->kind == MED_MATCH_BROAD)
-            unexplained[c->unexplained.n++] = name_of(w, m->term);
-    }
-    for (uint32_t i = 0; i < w->n_absent; i++)
-        if (w->against[i] < 0)
-            row[c->n_contribution++] = (med_report_contribution){.id = id_of(w, w->excluded[i]),
-                                                                 .name = name_of(w, w->excluded[i]),
-                                                                 .match = report_match_excluded,
-                                                                 .log_lr = (double)w->against[i],
-                                                                 .frequency = NAN};
-    c->contribution = row;
-    return R1_OK;
-}
-
-static r1_status candidate_names(work *w, uint32_t at, uint32_t n, med_report_names *out,
-                                 r1_err *err)
-{
-    const char **s;
-    R1_ASSERT(at <= w->kb->n_list && n <= w->kb->n_list - at, "names %u + %u of %u", at, n,
-              w->kb->n_list);
-    REPORT_LIST(w->report->arena, s, n, err);
-    for (uint32_t i = 0; i < n; i++) s[i] = med_str(w->kb, w->kb->list[at + i]);
-    *out = (med_report_names){s, n};
-    return R1_OK;
-}
-
-static r1_status report_candidate(work *w, uint32_t place, med_report_candidate *c, r1_err *err)
-{
-    const med_candidate *from = &w->list[place - 1];
-    R1_ASSERT(from->disease < w->kb->n_disease, "candidate %u: disease %u of %u", place,
-              from->disease, w->kb->n_disease);
-    const med_disease *d = &w->kb->disease[from->disease];
-    *c = (med_report_candidate){.rank = place,
-                                .id = med_str(w->kb, d->id),
-                                .name = med_str(w->kb, d->name),
-                                .probability = (double)from->posterior,
-                                .score = (double)from->score};
-    R1_TRY(candidate_names(w, d->alias_at, d->n_alias, &c->ids, err));
-    R1_TRY(candidate_names(w, d->gene_at, d->n_gene, &c->genes, err));
-    R1_TRY(candidate_contributions(w, from, c, err));
-    R1_TRY(candidate_steps(w, place, c, err));
-    return candidate_typical(w, d, c, err);
-}
-
-static r1_status report_candidates(work *w, r1_err *err)
-{
-    med_report_candidate *row;
-    uint32_t n = w->n_list < MED_REPORT_CANDIDATES ? w->n_list : MED_REPORT_CANDIDATES;
-    REPORT_LIST(w->report->arena, row, n, err);
-    med_case_open(w->judge->ranker, &w->query); /* again: anchors opened cases of their own */
-    for (uint32_t i = 0; i < n; i++) R1_TRY(report_candidate(w, i + 1, &row[i], err));
-    w->report->candidate = row;
-    w->report->n_candidate = n;
-    return R1_OK;
-}
-
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static r1_status report_sources(work *w, r1_err *err)
+static r1_status report_sources(med_report_work *w, r1_err *err)
 {
     const med_kb *kb = w->kb;
     med_report_source *row;
-    REPORT_LIST(w->report->arena, row, kb->n_source, err);
+    MED_REPORT_LIST_OF(w->report->arena, row, kb->n_source, err);
     for (uint32_t i = 0; i < kb->n_source; i++)
         row[i] =
             (med_report_source){med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
@@ -348,58 +206,131 @@ static r1_status report_sources(work *w, r1_err *err)
     return R1_OK;
 }
 
-/* What was denied in one place and found in another, or found in a special form, is not
- * excluded. */
-static uint32_t drop_observed(work *w, uint32_t n)
+static bool contradiction_is_exact(const med_report_contradiction *x)
 {
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        bool found = false;
-        for (uint32_t j = 0; j < w->n_present && !found; j++)
-            found = med_kb_is_a(w->kb, w->present[j].term, w->absent[i].term);
-        if (!found) w->absent[k++] = w->absent[i];
-    }
-    return k;
+    return strcmp(x->id, x->denied_id) == 0;
 }
 
-static void gather_anchors(work *w)
+/* Those that deny the very finding come first, each kind in the record's order. */
+static void contradictions_sort(med_report_contradiction *row, uint32_t n)
 {
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!contradiction_is_exact(&row[i])) continue;
+        med_report_contradiction x = row[i];
+        memmove(&row[first + 1], &row[first], (i - first) * sizeof *row);
+        row[first++] = x;
+    }
+}
+
+/* What was denied in one place and found in another, or found in a special form, is not excluded:
+ * it becomes a contradiction. Returns how many stay. */
+static r1_status drop_observed(med_report_work *w, uint32_t n, r1_err *err)
+{
+    med_report_contradiction *row;
+    MED_REPORT_LIST_OF(w->report->arena, row, n, err);
+    w->report->contradiction = row;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t j = 0, denied = w->absent[i].term;
+        while (j < w->n_present && !med_kb_is_a(w->kb, w->present[j].term, denied)) j++;
+        if (j == w->n_present) {
+            w->absent[w->n_absent++] = w->absent[i];
+            continue;
+        }
+        const med_mention *m = w->notes->mention;
+        uint32_t term = w->present[j].term;
+        med_report_contradiction *x = &row[w->report->n_contradiction++];
+        *x = (med_report_contradiction){.id = med_report_id(w, term),
+                                        .name = med_report_name(w, term),
+                                        .denied_id = med_report_id(w, denied),
+                                        .denied_name = med_report_name(w, denied)};
+        R1_TRY(med_report_quote_of(w, &m[w->present[j].first_mention], &x->quote, err));
+        R1_TRY(med_report_quote_of(w, &m[w->absent[i].first_mention], &x->denied, err));
+    }
+    contradictions_sort(row, w->report->n_contradiction);
+    return R1_OK;
+}
+
+typedef struct {
+    float ic;
+    uint32_t at;
+} ranked_order;
+
+static int by_information(const void *a, const void *b)
+{
+    const ranked_order *x = a, *y = b;
+    if (x->ic != y->ic) return x->ic > y->ic ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Which findings are ranked: all, or the most informative ones, in the record's order. */
+static r1_status report_choose(med_report_work *w, r1_err *err)
+{
+    ranked_order *order;
+    MED_REPORT_LIST_OF(w->scratch, order, w->n_present, err);
+    MED_REPORT_LIST_OF(w->scratch, w->ranked, w->n_present, err);
+    for (uint32_t i = 0; i < w->n_present; i++)
+        order[i] = (ranked_order){w->kb->term[w->present[i].term].ic, i};
+    qsort(order, w->n_present, sizeof *order, by_information);
+    w->n_ranked = w->n_present < MED_FINDINGS_MAX ? w->n_present : MED_FINDINGS_MAX;
+    for (uint32_t i = 0; i < w->n_ranked; i++) w->ranked[order[i].at] = true;
+    w->report->unranked = w->n_present - w->n_ranked;
+    return R1_OK;
+}
+
+static r1_status report_mark(med_report_work *w, r1_err *err)
+{
+    MED_REPORT_LIST_OF(w->scratch, w->mark, w->kb->n_term, err);
+    for (uint32_t i = 0; i < w->n_present; i++) {
+        const med_term *t = &w->kb->term[w->present[i].term];
+        w->mark[w->present[i].term] |= MED_REPORT_MARK_OBSERVED;
+        for (uint32_t a = 0; a < t->n_ancestor; a++)
+            w->mark[w->kb->ancestor[t->ancestor_at + a]] |= MED_REPORT_MARK_ABOVE;
+    }
+    for (uint32_t i = 0; i < w->n_absent; i++) w->mark[w->absent[i].term] |= MED_REPORT_MARK_DENIED;
+    return R1_OK;
+}
+
+static void gather_anchors(med_report_work *w)
+{
+    uint32_t k = 0;
     for (uint32_t i = 0; i < w->n_present; i++) {
         const med_mention *m = &w->notes->mention[w->present[i].first_mention];
-        w->observed[i] = w->present[i].term;
-        w->anchor[i] =
+        if (!w->ranked[i]) continue;
+        w->observed[k] = w->present[i].term;
+        w->anchor[k++] =
             (med_anchor){.term = w->present[i].term,
                          .source = w->present[i].first_mention,
                          .certainty = m->status == MED_HISTORICAL ? certainty_historical : 1};
     }
-    med_anchors_plan(w->kb, w->anchor, w->n_present, w->judge->pin);
+    R1_ASSERT(k == w->n_ranked, "%u findings are ranked, expected %u", k, w->n_ranked);
+    med_anchors_plan(w->kb, w->anchor, w->n_ranked, w->pin);
 }
 
-static r1_status report_gather(work *w, r1_err *err)
+static r1_status report_gather(med_report_work *w, r1_err *err)
 {
     size_t n = w->notes->n_mention;
     r1_arena *a = w->scratch;
-    REPORT_LIST(a, w->present, n, err);
-    REPORT_LIST(a, w->absent, n, err);
+    MED_REPORT_LIST_OF(a, w->present, n, err);
+    MED_REPORT_LIST_OF(a, w->absent, n, err);
     w->n_present = med_notes_findings(w->notes, MED_PRESENT, w->present);
-    w->n_absent = drop_observed(w, med_notes_findings(w->notes, MED_ABSENT, w->absent));
+    R1_TRY(drop_observed(w, med_notes_findings(w->notes, MED_ABSENT, w->absent), err));
     R1_ASSERT(w->n_present <= n && w->n_absent <= n, "findings: %u and %u of %zu mentions",
               w->n_present, w->n_absent, n);
-    if (w->n_present > MED_FINDINGS_MAX) {
-        w->report->unranked = w->n_present - MED_FINDINGS_MAX;
-        w->n_present = MED_FINDINGS_MAX;
-    }
-    REPORT_LIST(a, w->observed, w->n_present, err);
-    REPORT_LIST(a, w->excluded, w->n_absent, err);
-    REPORT_LIST(a, w->anchor, w->n_present, err);
-    REPORT_LIST(a, w->rest, w->n_present, err);
-    REPORT_LIST(a, w->rest_anchor, w->n_present, err);
-    REPORT_LIST(a, w->match, w->n_present, err);
-    REPORT_LIST(a, w->against, w->n_absent, err);
+    R1_TRY(report_choose(w, err));
+    R1_TRY(report_mark(w, err));
+    MED_REPORT_LIST_OF(a, w->observed, w->n_ranked, err);
+    MED_REPORT_LIST_OF(a, w->excluded, w->n_absent, err);
+    MED_REPORT_LIST_OF(a, w->anchor, w->n_ranked, err);
+    MED_REPORT_LIST_OF(a, w->rest, w->n_ranked + 1, err);
+    MED_REPORT_LIST_OF(a, w->rest_anchor, w->n_ranked + 1, err);
+    MED_REPORT_LIST_OF(a, w->match, w->n_ranked, err);
+    MED_REPORT_LIST_OF(a, w->explained, w->n_ranked, err);
+    MED_REPORT_LIST_OF(a, w->against, w->n_absent, err);
     gather_anchors(w);
     for (uint32_t i = 0; i < w->n_absent; i++) w->excluded[i] = w->absent[i].term;
     w->query = (med_case){.observed = w->observed,
-                          .n_observed = w->n_present,
+                          .n_observed = w->n_ranked,
                           .excluded = w->excluded,
                           .n_excluded = w->n_absent,
                           .sex = w->notes->sex,
@@ -407,57 +338,80 @@ static r1_status report_gather(work *w, r1_err *err)
     return R1_OK;
 }
 
-static r1_status report_rank(work *w, r1_err *err)
+static r1_status report_rank(med_report_work *w, r1_err *err)
 {
-    med_case_open(w->judge->ranker, &w->query);
-    w->report->unranked += med_case_left_out(w->judge->ranker);
-    R1_TRY(med_rank(w->judge->ranker, w->list, LIST, &w->n_list, err));
-    return judge_list(w->judge, &w->query, w->anchor, w->list, &w->n_list, &w->none, w->trace[0],
-                      err);
+    med_case_open(w->ranker, &w->query);
+    w->report->unranked += med_case_left_out(w->ranker);
+    R1_TRY(med_rank(w->ranker, w->list, MED_REPORT_LIST, &w->n_list, err));
+    if (w->x)
+        return med_rerank(w->x, w->ranker, w->anchor, w->n_ranked, w->list, &w->n_list, &w->none,
+                          w->trace[0], err);
+    w->none = med_posterior_likelihood(w->list, w->n_list);
+    return R1_OK;
 }
 
-static r1_status report_reading(work *w, const med_report_names *from, r1_err *err)
+static r1_status report_reading(med_report_work *w, const med_report_names *from, r1_err *err)
 {
     const char **s;
-    REPORT_LIST(w->report->arena, s, from->n, err);
+    MED_REPORT_LIST_OF(w->report->arena, s, from->n, err);
     for (uint32_t i = 0; i < from->n; i++) s[i] = from->s[i];
     w->report->reading = (med_report_names){s, from->n};
     return R1_OK;
 }
 
-static r1_status report_assemble(work *w, const med_report_record *record, r1_err *err)
+static r1_status report_head(med_report_work *w, const med_judge *judge,
+                             const med_report_record *record, r1_err *err)
 {
     med_report *r = w->report;
-    const med_report_anchor *anchor;
-    R1_ASSERT(w->n_list <= LIST, "%u candidates of at most %d", w->n_list, (int)LIST);
     float first = w->n_list ? w->list[0].posterior : 0;
     r->title = record->title;
+    r->date = record->date;
+    r->program = record->program ? record->program : "r1-medical";
     R1_TRY(report_reading(w, &record->reading, err));
     r->sex = report_sex[w->notes->sex];
+    const char *born = w->notes->born;
+    if (*born && !(r->born = r1_arena_strdup(r->arena, born, strlen(born))))
+        R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
     r->words = w->notes->n_word;
     r->sentences = w->notes->n_sentence;
+    r->diseases = w->kb->n_profiled;
     r->not_read = w->notes->n_unread;
     r->cut = w->notes->n_cut;
     r->confident = w->n_list && w->list[0].logit > 0 && first >= MED_CONFIDENT_MIN;
     r->none_of_these = (double)w->none;
     r->age_years = (double)w->notes->age_years;
-    r->ranked_by = w->judge->x ? w->judge->model : MED_WORDS_LIKELIHOOD;
+    r->ranked_by = w->x ? judge->model : MED_SAY(r->language, LIKELIHOOD);
     snprintf(r->knowledge_base, sizeof r->knowledge_base, "%016llx",
              (unsigned long long)w->kb->checksum);
-    R1_TRY(report_anchors(w, &anchor, err));
-    R1_TRY(report_findings_of(w, w->present, w->n_present, anchor, &r->observed, err));
-    R1_TRY(report_findings_of(w, w->absent, w->n_absent, NULL, &r->excluded, err));
-    R1_TRY(report_others(w, err));
-    R1_TRY(report_candidates(w, err));
-    return report_sources(w, err);
+    return R1_OK;
 }
 
-static r1_status report_fill(work *w, const med_report_record *record, r1_err *err)
+static r1_status report_assemble(med_report_work *w, r1_err *err)
+{
+    med_report *r = w->report;
+    const med_report_anchor *anchor;
+    R1_ASSERT(w->n_list <= MED_REPORT_LIST, "%u candidates of at most %d", w->n_list,
+              (int)MED_REPORT_LIST);
+    R1_TRY(report_anchors(w, &anchor, err));
+    R1_TRY(report_systems(w, err));
+    R1_TRY(report_findings_of(w, w->present, w->n_present, true, anchor, &r->observed, err));
+    R1_TRY(report_findings_of(w, w->absent, w->n_absent, false, NULL, &r->excluded, err));
+    R1_TRY(report_others(w, err));
+    R1_TRY(med_report_candidates(w, err));
+    R1_TRY(med_report_unexplained_of(w, err));
+    R1_TRY(med_report_questions(w, err));
+    R1_TRY(report_sources(w, err));
+    return med_report_summarise(w, err);
+}
+
+static r1_status report_fill(med_report_work *w, const med_judge *judge,
+                             const med_report_record *record, r1_err *err)
 {
     r1_status st = report_gather(w, err);
     if (st == R1_OK) st = report_rank(w, err);
-    if (st == R1_OK) st = report_assemble(w, record, err);
-    med_case_close(w->judge->ranker); /* its arrays are this call's */
+    if (st == R1_OK) st = report_head(w, judge, record, err);
+    if (st == R1_OK) st = report_assemble(w, err);
+    med_case_close(w->ranker); /* its arrays are this call's */
     return st;
 }
 
@@ -466,18 +420,23 @@ r1_status med_report_make(const med_kb *kb, const med_judge *judge, const med_re
 {
     r1_status st = R1_E_NOMEM;
     med_report *r = calloc(1, sizeof *r);
-    work *w = calloc(1, sizeof *w);
+    med_report_work *w = calloc(1, sizeof *w);
     if (!r || !w) {
         r1_err_set(err, st, __FILE__, __LINE__, "no memory for a report");
         goto done;
     }
     w->kb = kb;
-    w->judge = judge;
+    w->ranker = judge->ranker;
+    w->x = judge->x;
+    w->pin = judge->pin;
     w->notes = record->notes;
+    w->labels = record->labels;
     w->report = r;
+    r->language = record->language;
+    med_systems_open(&w->systems, kb);
     if ((st = r1_arena_new(&r->arena, report_bytes_max, err)) != R1_OK) goto done;
     if ((st = r1_arena_new(&w->scratch, report_bytes_max, err)) != R1_OK) goto done;
-    st = report_fill(w, record, err);
+    st = report_fill(w, judge, record, err);
 done:
     if (w) r1_arena_free(w->scratch);
     free(w);

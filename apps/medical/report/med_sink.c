@@ -5,12 +5,16 @@
 #include "r1_assert.h"
 
 /* The list whose row a list belongs to; MED_LIST_COUNT: the report itself. */
-static const med_list sink_parent[MED_LIST_COUNT] = {
-    [MED_LIST_CANDIDATES] = MED_LIST_COUNT, [MED_LIST_CONTRIBUTIONS] = MED_LIST_CANDIDATES,
-    [MED_LIST_STEPS] = MED_LIST_CANDIDATES, [MED_LIST_TYPICAL] = MED_LIST_CANDIDATES,
-    [MED_LIST_OBSERVED] = MED_LIST_COUNT,   [MED_LIST_EXCLUDED] = MED_LIST_COUNT,
-    [MED_LIST_OTHERS] = MED_LIST_COUNT,     [MED_LIST_SOURCES] = MED_LIST_COUNT,
-};
+static med_list sink_parent(med_list list)
+{
+    switch (list) {
+    case MED_LIST_CONTRIBUTIONS:
+    case MED_LIST_TYPICAL:
+    case MED_LIST_AGAINST:
+    case MED_LIST_STEPS: return MED_LIST_CANDIDATES;
+    default: return MED_LIST_COUNT;
+    }
+}
 
 /* The list that is open and innermost; MED_LIST_COUNT: none. */
 static med_list sink_inner(const med_sink *s)
@@ -25,11 +29,18 @@ void med_sink_head(med_sink *s)
     s->ops->head(s);
 }
 
+void med_sink_annex(med_sink *s)
+{
+    R1_ASSERT(s->begun && !s->ended && s->depth == 0, "sink %s: an annex inside of list %d",
+              s->ops->name, (int)sink_inner(s));
+    if (s->ops->annex) s->ops->annex(s);
+}
+
 void med_sink_open(med_sink *s, med_list list, size_t n)
 {
     R1_ASSERT(s->begun && !s->ended, "sink %s: list %d outside of the report", s->ops->name,
               (int)list);
-    R1_ASSERT(list < MED_LIST_COUNT && sink_parent[list] == sink_inner(s),
+    R1_ASSERT(list < MED_LIST_COUNT && sink_parent(list) == sink_inner(s),
               "sink %s: list %d opened in list %d", s->ops->name, (int)list, (int)sink_inner(s));
     R1_ASSERT(s->depth == 0 || s->open[s->depth - 1].in_row, "sink %s: list %d between two rows",
               s->ops->name, (int)list);
@@ -96,6 +107,16 @@ static void walk_plain(med_sink *s, med_list list, const void *rows, size_t n, s
     med_sink_close(s, list);
 }
 
+static void walk_names(med_sink *s, med_list list, const med_report_names *names)
+{
+    med_sink_open(s, list, names->n);
+    for (uint32_t i = 0; i < names->n; i++) {
+        med_sink_row(s, list, names->s[i]);
+        med_sink_row_end(s, list, names->s[i]);
+    }
+    med_sink_close(s, list);
+}
+
 static void walk_candidates(med_sink *s, const med_report *r)
 {
     med_sink_open(s, MED_LIST_CANDIDATES, r->n_candidate);
@@ -104,11 +125,39 @@ static void walk_candidates(med_sink *s, const med_report *r)
         med_sink_row(s, MED_LIST_CANDIDATES, c);
         walk_plain(s, MED_LIST_CONTRIBUTIONS, c->contribution, c->n_contribution,
                    sizeof *c->contribution);
-        walk_plain(s, MED_LIST_STEPS, c->step, c->n_step, sizeof *c->step);
         walk_plain(s, MED_LIST_TYPICAL, c->typical, c->n_typical, sizeof *c->typical);
+        walk_plain(s, MED_LIST_AGAINST, c->against, c->n_against, sizeof *c->against);
+        walk_plain(s, MED_LIST_STEPS, c->step, c->n_step, sizeof *c->step);
         med_sink_row_end(s, MED_LIST_CANDIDATES, c);
     }
     med_sink_close(s, MED_LIST_CANDIDATES);
+}
+
+static bool walk_is_pin(const med_report_finding *f) { return f->anchor && f->anchor->without; }
+
+static void walk_pins(med_sink *s, const med_report_findings *observed)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < observed->n; i++) n += walk_is_pin(&observed->row[i]);
+    med_sink_open(s, MED_LIST_PINS, n);
+    for (uint32_t i = 0; i < observed->n; i++) {
+        if (!walk_is_pin(&observed->row[i])) continue;
+        med_sink_row(s, MED_LIST_PINS, &observed->row[i]);
+        med_sink_row_end(s, MED_LIST_PINS, &observed->row[i]);
+    }
+    med_sink_close(s, MED_LIST_PINS);
+}
+
+static void walk_summary(med_sink *s, const med_report *r)
+{
+    walk_names(s, MED_LIST_NOTICES, &r->notice);
+    walk_names(s, MED_LIST_SUMMARY, &r->summary);
+    walk_plain(s, MED_LIST_SYSTEMS, r->system, r->n_system, sizeof *r->system);
+    walk_plain(s, MED_LIST_DIFFERENTIAL, r->candidate, r->n_candidate, sizeof *r->candidate);
+    walk_plain(s, MED_LIST_QUESTIONS, r->question, r->n_question, sizeof *r->question);
+    walk_plain(s, MED_LIST_CONTRADICTIONS, r->contradiction, r->n_contradiction,
+               sizeof *r->contradiction);
+    walk_plain(s, MED_LIST_UNEXPLAINED, r->unexplained, r->n_unexplained, sizeof *r->unexplained);
 }
 
 void med_sink_walk(med_sink *s)
@@ -116,10 +165,14 @@ void med_sink_walk(med_sink *s)
     const med_report *r = s->report;
     const size_t finding = sizeof(med_report_finding);
     med_sink_head(s);
+    walk_summary(s, r);
+    med_sink_annex(s);
     walk_candidates(s, r);
     walk_plain(s, MED_LIST_OBSERVED, r->observed.row, r->observed.n, finding);
     walk_plain(s, MED_LIST_EXCLUDED, r->excluded.row, r->excluded.n, finding);
     walk_plain(s, MED_LIST_OTHERS, r->others.row, r->others.n, finding);
+    walk_pins(s, &r->observed);
+    walk_names(s, MED_LIST_READING, &r->reading);
     walk_plain(s, MED_LIST_SOURCES, r->source, r->n_source, sizeof *r->source);
     med_sink_end(s);
 }

@@ -2,14 +2,17 @@
 /* med_sink.h - one walker tells a report to a sink; a format is a sink.
  *
  *     head                                  the report's own fields, the banner
+ *     open(NOTICES) row... close            what must be known first
+ *     SUMMARY, SYSTEMS, DIFFERENTIAL        the candidates in brief
+ *     QUESTIONS, CONTRADICTIONS, UNEXPLAINED
+ *     annex                                 what follows is the evidence in full
  *     open(CANDIDATES)                      a section begins; n rows follow
  *       row(candidate)                      one row; the lists that belong to it follow
  *         open(CONTRIBUTIONS) row... close
- *         open(STEPS) row... close
- *         open(TYPICAL) row... close
+ *         TYPICAL, AGAINST, STEPS
  *       row_end(candidate)
  *     close(CANDIDATES)
- *     open(OBSERVED) row... close           then EXCLUDED, OTHERS, SOURCES
+ *     OBSERVED, EXCLUDED, OTHERS, PINS, READING, SOURCES
  *     end
  *
  * The walker decides what is told and in which order. A sink decides how it looks, may pass over
@@ -22,14 +25,24 @@
 #include "report/med_report.h"
 
 typedef enum {
-    MED_LIST_CANDIDATES,    /* rows: med_report_candidate */
-    MED_LIST_CONTRIBUTIONS, /* med_report_contribution, of a candidate */
-    MED_LIST_STEPS,         /* med_report_step, of a candidate */
-    MED_LIST_TYPICAL,       /* med_report_typical, of a candidate */
-    MED_LIST_OBSERVED,      /* med_report_finding */
-    MED_LIST_EXCLUDED,      /* med_report_finding */
-    MED_LIST_OTHERS,        /* med_report_finding */
-    MED_LIST_SOURCES,       /* med_report_source */
+    MED_LIST_NOTICES,        /* rows: const char *, a sentence */
+    MED_LIST_SUMMARY,        /* const char *, a sentence */
+    MED_LIST_SYSTEMS,        /* med_report_system */
+    MED_LIST_DIFFERENTIAL,   /* med_report_candidate */
+    MED_LIST_QUESTIONS,      /* med_report_question */
+    MED_LIST_CONTRADICTIONS, /* med_report_contradiction */
+    MED_LIST_UNEXPLAINED,    /* med_report_unexplained */
+    MED_LIST_CANDIDATES,     /* med_report_candidate */
+    MED_LIST_CONTRIBUTIONS,  /* med_report_contribution, of a candidate */
+    MED_LIST_TYPICAL,        /* med_report_typical, of a candidate */
+    MED_LIST_AGAINST,        /* med_report_typical, of a candidate */
+    MED_LIST_STEPS,          /* med_report_step, of a candidate */
+    MED_LIST_OBSERVED,       /* med_report_finding */
+    MED_LIST_EXCLUDED,       /* med_report_finding */
+    MED_LIST_OTHERS,         /* med_report_finding */
+    MED_LIST_PINS,           /* med_report_finding: those observed ones that are pinned */
+    MED_LIST_READING,        /* const char *, a sentence */
+    MED_LIST_SOURCES,        /* med_report_source */
     MED_LIST_COUNT
 } med_list;
 
@@ -37,6 +50,7 @@ typedef struct med_sink med_sink;
 typedef struct {
     const char *name;
     void (*head)(med_sink *s);
+    void (*annex)(med_sink *s); /* NULL: no difference is made */
     void (*open)(med_sink *s, med_list list, size_t n);
     void (*row)(med_sink *s, med_list list, const void *row);
     void (*row_end)(med_sink *s, med_list list, const void *row);
@@ -64,6 +78,7 @@ void med_sink_walk(med_sink *s);
 
 /* The single calls, for the walker and for tests of the nesting. */
 void med_sink_head(med_sink *s);
+void med_sink_annex(med_sink *s);
 void med_sink_open(med_sink *s, med_list list, size_t n);
 void med_sink_row(med_sink *s, med_list list, const void *row);
 void med_sink_row_end(med_sink *s, med_list list, const void *row);

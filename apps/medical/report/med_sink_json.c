@@ -20,6 +20,8 @@ typedef enum {
     KEY_REAL,   /* double; null where not finite */
     KEY_MAYBE,  /* double; left out where NaN */
     KEY_BOOL,   /* bool */
+    KEY_TRUE,   /* bool; left out where false */
+    KEY_LINKS,  /* the links of a candidate */
     KEY_NAMES,  /* med_report_names */
     KEY_LIST,   /* an empty array, which the walker's rows fill */
     KEY_STRUCT, /* a struct in place, as an object */
@@ -76,11 +78,26 @@ static const key_row anchor_keys[] = {
     {"without",           KEY_OBJECT, SHOWN, KEY_SUB(med_report_anchor, without, without_keys)},
     KEY_END};
 
+static const key_row system_keys[] = {
+    {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_system, id)},
+    {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_system, name)},
+    {"label",             KEY_STRING, SHOWN, KEY_AT(med_report_system, label)},
+    {"observed",          KEY_COUNT,  SHOWN, KEY_AT(med_report_system, n_observed)},
+    {"excluded",          KEY_COUNT,  SHOWN, KEY_AT(med_report_system, n_excluded)},
+    KEY_END};
+
+/* Of a finding: its body system alone. */
+static const key_row of_system_keys[] = {
+    {"system",            KEY_STRING, SHOWN, KEY_AT(med_report_system, id)},
+    KEY_END};
+
 static const key_row finding_keys[] = {
     {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_finding, id)},
     {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_finding, name)},
     {"information",       KEY_MAYBE,  SHOWN, KEY_AT(med_report_finding, information)},
     {"mentions",          KEY_COUNT,  SHOWN, KEY_AT(med_report_finding, mentions)},
+    {"system",            KEY_JOINED, SHOWN, KEY_SUB(med_report_finding, system, of_system_keys)},
+    {"unranked",          KEY_TRUE,   SHOWN, KEY_AT(med_report_finding, unranked)},
     {"evidence",          KEY_STRUCT, SHOWN, KEY_SUB(med_report_finding, quote, quote_keys)},
     {"anchor",            KEY_JOINED, SHOWN, KEY_SUB(med_report_finding, anchor, anchor_keys)},
     KEY_END};
@@ -92,6 +109,8 @@ static const key_row contribution_keys[] = {
     {"log_lr",            KEY_REAL,   SHOWN, KEY_AT(med_report_contribution, log_lr)},
     {"frequency",         KEY_MAYBE,  SHOWN, KEY_AT(med_report_contribution, frequency)},
     {"matched",           KEY_STRING, SHOWN, KEY_AT(med_report_contribution, matched)},
+    {"n",                 KEY_SOME,   SHOWN, KEY_AT(med_report_contribution, n)},
+    {"m",                 KEY_SOME,   SHOWN, KEY_AT(med_report_contribution, m)},
     KEY_END};
 
 static const key_row step_keys[] = {
@@ -103,6 +122,37 @@ static const key_row typical_keys[] = {
     {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_typical, id)},
     {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_typical, name)},
     {"frequency",         KEY_REAL,   SHOWN, KEY_AT(med_report_typical, frequency)},
+    {"n",                 KEY_SOME,   SHOWN, KEY_AT(med_report_typical, n)},
+    {"m",                 KEY_SOME,   SHOWN, KEY_AT(med_report_typical, m)},
+    {"information_bits",  KEY_REAL,   SHOWN, KEY_AT(med_report_typical, information)},
+    {"denied_times",      KEY_REAL,   SHOWN, KEY_AT(med_report_typical, denied)},
+    KEY_END};
+
+static const key_row question_keys[] = {
+    {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_question, id)},
+    {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_question, name)},
+    {"information_bits",  KEY_REAL,   SHOWN, KEY_AT(med_report_question, information)},
+    {"disease",           KEY_STRING, SHOWN, KEY_AT(med_report_question, disease_id)},
+    {"disease_name",      KEY_STRING, SHOWN, KEY_AT(med_report_question, disease)},
+    {"frequency",         KEY_REAL,   SHOWN, KEY_AT(med_report_question, frequency)},
+    {"now",               KEY_REAL,   SHOWN, KEY_AT(med_report_question, now)},
+    {"if_present",        KEY_REAL,   SHOWN, KEY_AT(med_report_question, present)},
+    {"if_denied",         KEY_REAL,   SHOWN, KEY_AT(med_report_question, none)},
+    KEY_END};
+
+static const key_row contradiction_keys[] = {
+    {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_contradiction, id)},
+    {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_contradiction, name)},
+    {"denied_id",         KEY_STRING, SHOWN, KEY_AT(med_report_contradiction, denied_id)},
+    {"denied_name",       KEY_STRING, SHOWN, KEY_AT(med_report_contradiction, denied_name)},
+    {"observed",          KEY_STRUCT, SHOWN, KEY_SUB(med_report_contradiction, quote, quote_keys)},
+    {"denied",            KEY_STRUCT, SHOWN, KEY_SUB(med_report_contradiction, denied, quote_keys)},
+    KEY_END};
+
+static const key_row unexplained_keys[] = {
+    {"id",                KEY_STRING, SHOWN, KEY_AT(med_report_unexplained, id)},
+    {"name",              KEY_STRING, SHOWN, KEY_AT(med_report_unexplained, name)},
+    {"information",       KEY_REAL,   SHOWN, KEY_AT(med_report_unexplained, information)},
     KEY_END};
 
 static const key_row candidate_keys[] = {
@@ -113,10 +163,19 @@ static const key_row candidate_keys[] = {
     {"score",             KEY_REAL,   SHOWN, KEY_AT(med_report_candidate, score)},
     {"ids",               KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, ids)},
     {"genes",             KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, genes)},
+    {"inheritance",       KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, inheritance)},
+    {"onset",             KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, onset)},
+    {"prevalence",        KEY_MAYBE,  SHOWN, KEY_AT(med_report_candidate, prevalence)},
+    {"links",             KEY_LINKS,  SHOWN, 0, NULL, NULL},
+    {"missing",           KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, missing)},
+    {"caution",           KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, caution)},
+    {"explained",         KEY_COUNT,  SHOWN, KEY_AT(med_report_candidate, n_explained)},
+    {"weighed",           KEY_COUNT,  SHOWN, KEY_AT(med_report_candidate, n_weighed)},
     {"contributions",     KEY_LIST,   SHOWN, 0, NULL, NULL},
     {"evidence_steps",    KEY_LIST,   SHOWN, 0, NULL, NULL},
     {"unexplained",       KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, unexplained)},
     {"typical_not_reported", KEY_LIST, SHOWN, 0, NULL, NULL},
+    {"would_speak_against", KEY_LIST, SHOWN, 0, NULL, NULL},
     KEY_END};
 
 static const key_row source_keys[] = {
@@ -128,8 +187,13 @@ static const key_row source_keys[] = {
 
 static const key_row report_keys[] = {
     {"format",            KEY_FIXED,  SHOWN, 0, NULL, MED_WORDS_FORMAT},
+    {"scope",             KEY_STRING, SHOWN, KEY_AT(med_report, scope)},
     {"title",             KEY_STRING, WORDS, KEY_AT(med_report, title)},
-    {"banner",            KEY_FIXED,  SHOWN, 0, NULL, MED_WORDS_BANNER},
+    {"date",              KEY_STRING, SHOWN, KEY_AT(med_report, date)},
+    {"program",           KEY_STRING, SHOWN, KEY_AT(med_report, program)},
+    {"banner",            KEY_FIXED,  SHOWN, 0, NULL, med_english_BANNER},
+    {"notices",           KEY_NAMES,  SHOWN, KEY_AT(med_report, notice)},
+    {"summary",           KEY_NAMES,  SHOWN, KEY_AT(med_report, summary)},
     {"sex",               KEY_STRING, SHOWN, KEY_AT(med_report, sex)},
     {"words",             KEY_COUNT,  SHOWN, KEY_AT(med_report, words)},
     {"sentences",         KEY_COUNT,  SHOWN, KEY_AT(med_report, sentences)},
@@ -142,6 +206,12 @@ static const key_row report_keys[] = {
     {"knowledge_base",    KEY_INLINE, SHOWN, KEY_AT(med_report, knowledge_base)},
     {"age_years",         KEY_MAYBE,  SHOWN, KEY_AT(med_report, age_years)},
     {"ranked_by",         KEY_STRING, SHOWN, KEY_AT(med_report, ranked_by)},
+    {"born",              KEY_STRING, WORDS, KEY_AT(med_report, born)},
+    {"diseases",          KEY_COUNT,  SHOWN, KEY_AT(med_report, diseases)},
+    {"systems",           KEY_LIST,   SHOWN, 0, NULL, NULL},
+    {"next_questions",    KEY_LIST,   SHOWN, 0, NULL, NULL},
+    {"contradictions",    KEY_LIST,   SHOWN, 0, NULL, NULL},
+    {"unexplained",       KEY_LIST,   SHOWN, 0, NULL, NULL},
     {"observed",          KEY_LIST,   SHOWN, 0, NULL, NULL},
     {"excluded",          KEY_LIST,   SHOWN, 0, NULL, NULL},
     {"other_mentions",    KEY_LIST,   SHOWN, 0, NULL, NULL},
@@ -149,11 +219,17 @@ static const key_row report_keys[] = {
     {"sources",           KEY_LIST,   SHOWN, 0, NULL, NULL},
     KEY_END};
 
-/* The walker's lists: the key of each in the object it belongs to, the keys of its rows. */
+/* The walker's lists: the key of each in the object it belongs to, the keys of its rows. NULL: it
+ * stands elsewhere, as names of the report or as a part of another list. */
 static const struct {
     const char *key;
     const key_row *row;
 } lists[MED_LIST_COUNT] = {
+    [MED_LIST_SYSTEMS]       = {"systems", system_keys},
+    [MED_LIST_QUESTIONS]     = {"next_questions", question_keys},
+    [MED_LIST_CONTRADICTIONS] = {"contradictions", contradiction_keys},
+    [MED_LIST_UNEXPLAINED]   = {"unexplained", unexplained_keys},
+    [MED_LIST_AGAINST]       = {"would_speak_against", typical_keys},
     [MED_LIST_CANDIDATES]    = {"candidates", candidate_keys},
     [MED_LIST_CONTRIBUTIONS] = {"contributions", contribution_keys},
     [MED_LIST_STEPS]         = {"evidence_steps", step_keys},
@@ -183,6 +259,15 @@ static json_t *json_names(json_sink *s, const med_report_names *names)
     return all;
 }
 
+static json_t *json_links(json_sink *s, const med_report_candidate *c)
+{
+    json_t *all = json_array();
+    for (uint32_t i = 0; i < c->n_link; i++)
+        s->failed |= json_array_append_new(all, json_pack("{s:s, s:s}", "name", c->link[i].label,
+                                                          "address", c->link[i].address)) != 0;
+    return all;
+}
+
 static json_t *json_object_of(json_sink *s, const key_row *keys, const void *from)
 {
     json_t *o = json_object();
@@ -198,7 +283,9 @@ static json_t *json_value(json_sink *s, const key_row *k, const void *at, bool *
     case KEY_INLINE: return json_string(at);
     case KEY_LIST: return json_array();
     case KEY_NAMES: return json_names(s, at);
+    case KEY_LINKS: return json_links(s, at);
     case KEY_BOOL: return json_boolean(*(const bool *)at);
+    case KEY_TRUE: *leave = !*(const bool *)at; return *leave ? NULL : json_true();
     case KEY_COUNT:
     case KEY_SOME: {
         uint32_t v = *(const uint32_t *)at;
@@ -260,6 +347,7 @@ static void json_open(med_sink *base, med_list list, size_t n)
 {
     json_sink *s = (json_sink *)base;
     (void)n;
+    if (!lists[list].key) return;
     json_t *array = json_object_get(s->object[base->depth - 1], lists[list].key);
     R1_ASSERT(array || s->failed, "no array \"%s\" in its object", lists[list].key);
     s->array[base->depth - 1] = array;
@@ -268,6 +356,7 @@ static void json_open(med_sink *base, med_list list, size_t n)
 static void json_row(med_sink *base, med_list list, const void *row)
 {
     json_sink *s = (json_sink *)base;
+    if (!lists[list].key) return;
     json_t *o = json_object_of(s, lists[list].row, row);
     s->object[base->depth] = o;
     s->failed |= json_array_append_new(s->array[base->depth - 1], o) != 0;
@@ -277,6 +366,7 @@ static void json_row(med_sink *base, med_list list, const void *row)
 static void json_close(med_sink *base, med_list list)
 {
     const json_sink *s = (const json_sink *)base;
+    if (!lists[list].key) return;
     size_t n = json_array_size(s->array[base->depth - 1]), told = base->open[base->depth - 1].n;
     R1_ASSERT(n == told || s->failed, "\"%s\": %zu rows of %zu", lists[list].key, n, told);
 }

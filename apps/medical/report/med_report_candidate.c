@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* med_report_candidate.c - see med_report_candidate.h. */
+#include "report/med_report_candidate.h"
+
+#include "r1_assert.h"
+#include "report/med_report_question.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A profile's finding is typical from this frequency on. */
+static const float typical_freq_min = 0.5f;
+/* What a denial would hardly change is not told. */
+static const float against_min = -0.005f;
+
+static const char *const candidate_match[] = {[MED_MATCH_NONE] = "none",
+                                              [MED_MATCH_BROAD] = "broad",
+                                              [MED_MATCH_SPECIFIC] = "related",
+                                              [MED_MATCH_EXACT] = "exact"};
+static const char match_excluded[] = "excluded";
+
+/* ---- what the findings say ------------------------------------------------------------------- */
+
+static int contribution_part(const med_report_contribution *x)
+{
+    if (x->match == match_excluded) return 3;
+    if (x->match == candidate_match[MED_MATCH_NONE]) return 2;
+    return x->match == candidate_match[MED_MATCH_BROAD];
+}
+
+/* Matched ones, those that match in general, the rest, excluded ones; each falling by ratio, the
+ * excluded ones rising. */
+static int contribution_order(const void *a, const void *b)
+{
+    const med_report_contribution *x = a, *y = b;
+    int px = contribution_part(x), py = contribution_part(y);
+    if (px != py) return px - py;
+    if (x->log_lr != y->log_lr) return (x->log_lr > y->log_lr) != (px == 3) ? -1 : 1;
+    return strcmp(x->id, y->id);
+}
+
+/* Whether the ranking weighed an observed finding at all: it may be too common, or beyond the
+ * bound. */
+static bool match_is_weighed(const med_match *m) { return m->ic > 0 || m->log_lr != 0; }
+
+typedef struct {
+    const char *name;
+    float ic;
+} unexplained_name;
+
+static int unexplained_name_order(const void *a, const void *b)
+{
+    const unexplained_name *x = a, *y = b;
+    if (x->ic != y->ic) return x->ic > y->ic ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+static void candidate_observed(med_report_work *w, const med_disease *d, med_report_candidate *c,
+                               med_report_contribution *row, unexplained_name *unexplained)
+{
+    for (uint32_t i = 0; i < w->n_ranked; i++) {
+        const med_match *m = &w->match[i];
+        R1_ASSERT(m->kind < R1_COUNT(candidate_match), "match %u: kind %d", i, (int)m->kind);
+        if (!match_is_weighed(m)) continue;
+        med_report_contribution *x = &row[c->n_contribution++];
+        bool explained = m->kind == MED_MATCH_EXACT || m->kind == MED_MATCH_SPECIFIC, stated;
+        *x = (med_report_contribution){.id = med_report_id(w, m->term),
+                                       .name = med_report_name(w, m->term),
+                                       .match = candidate_match[m->kind],
+                                       .log_lr = (double)m->log_lr,
+                                       .frequency = (double)m->freq};
+        if (m->matched != MED_NONE) {
+            x->matched = med_report_name(w, m->matched);
+            med_report_counts(w->kb, d, m->matched, &x->n, &x->m, &stated);
+        }
+        c->n_weighed++;
+        c->n_explained += explained;
+        w->explained[i] |= explained;
+        if (!explained)
+            unexplained[c->unexplained.n++] = (unexplained_name){x->name, w->kb->term[m->term].ic};
+    }
+    qsort(unexplained, c->unexplained.n, sizeof *unexplained, unexplained_name_order);
+}
+
+static r1_status candidate_contributions(med_report_work *w, const med_candidate *from,
+                                         med_report_candidate *c, r1_err *err)
+{
+    med_report_contribution *row;
+    unexplained_name *unexplained;
+    const char **name;
+    MED_REPORT_LIST_OF(w->report->arena, row, (size_t)w->n_ranked + w->n_absent, err);
+    MED_REPORT_LIST_OF(w->report->arena, name, w->n_ranked, err);
+    MED_REPORT_LIST_OF(w->scratch, unexplained, w->n_ranked, err);
+    med_explain(w->ranker, from->disease, w->match, w->against);
+    candidate_observed(w, &w->kb->disease[from->disease], c, row, unexplained);
+    for (uint32_t i = 0; i < c->unexplained.n; i++) name[i] = unexplained[i].name;
+    c->unexplained.s = name;
+    for (uint32_t i = 0; i < w->n_absent; i++)
+        if (w->against[i] < 0)
+            row[c->n_contribution++] =
+                (med_report_contribution){.id = med_report_id(w, w->excluded[i]),
+                                          .name = med_report_name(w, w->excluded[i]),
+                                          .match = match_excluded,
+                                          .log_lr = (double)w->against[i],
+                                          .frequency = NAN};
+    qsort(row, c->n_contribution, sizeof *row, contribution_order);
+    c->contribution = row;
+    return R1_OK;
+}
+
+static const char *step_name(int k)
+{
+    if (k == MED_TRACE_PRIOR) return "prior";
+    return k == MED_TRACE_DENIED ? "denied" : MED_ITEM_NAME[k - MED_TRACE_ITEM];
+}
+
+/* What each evidence step added to the candidate's calibrated logit, and what the denials took; the
+ * numbers add up to it. */
+static r1_status candidate_steps(med_report_work *w, uint32_t place, med_report_candidate *c,
+                                 r1_err *err)
+{
+    med_report_step *row;
+    if (!w->x) return R1_OK;
+    MED_REPORT_LIST_OF(w->report->arena, row, MED_N_TRACE, err);
+    for (int k = 0; k < MED_N_TRACE; k++)
+        row[k] = (med_report_step){step_name(k), w->trace[place - 1][k]};
+    c->step = row;
+    c->n_step = MED_N_TRACE;
+    return R1_OK;
+}
+
+/* ---- what is not reported -------------------------------------------------------------------- */
+
+static int typical_by_information(const void *a, const void *b)
+{
+    const med_report_typical *x = a, *y = b;
+    if (x->information != y->information) return x->information > y->information ? -1 : 1;
+    return strcmp(x->id, y->id);
+}
+
+static int typical_by_denied(const void *a, const void *b)
+{
+    const med_report_typical *x = a, *y = b;
+    if (x->denied != y->denied) return x->denied < y->denied ? -1 : 1;
+    return strcmp(x->id, y->id);
+}
+
+/* The typical findings that the record leaves open. */
+static uint32_t candidate_open(const med_report_work *w, uint32_t disease, med_report_typical *row)
+{
+    const med_disease *d = &w->kb->disease[disease];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < d->n_profile; i++) {
+        const med_profile *p = &w->kb->profile[d->profile_at + i];
+        uint32_t t = MED_PROFILE_TERM(*p);
+        bool stated;
+        if (!(p->term & MED_PROFILE_DIRECT) || p->freq < typical_freq_min) continue;
+        if (!med_report_open(w, t)) continue;
+        med_report_typical *x = &row[n++];
+        *x = (med_report_typical){
+            .id = med_report_id(w, t),
+            .name = med_report_name(w, t),
+            .frequency = (double)p->freq,
+            .information = med_report_information(w, t),
+            .denied = exp((double)fminf(0, med_denied_more(w->ranker, disease, t)))};
+        med_report_counts(w->kb, d, t, &x->n, &x->m, &stated);
+        if (!stated && d->n_row) x->frequency = NAN;
+    }
+    return n;
+}
+
+static r1_status candidate_typical(med_report_work *w, uint32_t disease, med_report_candidate *c,
+                                   r1_err *err)
+{
+    const med_disease *d = &w->kb->disease[disease];
+    med_report_typical *row, *typical, *against;
+    MED_REPORT_LIST_OF(w->scratch, row, d->n_profile, err);
+    MED_REPORT_LIST_OF(w->report->arena, typical, MED_REPORT_TYPICAL, err);
+    MED_REPORT_LIST_OF(w->report->arena, against, MED_REPORT_AGAINST, err);
+    uint32_t n = candidate_open(w, disease, row);
+    qsort(row, n, sizeof *row, typical_by_information);
+    for (uint32_t i = 0; i < n && i < MED_REPORT_TYPICAL; i++) typical[c->n_typical++] = row[i];
+    qsort(row, n, sizeof *row, typical_by_denied);
+    for (uint32_t i = 0; i < n && c->n_against < MED_REPORT_AGAINST; i++)
+        if (log(row[i].denied) < (double)against_min) against[c->n_against++] = row[i];
+    c->typical = typical;
+    c->against = against;
+    return R1_OK;
+}
+
+/* ---- what is known of the disease ------------------------------------------------------------ */
+
+static r1_status candidate_names(med_report_work *w, uint32_t at, uint32_t n, med_report_names *out,
+                                 r1_err *err)
+{
+    const char **s;
+    R1_ASSERT(at <= w->kb->n_list && n <= w->kb->n_list - at, "names %u + %u of %u", at, n,
+              w->kb->n_list);
+    MED_REPORT_LIST_OF(w->report->arena, s, n, err);
+    for (uint32_t i = 0; i < n; i++) s[i] = med_str(w->kb, w->kb->list[at + i]);
+    *out = (med_report_names){s, n};
+    return R1_OK;
+}
+
+/* The words of a bit set, one for each bit from the lowest on. */
+static r1_status candidate_bits(med_report_work *w, uint32_t bits, const med_word *word,
+                                const char *const *english, uint32_t n, med_report_names *out,
+                                r1_err *err)
+{
+    const char **s;
+    MED_REPORT_LIST_OF(w->report->arena, s, n, err);
+    out->s = s;
+    for (uint32_t i = 0; i < n; i++)
+        if (bits >> i & 1) s[out->n++] = med_words_in(w->report->language, word[i], english[i]);
+    return R1_OK;
+}
+
+#define CANDIDATE_WORDS(X, n)                                                                      \
+    static const med_word n##_word[] = {X(CANDIDATE_NUMBER)};                                      \
+    static const char *const n##_english[] = {X(CANDIDATE_ENGLISH)};
+#define CANDIDATE_NUMBER(id)  MED_WORD_##id,
+#define CANDIDATE_ENGLISH(id) med_english_##id,
+/* In the order of the bits of med_kb.h. */
+#define CANDIDATE_ONSETS(X)                                                                        \
+    X(ANTENATAL) X(NEONATAL) X(INFANCY) X(CHILDHOOD) X(TEENS) X(ADULT) X(LATE)
+#define CANDIDATE_MODES(X)                                                                         \
+    X(AD) X(AR) X(XLD) X(XLR) X(MITOCHONDRIAL) X(YLINKED) X(MULTIFACTORIAL) X(SPORADIC)
+CANDIDATE_WORDS(CANDIDATE_ONSETS, onset)
+CANDIDATE_WORDS(CANDIDATE_MODES, mode)
+
+/* Sources whose ids have addresses of the form prefix and number. */
+static const struct {
+    const char *prefix, *label, *before, *behind;
+} candidate_sites[] = {
+    {"OMIM:", "OMIM", "https://omim.org/entry/", ""},
+    {"ORPHA:", "Orphanet", "https://www.orpha.net/en/disease/detail/", ""},
+    {"GARD:", "GARD", "https://rarediseases.info.nih.gov/diseases/", "/"},
+    {"MONDO:", "Mondo", "https://monarchinitiative.org/MONDO:", ""},
+};
+
+/* The number behind a prefix; NULL: the id is of another source, or no number. */
+static const char *site_number(const char *id, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    if (strncmp(id, prefix, n) != 0) return NULL;
+    const char *s = id + n;
+    size_t digits = strspn(s, "0123456789");
+    return digits && digits < 12 && !s[digits] ? s : NULL;
+}
+
+static r1_status candidate_links(med_report_work *w, med_report_candidate *c, bool *has,
+                                 r1_err *err)
+{
+    med_report_link *row;
+    MED_REPORT_LIST_OF(w->report->arena, row, (size_t)c->ids.n + 1, err);
+    for (uint32_t i = 0; i < c->ids.n; i++)
+        for (size_t k = 0; k < R1_COUNT(candidate_sites); k++) {
+            const char *number = site_number(c->ids.s[i], candidate_sites[k].prefix);
+            if (!number) continue;
+            med_report_link *x = &row[c->n_link++];
+            has[k] = true;
+            R1_TRY(med_report_say(w, &x->label, err, "%s %s", candidate_sites[k].label, number));
+            R1_TRY(med_report_say(w, &x->address, err, "%s%s%s", candidate_sites[k].before, number,
+                                  candidate_sites[k].behind));
+        }
+    for (uint32_t i = 0; i < c->ids.n; i++) {
+        if (!site_number(c->ids.s[i], "OMIM:") && !site_number(c->ids.s[i], "ORPHA:")) continue;
+        med_report_link *x = &row[c->n_link++];
+        x->label = "HPO";
+        R1_TRY(med_report_say(w, &x->address, err, "https://hpo.jax.org/browse/disease/%s",
+                              c->ids.s[i]));
+        break;
+    }
+    c->link = row;
+    return R1_OK;
+}
+
+/* Which of the things that a reader looks for the knowledge base lacks. */
+static r1_status candidate_missing(med_report_work *w, med_report_candidate *c, const bool *has,
+                                   r1_err *err)
+{
+    const char **s;
+    med_words_language l = w->report->language;
+    MED_REPORT_LIST_OF(w->report->arena, s, 4 + R1_COUNT(candidate_sites), err);
+    uint32_t n = 0;
+    if (!c->genes.n) s[n++] = MED_SAY(l, GENES);
+    if (!c->inheritance.n) s[n++] = MED_SAY(l, INHERITANCE);
+    if (!c->onset.n) s[n++] = MED_SAY(l, ONSET);
+    if (isnan(c->prevalence)) s[n++] = MED_SAY(l, PREVALENCE);
+    for (size_t k = 0; k + 1 < R1_COUNT(candidate_sites); k++) /* Mondo is told where it is there */
+        if (!has[k]) s[n++] = candidate_sites[k].label;
+    c->missing = (med_report_names){s, n};
+    return R1_OK;
+}
+
+static r1_status candidate_facts(med_report_work *w, const med_disease *d, med_report_candidate *c,
+                                 r1_err *err)
+{
+    bool has[R1_COUNT(candidate_sites)] = {false};
+    c->prevalence = d->prevalence > 0 ? (double)d->prevalence : NAN;
+    R1_TRY(candidate_names(w, d->alias_at, d->n_alias, &c->ids, err));
+    R1_TRY(candidate_names(w, d->gene_at, d->n_gene, &c->genes, err));
+    R1_TRY(candidate_bits(w, d->inheritance, mode_word, mode_english, R1_COUNT(mode_word),
+                          &c->inheritance, err));
+    R1_TRY(candidate_bits(w, d->onset, onset_word, onset_english, R1_COUNT(onset_word), &c->onset,
+                          err));
+    R1_TRY(candidate_links(w, c, has, err));
+    return candidate_missing(w, c, has, err);
+}
+
+/* ---- sex and age ----------------------------------------------------------------------------- */
+
+/* The years at which each class of onset begins and ends. */
+static const struct {
+    double from, to;
+} onset_years[] = {{-1, 0}, {0, .08}, {.08, 1}, {1, 10}, {10, 16}, {16, 60}, {60, 200}};
+/* A patient of so many years needs a word where the disease begins in infancy at the latest; so
+ * does one who is so much younger than its first known onset. */
+static const double grown_years = 16, early_years = 2;
+
+static r1_status caution_of_age(med_report_work *w, const med_disease *d, const char **s,
+                                uint32_t *n, r1_err *err)
+{
+    double age = (double)w->notes->age_years;
+    uint32_t bits = d->onset & ((1u << R1_COUNT(onset_years)) - 1);
+    const char *years;
+    if (!bits || isnan(age)) return R1_OK;
+    int first = __builtin_ctz(bits), last = 31 - __builtin_clz(bits);
+    med_words_language l = w->report->language;
+    R1_TRY(med_report_age(w, age, &years, err));
+    if (onset_years[last].to <= 1 && age > grown_years)
+        return med_report_say(w, &s[(*n)++], err, MED_SAY(l, CAUTION_EARLY_F),
+                              med_words_in(l, onset_word[last], onset_english[last]), years);
+    if (age + early_years < onset_years[first].from)
+        return med_report_say(w, &s[(*n)++], err, MED_SAY(l, CAUTION_LATE_F),
+                              med_words_in(l, onset_word[first], onset_english[first]), years);
+    return R1_OK;
+}
+
+static r1_status candidate_caution(med_report_work *w, const med_disease *d,
+                                   med_report_candidate *c, r1_err *err)
+{
+    const char **s;
+    uint32_t n = 0;
+    bool of_men =
+        d->inheritance && !(d->inheritance & ~(uint32_t)(MED_INHERIT_XLR | MED_INHERIT_Y));
+    MED_REPORT_LIST_OF(w->report->arena, s, 2, err);
+    if (of_men && w->notes->sex == MED_SEX_FEMALE)
+        s[n++] = MED_SAY(w->report->language, CAUTION_GIRL);
+    R1_TRY(caution_of_age(w, d, s, &n, err));
+    c->caution = (med_report_names){s, n};
+    return R1_OK;
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
+
+static r1_status report_candidate(med_report_work *w, uint32_t place, med_report_candidate *c,
+                                  r1_err *err)
+{
+    const med_candidate *from = &w->list[place - 1];
+    R1_ASSERT(from->disease < w->kb->n_disease, "candidate %u: disease %u of %u", place,
+              from->disease, w->kb->n_disease);
+    const med_disease *d = &w->kb->disease[from->disease];
+    *c = (med_report_candidate){.rank = place,
+                                .id = med_str(w->kb, d->id),
+                                .name = med_str(w->kb, d->name),
+                                .probability = (double)from->posterior,
+                                .score = (double)from->score};
+    R1_TRY(candidate_facts(w, d, c, err));
+    R1_TRY(candidate_contributions(w, from, c, err));
+    R1_TRY(candidate_steps(w, place, c, err));
+    R1_TRY(candidate_caution(w, d, c, err));
+    return candidate_typical(w, from->disease, c, err);
+}
+
+r1_status med_report_candidates(med_report_work *w, r1_err *err)
+{
+    med_report_candidate *row;
+    uint32_t n = w->n_list < MED_REPORT_CANDIDATES ? w->n_list : MED_REPORT_CANDIDATES;
+    MED_REPORT_LIST_OF(w->report->arena, row, n, err);
+    med_case_open(w->ranker, &w->query); /* again: anchors opened cases of their own */
+    for (uint32_t i = 0; i < n; i++) R1_TRY(report_candidate(w, i + 1, &row[i], err));
+    w->report->candidate = row;
+    w->report->n_candidate = n;
+    return R1_OK;
+}
+
+static int unexplained_order(const void *a, const void *b)
+{
+    const med_report_unexplained *x = a, *y = b;
+    if (x->information != y->information) return x->information > y->information ? -1 : 1;
+    return strcmp(x->id, y->id);
+}
+
+r1_status med_report_unexplained_of(med_report_work *w, r1_err *err)
+{
+    med_report_unexplained *row;
+    uint32_t n = 0;
+    MED_REPORT_LIST_OF(w->report->arena, row, w->n_ranked, err);
+    for (uint32_t i = 0; i < w->n_ranked && w->report->n_candidate; i++)
+        if (!w->explained[i] && match_is_weighed(&w->match[i]))
+            row[n++] = (med_report_unexplained){med_report_id(w, w->observed[i]),
+                                                med_report_name(w, w->observed[i]),
+                                                (double)w->kb->term[w->observed[i]].ic};
+    qsort(row, n, sizeof *row, unexplained_order);
+    w->report->unexplained = row;
+    w->report->n_unexplained = n;
+    return R1_OK;
+}
