@@ -595,7 +595,8 @@ static void try_near(med_recogniser *r, const hit *h, uint32_t i, bool pair)
 /* Whether content i stands right behind the one before it, or "of the" is between. */
 static bool near_joins(const content *c, uint32_t i)
 {
-    return !c->sep[i] && c->token[i] == c->token[i - 1] + 1 && c->word[i - 1] >= 0;
+    return !c->sep[i] && c->token[i] == c->token[i - 1] + 1 && c->word[i - 1] >= 0 &&
+           !((c->flags[i - 1] | c->flags[i]) & MED_WORD_DENIAL);
 }
 
 static bool near_placed(const content *c, uint32_t i)
