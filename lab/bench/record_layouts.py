@@ -50,7 +50,8 @@ def mother(p, yes, no):
 
 def unlisted(p, yes, no):
     lines = [f"{x}." for x in yes] + [f"No {x}." for x in no]
-    return f"A {p}.\n\nFamily history:\nNothing of note.\n\nWhat we saw:\n" + "\n".join(lines) + "\n"
+    before = f"A {p}.\n\nFamily history:\nNothing of note.\n\nWhat we saw:\n"
+    return before + "\n".join(lines) + "\n"
 
 
 def table(p, yes, no):
@@ -80,7 +81,18 @@ def copied(p, yes, no):
     return f"{old}--- Today ---\nSeen again, unchanged.\n{note}"
 
 
-LAYOUTS = (clean, one_sentence, bullets, mother, unlisted, table, capitals, boxes, questions, copied)
+LAYOUTS = (
+    clean,
+    one_sentence,
+    bullets,
+    mother,
+    unlisted,
+    table,
+    capitals,
+    boxes,
+    questions,
+    copied,
+)
 
 
 def low_first(name):
