@@ -47,6 +47,12 @@ def run(*args, check=True, **kw):
     return p
 
 
+def options_but(own, given):
+    """Options and values, but those that are given: an option stands once."""
+    names = {g.partition("=")[0] for g in given}
+    return [word for name, value in own.items() if name not in names for word in (name, value)]
+
+
 class Services:
     def __init__(self, folder, kafka=False, partitions=4, port=None, nodes=1, topics=()):
         """topics: of the embedded broker, besides its own; NAME:N has N partitions."""
@@ -175,37 +181,33 @@ class Services:
 
     def fraud(self, *args, check=True):
         args = [str(a) for a in args]
+        own = {}
         if args[0] in ("db", "serve", "dlq", "status", "offsets"):
-            args += ["--postgres", self.conninfo]
+            own["--postgres"] = self.conninfo
         if args[0] in ("db", "serve"):
-            args += ["--migrations", os.path.join(ROOT, "schemas/sql")]
-        if args[0] == "serve" and "--http-listen" not in args:
-            args += ["--http-listen", "127.0.0.1:0"]
-        if args[0] in ("serve", "produce", "dlq", "offsets"):
-            args += ["--brokers", self.brokers] if hasattr(self, "brokers") else []
+            own["--migrations"] = os.path.join(ROOT, "schemas/sql")
+        if args[0] == "serve":
+            own["--http-listen"] = "127.0.0.1:0"
+        if args[0] in ("serve", "produce", "dlq", "offsets") and hasattr(self, "brokers"):
+            own["--brokers"] = self.brokers
+        args += options_but(own, args)
         return run(os.path.join(bin_dir(), "r1-fraud"), *args, check=check, cwd=ROOT)
 
     def serve(self, *args, wait_ready=True, name="serve"):
         """Starts the service in the background; returns its process once it reads the stream."""
         log = open(os.path.join(self.folder, name + ".log"), "a", encoding="utf-8")
         at = log.tell()
+        args = [str(a) for a in args]
+        own = {
+            "--postgres": self.conninfo,
+            "--brokers": self.brokers,
+            "--migrations": os.path.join(ROOT, "schemas/sql"),
+            "--fetch-wait": "2" if self.kafka else "1",
+            "--fetch-min": "65536" if self.kafka else "1",
+            "--http-listen": "127.0.0.1:0",
+        }
         p = subprocess.Popen(
-            [
-                os.path.join(bin_dir(), "r1-fraud"),
-                "serve",
-                "--postgres",
-                self.conninfo,
-                "--brokers",
-                self.brokers,
-                "--migrations",
-                os.path.join(ROOT, "schemas/sql"),
-                "--fetch-wait",
-                "2" if self.kafka else "1",
-                "--fetch-min",
-                "65536" if self.kafka else "1",
-                *([] if "--http-listen" in args else ["--http-listen", "127.0.0.1:0"]),
-                *[str(a) for a in args],
-            ],
+            [os.path.join(bin_dir(), "r1-fraud"), "serve", *options_but(own, args), *args],
             stderr=log,
             cwd=ROOT,
         )

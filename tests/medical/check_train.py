@@ -53,7 +53,8 @@ def main():
         def train(out, *args, code=0, folds=None):
             return run("train", "--cases", path("cases.tsv"), "--kb", ontology, "--work",
                        path("work"), "--out", path(out + ".gguf"), "--folds",
-                       path(folds or out), "--copies", "0", "--batch", "400", "--seed", str(seed), *args, code=code)
+                       path(folds or out), "--copies", "0", "--batch", "400", "--seed", str(seed),
+                       *args, code=code)
 
         def figures(model, *args):
             out = run("eval", "rank", "--cases", path("cases.tsv"), "--kb", ontology, "--folds",
