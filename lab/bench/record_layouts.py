@@ -25,7 +25,8 @@ def years_of(packet):
 def person_of(packet):
     sex = {"FEMALE": "female", "MALE": "male"}.get(packet["subject"].get("sex"))
     years = years_of(packet)
-    return f"{years + '-year-old ' if years else ''}{sex or 'patient'}" + (" patient" if sex else "")
+    who = f"{years}-year-old " if years else ""
+    return f"{who}{sex or 'patient'}" + (" patient" if sex else "")
 
 
 def clean(p, yes, no):
