@@ -241,6 +241,11 @@ static void test_refused(void)
     REFUSED("nul", "no\0seizures", "NUL byte at 2");
     REFUSED("zip", "PK\3\4 no package", "");
     REFUSED("german", german, "German");
+    REFUSED("portuguese",
+            "O paciente apresenta ataxia. A m\xc3\xa3"
+            "e do paciente foi examinada com os exames "
+            "da cl\xc3\xadnica por uma equipe.",
+            "Portuguese");
     REFUSED("cyrillic",
             "\xd0\xa3 \xd0\xbf\xd0\xb0\xd1\x86\xd0\xb8\xd0\xb5\xd0\xbd\xd1\x82\xd0\xb0 "
             "\xd0\xbd\xd0\xb5\xd1\x82 \xd1\x81\xd1\x83\xd0\xb4\xd0\xbe\xd1\x80\xd0\xbe\xd0\xb3 "
@@ -262,6 +267,7 @@ static void test_prose_kept(void)
         "< 5 % of this. Ectopia lentis.",
         "HP:0001083 was discussed; ectopia lentis was found.",
         "PK of the drug was normal. Ectopia lentis.",
+        "No ataxia\nNo tremor\nNo fever\nNo cough\nNo rash\nNo vertigo\nEctopia lentis\n",
         "Er is de vader. The mother has ectopia lentis and the child is well."};
     med_document d;
     for (size_t i = 0; i < R1_COUNT(letters); i++) {

@@ -8,14 +8,19 @@
 #include <string.h>
 #include <utf8proc.h>
 
-enum { LANGUAGE_WORDS_MIN = 12, LANGUAGE_WORD_BYTES = 12 };
+enum {
+    LANGUAGE_WORDS_MIN = 12,
+    LANGUAGE_WORD_BYTES = 12,
+    LIST_BYTES = 200,
+    LANGUAGE_KINDS_MIN = 4
+};
 
-/* Words that no other language of the table has. */
+/* The most usual small words. English shares some with others: "no" is Portuguese too. */
 static const struct {
     const char *language, *words;
 } languages[] = {
     {"English", " the of and with was is are has had he she his her this that from for not were "
-                "been which at by on as it be or an to "},
+                "been which at by on as it be or an to no do per in a "},
     {"German", " der die das und mit ist nicht ein eine von den dem des bei wurde keine kein im zu "
                "auf sich auch seit nach zeigt bestehen "},
     {"French", " le la les des est une et du avec pas dans pour sur au aux qui il elle ne sans "
@@ -40,6 +45,8 @@ static const struct {
                {0xac00, 0xd7af, "Korean"}};
 
 typedef struct {
+    bool seen[R1_COUNT(languages)][LIST_BYTES]; /* which words of a list, by their places in it */
+    uint32_t kinds[R1_COUNT(languages)];        /* different words of it */
     uint32_t word[R1_COUNT(languages)], script[R1_COUNT(scripts)];
     uint32_t n_word, n_letter;
 } language_count;
@@ -52,8 +59,14 @@ static void language_word(language_count *c, const char *s, size_t len)
     for (size_t i = 0; i < len; i++) key[i + 1] = (char)tolower((unsigned char)s[i]);
     key[len + 1] = ' ';
     key[len + 2] = '\0';
-    for (size_t k = 0; k < R1_COUNT(languages); k++)
-        c->word[k] += strstr(languages[k].words, key) != NULL;
+    for (size_t k = 0; k < R1_COUNT(languages); k++) {
+        const char *at = strstr(languages[k].words, key);
+        if (!at) continue;
+        bool *seen = &c->seen[k][at - languages[k].words];
+        c->word[k]++;
+        c->kinds[k] += !*seen;
+        *seen = true;
+    }
 }
 
 static void language_letters(language_count *c, const char *s, size_t len)
@@ -92,7 +105,9 @@ r1_status med_language_check(med_document *d, const char *what, r1_err *err)
                     what, c.script[k], c.n_letter, scripts[k].language);
     for (size_t k = 1; k < R1_COUNT(languages); k++)
         if (c.word[k] > c.word[best]) best = k;
-    if (best == 0 || c.word[best] < 5 || c.n_word < LANGUAGE_WORDS_MIN) return R1_OK;
+    if (best == 0 || c.word[best] < 5 || c.kinds[best] < LANGUAGE_KINDS_MIN ||
+        c.n_word < LANGUAGE_WORDS_MIN)
+        return R1_OK;
     if (c.word[best] > 2 * c.word[0] + 2)
         R1_FAIL(
             err, R1_E_FORMAT,

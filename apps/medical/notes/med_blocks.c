@@ -742,6 +742,7 @@ static bool blocks_answered(const blocks *b, uint32_t at, uint32_t end)
     if (a) i += 2;
     while (i < end && blocks_blank(s[i])) i++;
     if (a && i < end && blocks_digit(s[i])) return true;
+    if (i + 1 < end && s[i] == '[') return true; /* a box */
     if (i < end && strchr("+-", s[i]) && blocks_blank_or_end(s, i + 1, end)) return true;
     uint32_t stop = end < i + 40 ? end : i + 40;
     while (stop < end && ((unsigned char)s[stop] & 0xc0) == 0x80) stop++;

@@ -35,6 +35,7 @@ enum {
     WIDER_MAX = 200
 };
 
+struct known_word;
 struct med_lexicon {
     const med_kb *kb;
     med_cues *cues;
@@ -44,7 +45,9 @@ struct med_lexicon {
     med_typos *typos;
     med_map *words;    /* a normal form's number */
     med_map *surfaces; /* a spelled word's number, for mistyped ones */
-    uint64_t serial;   /* of this lexicon among all */
+    med_map *raw;      /* while it is built: a word as it is written, its number among the known */
+    struct known_word *known;
+    uint64_t serial; /* of this lexicon among all */
     int32_t n_word;
     med_pattern *pattern;
     uint32_t *sequence; /* the words of all patterns */
@@ -56,7 +59,8 @@ struct med_lexicon {
         uint32_t n;
     } wider[WIDER_MAX];
     uint32_t n_wider;
-    size_t n_pattern, cap_pattern, n_sequence, cap_sequence, n_surface, cap_surface, n_slot;
+    size_t n_pattern, cap_pattern, n_sequence, cap_sequence, n_surface, cap_surface, n_slot,
+        n_known, cap_known;
     uint64_t filter[((size_t)1 << FILTER_BITS) / 64];
 };
 
@@ -282,6 +286,50 @@ static r1_status lexicon_single(med_lexicon *x, med_pattern *p, const char *spel
     return R1_OK;
 }
 
+/* A word of names, looked at once: names have many words in common. */
+typedef struct known_word {
+    uint32_t surface; /* what it is compared by where it is a name alone */
+    int32_t number;
+    uint8_t kind; /* MED_IS_* */
+    bool whole;   /* it was met as a word, and not as a part of one alone */
+    bool exact, denies;
+} known_word;
+
+/* What is known of a name's word of len bytes; *out points to it until the next call. */
+static r1_status lexicon_known(med_lexicon *x, const char *s, size_t len, bool part,
+                               const known_word **out, r1_err *err)
+{
+    uint32_t raw = med_map_intern(x->raw, s, len);
+    uint32_t at = raw == MED_NONE ? MED_NONE : med_map_get(x->raw, raw);
+    if (at != MED_NONE && (part || x->known[at].whole)) {
+        *out = &x->known[at];
+        return R1_OK;
+    }
+    char w[MED_FORM_BYTES];
+    const char *as;
+    uint32_t kind;
+    size_t n = lexicon_surface(x, s, len, w, &kind, &as);
+    med_pattern single = {0};
+    known_word k = {.kind = (uint8_t)kind, .whole = !part};
+    if (!(kind & MED_IS_STOP)) {
+        k.number = lexicon_intern(x, w, n, as, part);
+        k.denies = lexicon_denial(w, n);
+        R1_TRY(lexicon_single(x, &single, w, n, as, kind, err));
+        k.surface = single.surface;
+        k.exact = single.exact;
+    }
+    if (raw == MED_NONE || k.number < 0 ||
+        !lexicon_room(&x->known, x->n_known, &x->cap_known, sizeof *x->known))
+        R1_FAIL(err, R1_E_NOMEM, "more words than a lexicon may hold");
+    if (at == MED_NONE) {
+        at = (uint32_t)x->n_known++;
+        med_map_set(x->raw, raw, at);
+    }
+    x->known[at] = k;
+    *out = &x->known[at];
+    return R1_OK;
+}
+
 /* A name's words into the sequence; p->n_word 0 where it has none or too many. */
 static r1_status lexicon_words(med_lexicon *x, const char *s, bool part, med_pattern *p,
                                r1_err *err)
@@ -290,28 +338,25 @@ static r1_status lexicon_words(med_lexicon *x, const char *s, bool part, med_pat
     p->at = (uint32_t)x->n_sequence;
     for (size_t i = 0; s[i];) {
         size_t j = i;
+        const known_word *k = NULL;
         while (word_char((unsigned char)s[j])) j++;
         if (j == i) {
             i++;
             continue;
         }
-        char w[MED_FORM_BYTES];
-        const char *as;
-        uint32_t kind;
-        size_t len = lexicon_surface(x, s + i, j - i, w, &kind, &as);
+        R1_TRY(lexicon_known(x, s + i, j - i, part, &k, err));
         i = j;
-        if (kind & MED_IS_STOP) continue;
-        int32_t number = lexicon_intern(x, w, len, as, part);
-        if (number < 0 ||
-            !lexicon_room(&x->sequence, x->n_sequence, &x->cap_sequence, sizeof *x->sequence))
+        if (k->kind & MED_IS_STOP) continue;
+        if (!lexicon_room(&x->sequence, x->n_sequence, &x->cap_sequence, sizeof *x->sequence))
             R1_FAIL(err, R1_E_NOMEM, "more words than a lexicon may hold");
         if (p->n_word == 0) {
-            p->denies = lexicon_denial(w, len);
-            R1_TRY(lexicon_single(x, p, w, len, as, kind, err));
+            p->denies = k->denies;
+            p->exact = k->exact;
+            p->surface = k->surface;
         }
-        n_light += (kind & MED_IS_LIGHT) != 0;
-        x->sequence[x->n_sequence++] = (uint32_t)number;
-        p->hash += med_lexicon_mix(number);
+        n_light += (k->kind & MED_IS_LIGHT) != 0;
+        x->sequence[x->n_sequence++] = (uint32_t)k->number;
+        p->hash += med_lexicon_mix(k->number);
         if (++p->n_word > MED_PATTERN_WORDS) break;
     }
     p->ordered = n_light > 1;
@@ -361,6 +406,33 @@ static r1_status add_shorter(med_lexicon *x, const char *s, uint32_t term, r1_er
         return R1_OK;
     snprintf(part, sizeof part, "%.*s", (int)(n - cut), s);
     return lexicon_add_text(x, part, s, term, MED_SYN_RELATED, false, err);
+}
+
+/* "Elevated circulating creatinine concentration" is also "elevated creatinine", "high creatinine
+ * level". */
+static r1_status add_analyte(med_lexicon *x, const char *s, uint32_t term, r1_err *err)
+{
+    static const struct {
+        const char *name, *said[3];
+    } changes[] = {{"Elevated circulating ", {"elevated", "high", "increased"}},
+                   {"Increased circulating ", {"elevated", "high", "increased"}},
+                   {"Decreased circulating ", {"decreased", "low", "reduced"}},
+                   {"Reduced circulating ", {"decreased", "low", "reduced"}}};
+    static const char tail[] = " concentration";
+    char other[NAME_BYTES_MAX];
+    size_t n = strlen(s), n_tail = sizeof tail - 1;
+    if (n >= NAME_BYTES_MAX - 40 || n <= n_tail || strcmp(s + n - n_tail, tail) != 0) return R1_OK;
+    for (size_t i = 0; i < R1_COUNT(changes); i++) {
+        size_t head = strlen(changes[i].name);
+        if (n <= head + n_tail || strncmp(s, changes[i].name, head) != 0) continue;
+        for (size_t k = 0; k < 3; k++)
+            for (int level = 0; level < 2; level++) {
+                snprintf(other, sizeof other, "%s %.*s%s", changes[i].said[k],
+                         (int)(n - head - n_tail), s + head, level ? " level" : "");
+                R1_TRY(lexicon_add_text(x, other, s, term, MED_SYN_RELATED, false, err));
+            }
+    }
+    return R1_OK;
 }
 
 static bool lexicon_prefix(const med_lexicon *x, const char *s, size_t n)
@@ -430,6 +502,7 @@ static r1_status add_names(med_lexicon *x, r1_err *err)
         if (x->n_pattern > before && s->kind == MED_SYN_LABEL)
             x->name[s->term] = (uint32_t)x->n_pattern;
         R1_TRY(add_shorter(x, text, s->term, err));
+        R1_TRY(add_analyte(x, text, s->term, err));
         R1_TRY(add_apart(x, text, s->term, s->kind, err));
     }
     return R1_OK;
@@ -611,6 +684,7 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     x->serial = atomic_fetch_add(&serial, 1) + 1;
     r1_status st = med_map_new(&x->words, (size_t)32 << 20, err);
     if (st == R1_OK) st = med_map_new(&x->surfaces, (size_t)32 << 20, err);
+    if (st == R1_OK) st = med_map_new(&x->raw, (size_t)32 << 20, err);
     if (st == R1_OK) st = lexicon_files(x, err);
     x->name = calloc(kb->n_term + 1u, sizeof *x->name);
     if (st == R1_OK && !x->name) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
@@ -618,6 +692,10 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     if (st == R1_OK) st = lexicon_index(x, err);
     if (st == R1_OK) st = lexicon_typos(x, err);
     if (st == R1_OK) lexicon_widers(x);
+    med_map_free(x->raw);
+    free(x->known);
+    x->raw = NULL;
+    x->known = NULL;
     if (st != R1_OK) {
         med_lexicon_free(x);
         return st;
@@ -636,6 +714,8 @@ void med_lexicon_free(med_lexicon *x)
     med_typos_free(x->typos);
     med_map_free(x->words);
     med_map_free(x->surfaces);
+    med_map_free(x->raw);
+    free(x->known);
     free(x->pattern);
     free(x->sequence);
     free(x->surface);

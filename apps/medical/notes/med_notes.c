@@ -66,6 +66,15 @@ typedef struct {
     med_scope scope;
 } notes_work;
 
+/* Whether the cue of a denial speaks of the word "normal" itself: "not normal". In "no ptosis,
+ * anus patent" it does not. */
+static bool denies_normal(const med_token *t, const med_found *h, const med_mention *m)
+{
+    uint32_t first = t[h->normal < h->first ? h->normal : h->first].start;
+    bool within = m->cue_start >= first && m->cue_end <= t[h->last].end;
+    return within || (m->cue_end <= t[h->normal].start && t[h->normal].start - m->cue_end <= 1);
+}
+
 static r1_status add_mention(med_notes *n, const med_token *t, const med_found *h,
                              const med_scope_finding *f, uint32_t sentence, r1_err *err)
 {
@@ -80,6 +89,8 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
     /* "no other seizures" tells of seizures, "no other anomalies" of none */
     bool none = m.status == MED_HISTORICAL && (n->text[m.cue_start] | 32) == 'n';
     if (none && t[h->last].flags & MED_WORD_BROAD) m.status = MED_ABSENT;
+    if (h->normal != MED_NONE && m.status == MED_ABSENT && !denies_normal(t, h, &m))
+        m.status = MED_PRESENT; /* of another member of the list */
     if (h->normal != MED_NONE && (m.status == MED_PRESENT || m.status == MED_ABSENT)) {
         m.status = m.status == MED_PRESENT ? MED_ABSENT : MED_PRESENT; /* "not normal" */
         m.cue_start = t[h->normal].start;

@@ -17,8 +17,9 @@ enum { PERSON_TOKENS = 400, PERSON_SENTENCES = 200, PERSON_WORD = 24 };
 enum { WEAK = 1, STATED = 3, FIELD = 4 };
 
 typedef struct {
-    char word[PERSON_WORD]; /* in lower case; "" for a number or a mark */
-    double value;           /* NaN: no number */
+    char word[PERSON_WORD];    /* in lower case; "" for a number or a mark */
+    char key[PERSON_WORD + 2]; /* the word between blanks, as lists have it */
+    double value;              /* NaN: no number */
     char mark;
     bool joined;  /* no blank before it */
     bool capital; /* its first letter was one */
@@ -49,10 +50,8 @@ static bool person_is(const person *p, uint32_t i, const char *word)
 
 static bool person_in(const person *p, uint32_t i, const char *words)
 {
-    char key[PERSON_WORD + 2];
     if (i >= p->n || !p->t[i].word[0]) return false;
-    snprintf(key, sizeof key, " %s ", p->t[i].word);
-    return strstr(words, key) != NULL;
+    return strstr(words, p->t[i].key) != NULL;
 }
 
 static bool person_mark(const person *p, uint32_t i, const char *marks)
@@ -70,6 +69,7 @@ static double number_word(const char *w)
                                        "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
     static const char *const tens[] = {"twenty", "thirty",  "forty",  "fifty",
                                        "sixty",  "seventy", "eighty", "ninety"};
+    if (!strchr("zotfsen", w[0])) return NAN; /* as none of them begins */
     for (size_t i = 0; i < R1_COUNT(ones); i++)
         if (strcmp(w, ones[i]) == 0) return (double)i;
     for (size_t i = 0; i < R1_COUNT(tens); i++)
@@ -109,8 +109,10 @@ static size_t person_take(const char *s, const char *end, person_token *t)
         t->mark = *s;
         return 1;
     }
-    for (size_t i = 0; i < n && i < PERSON_WORD - 1; i++)
-        t->word[i] = (char)tolower((unsigned char)s[i]);
+    size_t kept = n < PERSON_WORD - 1 ? n : PERSON_WORD - 1;
+    for (size_t i = 0; i < kept; i++) t->word[i] = (char)tolower((unsigned char)s[i]);
+    t->key[0] = t->key[kept + 1] = ' ';
+    memcpy(t->key + 1, t->word, kept);
     t->value = number_word(t->word);
     return n;
 }

@@ -595,7 +595,8 @@ static void try_near(med_recogniser *r, const hit *h, uint32_t i, bool pair)
 /* Whether content i stands right behind the one before it, or "of the" is between. */
 static bool near_joins(const content *c, uint32_t i)
 {
-    return !c->sep[i] && c->token[i] == c->token[i - 1] + 1 && c->word[i - 1] >= 0;
+    return !c->sep[i] && c->token[i] == c->token[i - 1] + 1 && c->word[i - 1] >= 0 &&
+           !((c->flags[i - 1] | c->flags[i]) & MED_WORD_DENIAL);
 }
 
 static bool near_placed(const content *c, uint32_t i)
@@ -698,6 +699,14 @@ static void find_abbreviation(med_recogniser *r, uint32_t i)
     if (h.term != MED_NONE) hit_add(r, &h);
 }
 
+/* Whether content i ends a finding of several words among the first n hits. */
+static bool ends_finding(const med_recogniser *r, uint32_t n, uint32_t i)
+{
+    for (uint32_t k = 0; k < n; k++)
+        if (r->hit[k].to == i && r->hit[k].from < i && r->hit[k].term != MED_NONE) return true;
+    return false;
+}
+
 /* "Long flat philtrum": what stands before a finding may be one with its last words too. */
 static void find_stacked(med_recogniser *r)
 {
@@ -708,6 +717,7 @@ static void find_stacked(med_recogniser *r)
         uint32_t i = x.from ? x.from - 1 : 0;
         if (!whole || x.to == x.from || !x.from || c->word[i] < 0 || c->sep[x.from] > 1) continue;
         if (c->flags[i] & (MED_WORD_LIGHT | MED_WORD_DENIAL) || x.order != MED_ORDER_SAME) continue;
+        if (c->sep[x.from] && ends_finding(r, n, i)) continue;
         const med_token *word = &r->t[c->token[i]];
         bool apart = word->end < r->text_len && r->text[word->end] != '-';
         if (!apart || (!c->sep[x.from] && c->token[x.from] != c->token[i] + 1)) continue;
@@ -725,20 +735,28 @@ static void find_stacked(med_recogniser *r)
     }
 }
 
-/* A coordination that holds another whole finding is none: "high arched palate, hepatomegaly and
- * myopia" is no high myopia. */
+/* Whether the words left and right of a coordination are findings of their own, or a whole finding
+ * stands within: "high arched palate, hepatomegaly and myopia" is no high myopia, and "EEG
+ * abnormality, thin corpus callosum" no abnormality of that. */
+static bool run_divides(const med_recogniser *r, const hit *x)
+{
+    bool left = false, right = false;
+    for (uint32_t i = 0; i < r->n_hit; i++) {
+        const hit *y = &r->hit[i];
+        if (y->run_to > y->run_from || y->label || y->term == MED_NONE) continue;
+        if (y->from >= x->run_from && y->to < x->run_to) return true;
+        left |= y->from < x->from && y->to + 1 == x->run_from;
+        right |= y->from >= x->run_from && y->to == x->to;
+    }
+    return left && right;
+}
+
 static void drop_runs(med_recogniser *r)
 {
     uint32_t n = 0;
     for (uint32_t k = 0; k < r->n_hit; k++) {
-        const hit *x = &r->hit[k];
-        bool holds = false;
-        for (uint32_t i = 0; i < r->n_hit && x->run_to > x->run_from && !holds; i++) {
-            const hit *y = &r->hit[i];
-            holds = y->run_to == y->run_from && !y->label && y->term != MED_NONE &&
-                    y->from >= x->run_from && y->to < x->run_to;
-        }
-        if (!holds) r->hit[n++] = *x;
+        const hit x = r->hit[k];
+        if (x.run_to == x.run_from || !run_divides(r, &x)) r->hit[n++] = x;
     }
     r->n_hit = n;
 }
@@ -845,6 +863,16 @@ static int by_token(const void *a, const void *b)
     return (x->term > y->term) - (x->term < y->term);
 }
 
+/* Whether the same finding was found over some of these tokens. */
+static bool found_again(const med_recogniser *r, uint32_t n, uint32_t term, uint32_t first,
+                        uint32_t last)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (r->found[i].term == term && r->found[i].first <= last && first <= r->found[i].last)
+            return true;
+    return false;
+}
+
 /* The hits that stand, in the order of the text, and which tokens they own. */
 static uint32_t choose_hits(med_recogniser *r)
 {
@@ -854,6 +882,7 @@ static uint32_t choose_hits(med_recogniser *r)
     if (r->n_hit > 1) qsort(r->hit, r->n_hit, sizeof *r->hit, by_merit);
     for (uint32_t i = 0; i < r->n_hit && n < MED_SENTENCE_TOKENS; i++) {
         const hit *h = &r->hit[i];
+        if (found_again(r, n, h->term, r->c.token[h->from], r->c.token[h->to])) continue;
         if (!take_words(h, r->taken) || h->term == MED_NONE) continue;
         uint32_t k = hit_words(&r->c, h, used);
         r->found[n++] = (med_found){h->term, used[0], used[k - 1], h->normal, h->other};
