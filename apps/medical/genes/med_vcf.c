@@ -36,8 +36,8 @@ static r1_status vcf_csq(vcf *v, const char *s, size_t len, r1_err *err)
     if (!format)
         R1_FAIL(err, R1_E_FORMAT, "%s:%lld: CSQ without a Format", v->what, (long long)v->line);
     format += 8;
-    size_t n = strcspn(format, "\">\n");
-    if (n > (size_t)(s + len - format)) n = (size_t)(s + len - format);
+    size_t n = 0, most = (size_t)(s + len - format);
+    while (n < most && format[n] != '"' && format[n] != '>') n++;
     n = med_split(format, n, '|', f, VCF_PARTS);
     v->impact = v->symbol = VCF_PARTS;
     for (size_t i = 0; i < n && i < VCF_PARTS; i++) {
