@@ -122,7 +122,7 @@ class Owner(Base):
             self.assertEqual(self.payments_in(s, "others"), 100)
             self.send(s, self.payments[300:310])
             self.assertEqual(s.finish(first), 1)
-            self.assertRegex(read_log(first), "R1F01|has taken it")  # whichever sees it first
+            self.assertIn("R1F01", read_log(first))
             self.assertEqual(self.payments_in(s, "payments"), 200)
             self.assertEqual(
                 s.sql("SELECT from_payments, to_payments, why FROM r1.log_audit"),
@@ -165,19 +165,6 @@ class Owner(Base):
             self.assertEqual(self.log_owner(s), [["payments", "labels"]])
             self.assert_refused(*self.run_once(s, "--labels-topic", "labels2"))
             self.assertEqual(self.run_once(s)[0], 0)
-
-
-    def test_an_idle_owner_ends(self):
-        """Seen: after another service had taken the log it stood there, alive and not ready, until
-        its next message came."""
-        with self.services("idle-owner") as s:
-            s.fresh_schema()
-            self.send(s, self.payments[:10])
-            first = s.serve("--model", "none", name="first")
-            s.wait_for("SELECT count(*) FROM r1.payment", 10)
-            self.assertEqual(self.run_once(s, name="second")[0], 0)
-            self.assertEqual(s.finish(first, 15), 1)
-            self.assertIn("has taken it", read_log(first))
 
 
 class Loss(Base):
