@@ -95,30 +95,46 @@ static bool out_of_time(fraud_writer *w)
     return until && r1_mono_us() > until;
 }
 
-/* Once, until it works or waiting cannot help: connects where that is needed, and learns whether
- * the batch landed. */
-static r1_status writer_ask(fraud_writer *w, const fraud_targets *t, bool *done, r1_err *err)
+/* What PostgreSQL says of a batch. */
+typedef struct {
+    bool done;     /* it landed */
+    size_t fenced; /* its partitions that another process has claimed */
+} writer_answer;
+
+typedef r1_status writer_question(fraud_writer *w, const fraud_targets *t, writer_answer *out,
+                                  r1_err *err);
+
+static r1_status writer_reconnect(fraud_writer *w, r1_err *err)
 {
-    if (!r1_store_alive(w->store)) {
-        R1_TRY(r1_store_reopen(w->store, err));
-        pthread_mutex_lock(&w->lock);
-        w->stats.reconnects++;
-        pthread_mutex_unlock(&w->lock);
-    }
+    if (r1_store_alive(w->store)) return R1_OK;
+    R1_TRY(r1_store_reopen(w->store, err));
+    pthread_mutex_lock(&w->lock);
+    w->stats.reconnects++;
+    pthread_mutex_unlock(&w->lock);
+    return R1_OK;
+}
+
+/* Whether the batch landed. */
+static r1_status writer_ask(fraud_writer *w, const fraud_targets *t, writer_answer *out,
+                            r1_err *err)
+{
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++)
         for (int32_t p = 0; p < w->o.ledger->n_partition[topic]; p++)
             if (t->next[topic][p])
                 return fraud_ledger_landed(w->o.ledger, w->store, (fraud_topic)topic, p,
-                                           t->next[topic][p], done, err);
-    *done = true;
+                                           t->next[topic][p], &out->done, err);
+    out->done = true;
     return R1_OK;
 }
 
-/* Waits and asks until PostgreSQL says whether the batch landed. */
-static r1_status writer_recover(fraud_writer *w, const fraud_targets *t, bool *done, r1_err *err)
+/* Connects, asks and waits until PostgreSQL answers or waiting cannot help. *out is 0 before; a
+ * question that is asked again adds to it. */
+static r1_status writer_recover(fraud_writer *w, const fraud_targets *t, writer_question *ask,
+                                writer_answer *out, r1_err *err)
 {
     for (;;) {
-        r1_status st = writer_ask(w, t, done, err);
+        r1_status st = writer_reconnect(w, err);
+        if (st == R1_OK) st = ask(w, t, out, err);
         if (st != R1_E_DB || !err->retriable) return st;
         if (out_of_time(w))
             R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
@@ -144,7 +160,7 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
     fraud_targets t;
     fraud_ledger_aim(w->o.ledger, r, n, &t);
     for (bool again = false;; again = true) {
-        bool done = false;
+        writer_answer answer = {0};
         fraud_writer_move(&w->state, FRAUD_WRITER_WRITES);
         r1_err_clear(err);
         r1_status st = writer_write_batch(w, r, n, &t, err);
@@ -153,8 +169,8 @@ static r1_status writer_land(fraud_writer *w, fraud_record *const *r, size_t n, 
         fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
         if (!fenced) writer_wait(w, n, err);
         r1_err refusal = *err;
-        st = writer_recover(w, &t, &done, err);
-        if (st != R1_OK || done) return st;
+        st = writer_recover(w, &t, writer_ask, &answer, err);
+        if (st != R1_OK || answer.done) return st;
         if (fenced) {
             *err = refusal;
             return R1_E_FENCED;
@@ -282,13 +298,11 @@ static void fence_note(fraud_writer *w, int topic, int32_t partition)
            w->o.ledger->topic[topic], partition);
 }
 
-/* Which partitions of a refused batch are another's. *done: those that are not show that it had
- * landed all the same. */
-static r1_status fence_ask(fraud_writer *w, const fraud_targets *t, size_t *n, bool *done,
-                           r1_err *err)
+/* Which partitions of a refused batch are another's. Those that are not may show that it had landed
+ * all the same. */
+static r1_status fence_ask(fraud_writer *w, const fraud_targets *t, writer_answer *out, r1_err *err)
 {
     const fraud_ledger *l = w->o.ledger;
-    if (!r1_store_alive(w->store)) R1_TRY(r1_store_reopen(w->store, err));
     for (int topic = 0; topic < FRAUD_N_TOPIC; topic++)
         for (int32_t p = 0; p < l->n_partition[topic]; p++) {
             bool taken, landed;
@@ -296,12 +310,12 @@ static r1_status fence_ask(fraud_writer *w, const fraud_targets *t, size_t *n, b
             R1_TRY(fraud_ledger_taken(l, w->store, (fraud_topic)topic, p, &taken, err));
             if (taken) {
                 fence_note(w, topic, p);
-                ++*n;
+                out->fenced++;
                 continue;
             }
             R1_TRY(fraud_ledger_landed(l, w->store, (fraud_topic)topic, p, t->next[topic][p],
                                        &landed, err));
-            *done |= landed;
+            out->done |= landed;
         }
     return R1_OK;
 }
@@ -312,20 +326,12 @@ static r1_status land_rest(fraud_writer *w, fraud_record **r, size_t *kept, r1_e
 {
     fraud_targets t;
     r1_err refusal = *err;
-    size_t n = 0;
-    bool done = false;
-    r1_status st;
+    writer_answer answer = {0};
     fraud_ledger_aim(w->o.ledger, r, *kept, &t);
     if (w->state != FRAUD_WRITER_RECOVERS) fraud_writer_move(&w->state, FRAUD_WRITER_RECOVERS);
-    for (r1_err_clear(err);; r1_err_clear(err)) {
-        st = fence_ask(w, &t, &n, &done, err);
-        if (st != R1_E_DB || !err->retriable) break;
-        if (out_of_time(w))
-            R1_FAIL(err, R1_E_TIMEOUT, "PostgreSQL did not come back before the time to stop");
-        writer_wait(w, *kept, err);
-    }
-    if (st != R1_OK || done) return st;
-    if (!n) {
+    r1_status st = writer_recover(w, &t, fence_ask, &answer, err);
+    if (st != R1_OK || answer.done) return st;
+    if (!answer.fenced) {
         *err = refusal;
         return R1_E_FENCED;
     }
