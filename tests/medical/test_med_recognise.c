@@ -64,7 +64,8 @@ static void recognise_done(void)
 /* Of all lines 92 of 100 are read rightly, and of no file less than 80. */
 static void test_recognition_lines(void)
 {
-    static const char *const files[] = {"abbreviations_spelling", "held_recognition"};
+    static const char *const files[] = {"abbreviations_spelling", "held_recognition",
+                                        "fifth_recognition"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         uint32_t n = 0, good = 0;

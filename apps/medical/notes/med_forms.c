@@ -34,6 +34,7 @@ struct med_forms {
     med_map *text;  /* all strings */
     med_map *words; /* a word's value is its row */
     med_map *vague;
+    med_map *unless; /* "word beside" */
     spelling_rule rule[WORD_RULES_MAX];
     word_row row[WORD_ROWS_MAX];
     struct {
@@ -207,6 +208,17 @@ static r1_status words_organ(words_reader *r, words_field id, words_field organ,
     return R1_OK;
 }
 
+static r1_status words_unless(words_reader *r, words_field word, words_field beside, r1_err *err)
+{
+    char key[MED_FORM_BYTES];
+    int n =
+        snprintf(key, sizeof key, "%.*s %.*s", (int)word.len, word.s, (int)beside.len, beside.s);
+    bool fits = word.len && beside.len && n > 0 && n < (int)sizeof key;
+    if (!fits || med_map_intern(r->w->unless, key, (size_t)n) == MED_NONE)
+        return words_wrong(r, "a word and those beside it", beside, err);
+    return R1_OK;
+}
+
 typedef enum {
     WORDS_RULE,
     WORDS_FLAG,
@@ -217,13 +229,14 @@ typedef enum {
     WORDS_NORMAL,
     WORDS_ALSO,
     WORDS_TROUBLE,
-    WORDS_ORGAN
+    WORDS_ORGAN,
+    WORDS_UNLESS
 } words_what;
 
 static const struct {
     const char *name;
     uint8_t what;
-    uint8_t value; /* MED_IS_*, or ends */
+    uint16_t value; /* MED_IS_*, or ends */
 } words_kinds[] = {{"within", WORDS_RULE, 0},
                    {"ends", WORDS_RULE, 1},
                    {"stop", WORDS_FLAG, MED_IS_STOP},
@@ -234,6 +247,8 @@ static const struct {
                    {"exact", WORDS_FLAG, MED_IS_EXACT},
                    {"apart", WORDS_FLAG, MED_IS_APART},
                    {"broad", WORDS_FLAG, MED_IS_BROAD},
+                   {"office", WORDS_FLAG, MED_IS_OFFICE},
+                   {"given", WORDS_FLAG, MED_IS_GIVEN},
                    {"same", WORDS_SAME, 0},
                    {"vague", WORDS_VAGUE, 0},
                    {"none", WORDS_NONE, 0},
@@ -241,7 +256,8 @@ static const struct {
                    {"normal", WORDS_NORMAL, 0},
                    {"also", WORDS_ALSO, 0},
                    {"trouble", WORDS_TROUBLE, 0},
-                   {"organ", WORDS_ORGAN, 0}};
+                   {"organ", WORDS_ORGAN, 0},
+                   {"unless", WORDS_UNLESS, 0}};
 
 static r1_status words_one(words_reader *r, uint32_t kind, words_field first, words_field f,
                            r1_err *err)
@@ -256,6 +272,7 @@ static r1_status words_one(words_reader *r, uint32_t kind, words_field first, wo
     case WORDS_ALSO: return words_wider(r, first, f, err);
     case WORDS_TROUBLE: return words_trouble(r, f, err);
     case WORDS_ORGAN: return words_organ(r, first, f, err);
+    case WORDS_UNLESS: return words_unless(r, first, f, err);
     default:
         if (!f.len || med_map_intern(r->w->vague, f.s, f.len) == MED_NONE)
             return words_wrong(r, "a name", f, err);
@@ -306,6 +323,7 @@ r1_status med_forms_new(med_forms **out, const char *name, const char *text, siz
     r1_status st = med_map_new(&w->text, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&w->words, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_map_new(&w->vague, (size_t)1 << 20, err);
+    if (st == R1_OK) st = med_map_new(&w->unless, (size_t)1 << 20, err);
     if (st == R1_OK) st = med_rows_read(name, text, len, words_row, &r, err);
     if (st != R1_OK) {
         med_forms_free(w);
@@ -321,6 +339,7 @@ void med_forms_free(med_forms *w)
     med_map_free(w->text);
     med_map_free(w->words);
     med_map_free(w->vague);
+    med_map_free(w->unless);
     free(w);
 }
 
@@ -332,6 +351,16 @@ uint32_t med_forms_kind(const med_forms *w, const char *s, size_t n, const char 
     const word_row *row = &w->row[med_map_get(w->words, at)];
     if (row->as != MED_NONE) *as = med_map_text(w->text, row->as);
     return row->flags;
+}
+
+bool med_forms_unless(const med_forms *w, const char *s, size_t n, const char *beside, size_t m)
+{
+    char key[MED_FORM_BYTES];
+    if (!n || !m || n + m + 1 >= sizeof key) return false;
+    memcpy(key, s, n);
+    key[n] = ' ';
+    memcpy(key + n + 1, beside, m);
+    return med_map_find(w->unless, key, n + m + 1) != MED_NONE;
 }
 
 bool med_forms_vague(const med_forms *w, const char *s, size_t n)

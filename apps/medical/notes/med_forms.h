@@ -14,14 +14,16 @@ enum { MED_FORM_BYTES = 72 /* bytes that a word's form may take, with its NUL */
 
 /* What a word is. */
 enum {
-    MED_IS_STOP = 1,    /* it counts for nothing */
-    MED_IS_LIGHT = 2,   /* a name may lack it */
-    MED_IS_BAR = 4,     /* no finding reaches over it */
-    MED_IS_PLACE = 8,   /* what follows belongs to what comes first */
-    MED_IS_PREFIX = 16, /* also written as part of the next word */
-    MED_IS_EXACT = 32,  /* it names a finding alone only as it stands */
-    MED_IS_APART = 64,  /* it makes no finding near it more precise */
-    MED_IS_BROAD = 128  /* it ends the name of many findings together: "anomalies" */
+    MED_IS_STOP = 1,     /* it counts for nothing */
+    MED_IS_LIGHT = 2,    /* a name may lack it */
+    MED_IS_BAR = 4,      /* no finding reaches over it */
+    MED_IS_PLACE = 8,    /* what follows belongs to what comes first */
+    MED_IS_PREFIX = 16,  /* also written as part of the next word */
+    MED_IS_EXACT = 32,   /* it names a finding alone only as it stands */
+    MED_IS_APART = 64,   /* it makes no finding near it more precise */
+    MED_IS_BROAD = 128,  /* it ends the name of many findings together: "anomalies" */
+    MED_IS_OFFICE = 256, /* what is called after a finding, and no finding: "clinic" */
+    MED_IS_GIVEN = 512   /* it is also the name of a person */
 };
 
 typedef struct med_forms med_forms;
@@ -35,6 +37,8 @@ void med_forms_free(med_forms *w); /* NULL is fine */
 size_t med_forms_spell(const med_forms *w, char *s, size_t n);
 /* MED_IS_* of a word in that spelling; *as: the word that it stands for, NULL for itself. */
 uint32_t med_forms_kind(const med_forms *w, const char *s, size_t n, const char **as);
+/* Whether a word names no finding where that other word stands beside it; both in lower case. */
+bool med_forms_unless(const med_forms *w, const char *s, size_t n, const char *beside, size_t m);
 /* Whether a whole name, in lower case, is too vague to be looked for. */
 bool med_forms_vague(const med_forms *w, const char *s, size_t n);
 

@@ -100,6 +100,12 @@ r1_status med_labs_new(med_labs **out, r1_err *err)
 
 void med_labs_free(med_labs *l) { free(l); }
 
+const med_measures *med_labs_measures(void)
+{
+    pthread_once(&labs_tables.once, labs_tables_read);
+    return labs_tables.status == R1_OK ? labs_tables.measures : NULL;
+}
+
 /* ---- characters ------------------------------------------------------------------------------ */
 
 static bool labs_digit(char c) { return c >= '0' && c <= '9'; }
@@ -312,6 +318,18 @@ static uint32_t labs_second(const labs_run *r, const labs_reading *x, uint32_t i
     return (to || and) && (labs_is_number(r, k) || sign) ? k : 0;
 }
 
+/* Of two pressures the first one counts: systolic and diastolic, right eye and left. */
+static uint32_t labs_second_pressure(const labs_run *r, const labs_reading *x, uint32_t i)
+{
+    const med_measure_unit *u = med_measures_unit(r->m, x->measure->unit);
+    if (u->spell != med_measures_spell(r->m, "mmhg")) return i;
+    uint32_t k = labs_blanks(r, i);
+    if (r->c[k] != '/' || !labs_digit(r->c[labs_blanks(r, k + 1)])) return i;
+    k = labs_blanks(r, k + 1);
+    while (labs_digit(r->c[k])) k++;
+    return k;
+}
+
 /* The value at *i, which is a number. */
 static bool labs_take_value(const labs_run *r, labs_reading *x, uint32_t *i)
 {
@@ -341,6 +359,7 @@ static bool labs_take_value(const labs_run *r, labs_reading *x, uint32_t *i)
         }
         if (!x->unit) return false;
     }
+    *i = labs_second_pressure(r, x, *i);
     return !labs_goes_on(r, *i);
 }
 
@@ -1144,11 +1163,21 @@ static bool labs_at(labs_run *r, uint32_t i, med_specimen specimen, uint32_t *en
     return true;
 }
 
+/* Whether "and" or a mark of it joins two words of specimens: "blood and urine". */
+static bool labs_joined(const labs_run *r, uint32_t from, uint32_t to)
+{
+    while (from < to && r->c[from] == ' ') from++;
+    while (to > from && r->c[to - 1] == ' ') to--;
+    uint32_t n = to - from;
+    return (n == 1 && strchr("/,+&", r->c[from])) || (n == 3 && !memcmp(r->c + from, "and", 3));
+}
+
 /* Goes through the unit from name to name. A specimen holds up to a semicolon, or a comma before
  * which nothing was measured. */
 static void labs_walk(labs_run *r)
 {
-    med_specimen specimen = r->section;
+    med_specimen specimen = r->section, last = MED_SPECIMEN_ANY;
+    uint32_t last_end = 0; /* behind the specimen that was named last */
     bool used = false;
     for (uint32_t i = 0; r->c[i];) {
         char c = r->c[i];
@@ -1168,10 +1197,13 @@ static void labs_walk(labs_run *r)
         uint32_t n = labs_letters(r, i);
         med_specimen s = n ? med_measures_specimen(r->m, r->c + i, n) : MED_SPECIMEN_ANY;
         if (s) {
-            specimen = s;
+            bool several = last && last != s && labs_joined(r, last_end, i);
+            specimen = several ? r->section : s;
+            last = s;
             used = false;
         }
         while (labs_letter(r->c[i]) || labs_digit(r->c[i])) i++;
+        if (s) last_end = i;
     }
 }
 
@@ -1183,9 +1215,10 @@ static bool labs_has_digit(const char *text, uint32_t start, uint32_t end)
     return false;
 }
 
-/* The specimen that a section's heading names. */
+/* The specimen that a section's heading names; none where it names several. */
 static med_specimen labs_heading_specimen(const labs_run *r, const med_section *x)
 {
+    med_specimen named = MED_SPECIMEN_ANY;
     char word[LABS_NAME_BYTES];
     uint32_t n = 0;
     for (uint32_t i = x->head_start; i <= x->head_end; i++) {
@@ -1196,10 +1229,11 @@ static med_specimen labs_heading_specimen(const labs_run *r, const med_section *
         }
         med_specimen s =
             n && n < sizeof word ? med_measures_specimen(r->m, word, n) : MED_SPECIMEN_ANY;
-        if (s) return s;
+        if (s && named && s != named) return MED_SPECIMEN_ANY;
+        if (s) named = s;
         n = 0;
     }
-    return MED_SPECIMEN_ANY;
+    return named;
 }
 
 /* The first row of the table whose row a unit is. */

@@ -26,6 +26,8 @@ typedef struct {
 typedef struct med_labs med_labs;
 r1_status med_labs_new(med_labs **out, r1_err *err);
 void med_labs_free(med_labs *l); /* NULL is fine */
+/* The measures that ship (notes/data), NULL where their file does not fit. */
+const med_measures *med_labs_measures(void);
 
 /* The findings of a unit, sorted by start; *found holds until the next call. n->sex and
  * n->age_years must be read before. Adds to n->n_unread. */

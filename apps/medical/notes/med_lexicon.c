@@ -9,6 +9,7 @@
 #include "notes/med_cues.h"
 #include "notes/med_forms.h"
 #include "notes/med_headings.h"
+#include "notes/med_measures.h"
 #include "notes/med_typos.h"
 
 #include "ontology/med_map.h"
@@ -29,6 +30,7 @@ enum {
     SINGLE_SHORT = 5, /* a word of so many letters names a finding only as it stands */
     GUESS_ALONE = 8,  /* letters from which a mistyped word alone names a finding */
     PREFIX_MAX = 8,
+    MEASURED_LETTERS = 3, /* of a measure that is called low or high without its value */
     FILTER_BITS = 20,
     MET_SLOTS = 2048,
     MET_BYTES = 24,
@@ -176,6 +178,7 @@ static int32_t word_number(const med_lexicon *x, const char *s, size_t len, uint
                        (kind & MED_IS_PLACE ? MED_WORD_PLACE : 0) |
                        (kind & MED_IS_APART ? MED_WORD_APART : 0) |
                        (kind & MED_IS_BROAD ? MED_WORD_BROAD : 0) |
+                       (kind & MED_IS_OFFICE ? MED_WORD_OFFICE : 0) |
                        (n && lexicon_denial(w, n) ? MED_WORD_DENIAL : 0));
     if (kind & MED_IS_STOP) return MED_WORD_STOP;
     memcpy(spelled, w, n + 1);
@@ -290,8 +293,8 @@ static r1_status lexicon_single(med_lexicon *x, med_pattern *p, const char *spel
 typedef struct known_word {
     uint32_t surface; /* what it is compared by where it is a name alone */
     int32_t number;
-    uint8_t kind; /* MED_IS_* */
-    bool whole;   /* it was met as a word, and not as a part of one alone */
+    uint16_t kind; /* MED_IS_* */
+    bool whole;    /* it was met as a word, and not as a part of one alone */
     bool exact, denies;
 } known_word;
 
@@ -310,7 +313,7 @@ static r1_status lexicon_known(med_lexicon *x, const char *s, size_t len, bool p
     uint32_t kind;
     size_t n = lexicon_surface(x, s, len, w, &kind, &as);
     med_pattern single = {0};
-    known_word k = {.kind = (uint8_t)kind, .whole = !part};
+    known_word k = {.kind = (uint16_t)kind, .whole = !part};
     if (!(kind & MED_IS_STOP)) {
         k.number = lexicon_intern(x, w, n, as, part);
         k.denies = lexicon_denial(w, n);
@@ -352,6 +355,7 @@ static r1_status lexicon_words(med_lexicon *x, const char *s, bool part, med_pat
         if (p->n_word == 0) {
             p->denies = k->denies;
             p->exact = k->exact;
+            p->given = k->kind & MED_IS_GIVEN;
             p->surface = k->surface;
         }
         n_light += (k->kind & MED_IS_LIGHT) != 0;
@@ -435,6 +439,53 @@ static r1_status add_analyte(med_lexicon *x, const char *s, uint32_t term, r1_er
     return R1_OK;
 }
 
+/* "Absent eyebrow" is also "no eyebrow". */
+static r1_status add_without(med_lexicon *x, const char *s, uint32_t term, r1_err *err)
+{
+    static const char *const heads[] = {"Absent ", "Absence of the ", "Absence of "};
+    char other[NAME_BYTES_MAX];
+    for (size_t i = 0; i < R1_COUNT(heads); i++) {
+        size_t head = strlen(heads[i]);
+        if (strncmp(s, heads[i], head) != 0 || strlen(s) >= sizeof other - 4) continue;
+        snprintf(other, sizeof other, "no %s", s + head);
+        return lexicon_add_text(x, other, s, term, MED_SYN_RELATED, false, err);
+    }
+    return R1_OK;
+}
+
+/* What is measured in blood is also "low", "high" and so on by each of its names: "raised CK". */
+static r1_status add_levels(med_lexicon *x, const med_measures *m, r1_err *err)
+{
+    static const char *const said[2][2] = {{"low", "decreased"}, {"high", "increased"}};
+    char other[NAME_BYTES_MAX];
+    uint32_t measure;
+    for (uint32_t i = 0; i < med_measures_names(m); i++) {
+        const char *words = med_measures_words(m, i, &measure);
+        const med_measure *is = measure == MED_NONE ? NULL : med_measures_at(m, measure);
+        if (!is || is->specimen != MED_SPECIMEN_BLOOD || strlen(words) < MEASURED_LETTERS) continue;
+        for (int high = 0; high < 2; high++) {
+            const char *id = high ? is->above : is->below;
+            uint32_t term = *id ? med_kb_term(x->kb, id, strlen(id)) : MED_NONE;
+            for (int k = 0; k < 2 && term != MED_NONE; k++) {
+                snprintf(other, sizeof other, "%s %.100s", said[high][k], words);
+                const char *name = med_str(x->kb, x->kb->term[term].name);
+                R1_TRY(lexicon_add_text(x, other, name, term, MED_SYN_RELATED, false, err));
+            }
+        }
+    }
+    return R1_OK;
+}
+
+static r1_status add_measure_levels(med_lexicon *x, r1_err *err)
+{
+    med_measures *m = NULL;
+    R1_TRY(med_measures_new(&m, "notes/data/measures.tsv", (const char *)med_data_measures,
+                            sizeof med_data_measures, err));
+    r1_status st = add_levels(x, m, err);
+    med_measures_free(m);
+    return st;
+}
+
 static bool lexicon_prefix(const med_lexicon *x, const char *s, size_t n)
 {
     char w[PREFIX_MAX];
@@ -503,6 +554,7 @@ static r1_status add_names(med_lexicon *x, r1_err *err)
             x->name[s->term] = (uint32_t)x->n_pattern;
         R1_TRY(add_shorter(x, text, s->term, err));
         R1_TRY(add_analyte(x, text, s->term, err));
+        R1_TRY(add_without(x, text, s->term, err));
         R1_TRY(add_apart(x, text, s->term, s->kind, err));
     }
     return R1_OK;
@@ -547,6 +599,11 @@ const uint32_t *med_lexicon_name(const med_lexicon *x, uint32_t term, uint32_t *
     uint32_t k = x->name[term];
     *n = k ? x->pattern[k - 1].n_word : 0;
     return k ? x->sequence + x->pattern[k - 1].at : NULL;
+}
+
+bool med_lexicon_unless(const med_lexicon *x, const char *s, size_t n, const char *beside, size_t m)
+{
+    return med_forms_unless(x->forms, s, n, beside, m);
 }
 
 bool med_lexicon_below(const med_lexicon *x, uint32_t b, uint32_t a)
@@ -689,6 +746,7 @@ r1_status med_lexicon_new(med_lexicon **out, const med_kb *kb, r1_err *err)
     x->name = calloc(kb->n_term + 1u, sizeof *x->name);
     if (st == R1_OK && !x->name) st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory");
     if (st == R1_OK) st = add_names(x, err);
+    if (st == R1_OK) st = add_measure_levels(x, err);
     if (st == R1_OK) st = lexicon_index(x, err);
     if (st == R1_OK) st = lexicon_typos(x, err);
     if (st == R1_OK) lexicon_widers(x);

@@ -34,7 +34,8 @@ enum {
     MED_WORD_GUESSED = 8, /* it is mistyped */
     MED_WORD_DENIAL = 16, /* "no", "not", "never", "cannot" */
     MED_WORD_APART = 32,  /* it makes no finding near it more precise */
-    MED_WORD_BROAD = 64   /* it ends the name of many findings together: "anomalies" */
+    MED_WORD_BROAD = 64,  /* it ends the name of many findings together: "anomalies" */
+    MED_WORD_OFFICE = 128 /* what is called after a finding, and no finding: "clinic" */
 };
 
 typedef struct {
@@ -51,6 +52,7 @@ typedef struct {
     bool denies;          /* it begins with "no" */
     bool normal;          /* it says that the finding is not there: "intact palate" */
     bool exact;           /* its one word counts only as it stands */
+    bool given;           /* its one word is also the name of a person */
 } med_pattern;
 
 typedef struct med_lexicon med_lexicon;
@@ -76,6 +78,9 @@ uint32_t med_lexicon_wider(const med_lexicon *x, int32_t word, uint32_t i,
                            int32_t out[MED_WIDER_WORDS]);
 /* Whether finding b is below a. */
 bool med_lexicon_below(const med_lexicon *x, uint32_t b, uint32_t a);
+/* Whether a word names no finding where that other word stands beside it; both in lower case. */
+bool med_lexicon_unless(const med_lexicon *x, const char *s, size_t n, const char *beside,
+                        size_t m);
 /* The finding of that id, MED_NONE for none. */
 uint32_t med_lexicon_id(const med_lexicon *x, const char *id, size_t len);
 

@@ -52,6 +52,7 @@ struct med_measures {
     med_measure measure[MEASURES_MAX];
     uint32_t line[MEASURES_MAX]; /* of the file */
     med_measure_name name[MEASURE_NAMES_MAX];
+    uint32_t words[MEASURE_NAMES_MAX]; /* of each name, in the map of names */
     uint32_t exact[MEASURE_NAMES_MAX]; /* offset in texts; MED_NONE */
     med_measure_unit unit[MEASURE_UNITS_MAX];
     med_measure_range range[MEASURE_RANGES_MAX];
@@ -233,6 +234,7 @@ static r1_status name_word(measures_reader *r, measure_field w, uint32_t tag, r1
         return measure_wrong(r, "a name, and fewer of them", w, err);
     med_map_set(m->firsts, first, 1);
     m->exact[m->n_name] = exact ? text : MED_NONE;
+    m->words[m->n_name] = at;
     m->name[m->n_name] = (med_measure_name){.measure = tag, .next = med_map_get(m->names, at)};
     med_map_set(m->names, at, m->n_name++);
     return R1_OK;
@@ -482,6 +484,15 @@ const med_measure_name *med_measures_next(const med_measures *m, const med_measu
 bool med_measures_begins(const med_measures *m, const char *word, size_t len)
 {
     return measures_get(m->firsts, word, len) != MED_NONE;
+}
+
+uint32_t med_measures_names(const med_measures *m) { return m->n_name; }
+
+const char *med_measures_words(const med_measures *m, uint32_t i, uint32_t *measure)
+{
+    R1_ASSERT(i < m->n_name, "name %u of %u", i, m->n_name);
+    *measure = m->name[i].measure;
+    return med_map_text(m->names, m->words[i]);
 }
 
 const med_measure *med_measures_at(const med_measures *m, uint32_t measure)

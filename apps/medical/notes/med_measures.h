@@ -104,6 +104,10 @@ const med_measure_name *med_measures_next(const med_measures *m, const med_measu
 /* Whether some name begins with that word. */
 bool med_measures_begins(const med_measures *m, const char *word, size_t len);
 
+/* Each name in turn, i below med_measures_names: its words in lower case; *measure: of which. */
+uint32_t med_measures_names(const med_measures *m);
+const char *med_measures_words(const med_measures *m, uint32_t i, uint32_t *measure);
+
 const med_measure *med_measures_at(const med_measures *m, uint32_t measure);
 const med_measure_unit *med_measures_unit(const med_measures *m, uint32_t unit);
 const med_measure_range *med_measures_range(const med_measures *m, uint32_t range);

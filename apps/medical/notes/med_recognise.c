@@ -233,12 +233,56 @@ static bool denial_ends(const med_recogniser *r, uint32_t to)
     return true;
 }
 
+/* "In the absence of seizures" is no absence seizure. */
+static bool absence_of(const med_recogniser *r, const hit *h, const med_pattern *p)
+{
+    static const char head[] = "absence ";
+    size_t n = sizeof head - 1;
+    return h->to > h->from && r->c.placed[h->from + 1] && strncasecmp(p->text, head, n) == 0 &&
+           strncasecmp(p->text + n, "of ", 3) != 0;
+}
+
+/* The nearest token on one side of token i that counts, within its clause; i for none. */
+static uint32_t token_beside(const med_recogniser *r, uint32_t i, int step)
+{
+    int64_t k = (int64_t)i + step;
+    while (k >= 0 && k < r->n_token && !r->t[k].punct && r->t[k].word == MED_WORD_STOP) k += step;
+    return k >= 0 && k < r->n_token && !r->t[k].punct ? (uint32_t)k : i;
+}
+
+/* Whether a word stands beside content `at` with which it names nothing: right beside it, or small
+ * words between. */
+static bool word_beside(const med_recogniser *r, uint32_t at)
+{
+    uint32_t i = r->c.token[at], beside[] = {i ? i - 1 : i, i + 1 < r->n_token ? i + 1 : i,
+                                             token_beside(r, i, -1), token_beside(r, i, 1)};
+    char word[MED_WORD_BYTES], other[MED_WORD_BYTES];
+    size_t len = med_token_text(r->text, &r->t[i], word);
+    for (size_t k = 0; k < R1_COUNT(beside); k++) {
+        size_t m = med_token_text(r->text, &r->t[beside[k]], other);
+        if (beside[k] != i && med_lexicon_unless(r->lex, word, len, other, m)) return true;
+    }
+    return false;
+}
+
+/* "Amelia" is a person unless it stands alone, or of what it is follows. */
+static bool person_named(const med_recogniser *r, uint32_t content_at)
+{
+    uint32_t i = r->c.token[content_at];
+    char first = r->text[r->t[i].start];
+    bool of = i + 1 < r->n_token && r->t[i + 1].flags & MED_WORD_PLACE;
+    return first >= 'A' && first <= 'Z' && !of && r->c.n > 1;
+}
+
 /* Whether words in that order are the name, where they stand. seps: the strongest within them. */
 static bool hit_stands(const med_recogniser *r, const hit *h, const med_pattern *p, uint32_t seps)
 {
     const content *c = &r->c;
     bool gap = h->run_to > h->run_from, place = false;
     if (p->denies && !denial_ends(r, h->to)) return false;
+    if (absence_of(r, h, p)) return false;
+    if (p->n_word == 1 && word_beside(r, h->from)) return false;
+    if (p->given && person_named(r, h->from)) return false;
     if (p->tight && c->token[h->to] - c->token[h->from] != p->n_word - 1u) return false;
     if (h->order == MED_ORDER_SAME) {
         if (!gap && seps && (!p->joined || (seps > p->joined && content_goes_on(r, h->to))))
@@ -374,13 +418,34 @@ static void try_normal_list(med_recogniser *r, uint32_t normal, const words_seen
     }
 }
 
+/* Whether a coordination from content `from` to `to` begins a new noun: "artery and an
+ * aneurysm". */
+static bool noun_begins(const med_recogniser *r, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = r->c.token[from] + 1; i + 1 < r->c.token[to]; i++) {
+        const med_token *t = &r->t[i + 1];
+        size_t n = t->end - t->start;
+        if (!r->t[i].conj || r->t[i].mark || n > 2 || (r->text[t->start] | 32) != 'a') continue;
+        if (n == 1 || (r->text[t->start + 1] | 32) == 'n') return true;
+    }
+    return false;
+}
+
+static bool run_denies(const content *c, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i <= to; i++)
+        if (c->flags[i] & MED_WORD_DENIAL) return true;
+    return false;
+}
+
 /* Without each run of a coordination: "short [fingers and] toes". */
 static void try_runs(med_recogniser *r, uint32_t from, uint32_t to, uint32_t seps)
 {
     const content *c = &r->c;
     for (uint32_t a = from + 1; a < to; a++)
         for (uint32_t b = a; b < to && b < a + RUN_MAX; b++) {
-            if (!c->sep[a] && !c->sep[b + 1]) continue;
+            if ((!c->sep[a] && !c->sep[b + 1]) || noun_begins(r, a - 1, b + 1)) continue;
+            if (run_denies(c, a, b)) continue;
             words_seen rest = {0};
             for (uint32_t i = from; i <= to; i++)
                 if ((i < a || i > b) && !(c->flags[i] & MED_WORD_LIGHT)) seen_add(c, &rest, i);
@@ -892,6 +957,31 @@ static uint32_t choose_hits(med_recogniser *r)
     return n;
 }
 
+/* Whether tokens [from, to) are nothing but "and" or "or". */
+static bool only_joined(const med_recogniser *r, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++)
+        if (!r->t[i].conj || r->t[i].mark) return false;
+    return true;
+}
+
+/* Leaves out what only names an office, a panel, a diet: "cleft lip and palate clinic". */
+static uint32_t drop_offices(med_recogniser *r, uint32_t n)
+{
+    uint32_t from = MED_NONE, kept = n; /* where what was left out last begins */
+    for (uint32_t i = n; i-- > 0;) {
+        const med_found f = r->found[i];
+        uint32_t next = f.last + 1;
+        bool office = next < r->n_token && !r->t[next].punct && r->t[next].flags & MED_WORD_OFFICE;
+        bool joined = from != MED_NONE && (f.last >= from || only_joined(r, next, from));
+        if (!office && !joined) continue;
+        from = f.first;
+        memmove(r->found + i, r->found + i + 1, (kept - i - 1) * sizeof *r->found);
+        kept--;
+    }
+    return kept;
+}
+
 uint32_t med_recognise(med_recogniser *r, const char *text, const med_token *t, uint32_t n,
                        const med_found **found, const bool **own, uint32_t *n_unread)
 {
@@ -905,7 +995,7 @@ uint32_t med_recognise(med_recogniser *r, const char *text, const med_token *t, 
     *n_unread += r->n_unread;
     *found = r->found;
     *own = r->own;
-    return choose_hits(r);
+    return drop_offices(r, choose_hits(r));
 }
 
 /* ---- what a record introduces ---------------------------------------------------------------- */
