@@ -171,6 +171,7 @@ static void test_lists(void)
         "# of the clinic\n- HP:0001250 Seizure\n+HP:0001083 Ectopia lentis\n";
     static const char one_line[] = "HP_0001083, not HP:0001250; hp:0002650\n";
     static const char words[] = "HP:0001250\tSeizure\tabsent\nHP:0001083 (present)\n";
+    static const char named[] = "HP:0001083\nunheard of\n!HP:0001250\nHP:0000118\n";
     static const char table[] = "start\tend\tid\tname\tstatus\n0\t1\tHP:0001250\tSeizure\tabsent\n"
                                 "2\t3\tHP:0001083\t\tpresent\n";
     static const char findings[] = "[{\"id\": \"HP:0001250\", \"status\": \"absent\"}, {\"id\": "
@@ -182,6 +183,7 @@ static void test_lists(void)
     check_bytes("terms", MED_DOCUMENT_TERMS, terms, sizeof terms - 1);
     check_bytes("one line", MED_DOCUMENT_TERMS, one_line, sizeof one_line - 1);
     check_bytes("words", MED_DOCUMENT_TERMS, words, sizeof words - 1);
+    check_bytes("a name", MED_DOCUMENT_TERMS, named, sizeof named - 1);
     check_bytes("table", MED_DOCUMENT_FINDINGS, table, sizeof table - 1);
     check_bytes("findings", MED_DOCUMENT_FINDINGS, findings, sizeof findings - 1);
     check_person("phenopacket", packet, MED_SEX_FEMALE, 12.5f);

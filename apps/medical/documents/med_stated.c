@@ -78,6 +78,11 @@ static uint32_t stated_term(med_document *d, const med_kb *kb, const med_names *
                           s->label);
     if (several) return MED_NONE;
     if (term == MED_NONE) return stated_unknown(d, kb, s);
+    if (term == kb->root) {
+        med_document_note(d, "%.30s: the root of all findings says nothing, left out.",
+                          *s->id ? s->id : s->label);
+        return MED_NONE;
+    }
     if (named) return term;
     const char *id = med_str(kb, kb->term[term].id), *name = med_str(kb, kb->term[term].name);
     if (!(kb->term[term].flags & MED_TERM_PHENOTYPE)) {

@@ -7,7 +7,8 @@
  *   not HP:0001250          hp:0001250 (absent)         HP:0001250<TAB>Seizure<TAB>absent
  *
  * Lines that begin with # are comments; "age: 3 y 6 m" and "sex: female" say so of the patient.
- * Where the caller says that a text is a list, a line may hold a name in the place of an id. */
+ * Where the caller says that a text is a list, a line may hold a name in the place of an id; so may
+ * a short line where more lines than not have ids. */
 #include "documents/med_parts.h"
 #include "ontology/med_slurp.h"
 
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { TERM_FIELDS = 16, TERM_LABEL_BYTES = 200 };
+enum { TERM_FIELDS = 16, TERM_LABEL_BYTES = 200, TERM_STRAY_BYTES = 60, TERM_STRAYS = 16 };
 
 static bool term_is_word(const char *s, size_t len, const char *const *words, size_t n)
 {
@@ -69,6 +70,8 @@ static void term_label(const char *s, size_t len, char label[TERM_LABEL_BYTES], 
                                          "negative", "-",        "false", "n"};
     static const char *const present[] = {"present", "observed", "yes", "positive",
                                           "+",       "true",     "y"};
+    static const char *const open[] = {"unknown",      "uncertain", "possible", "suspected",
+                                       "not assessed", "not known", "?"};
     size_t n = 0;
     while (len) {
         size_t blank = strspn(s, " \t()[]|!=:,;\"'"), word;
@@ -79,6 +82,8 @@ static void term_label(const char *s, size_t len, char label[TERM_LABEL_BYTES], 
         while (cut && s[cut - 1] == ' ') cut--;
         if (term_is_word(s, cut, absent, R1_COUNT(absent)))
             *status = MED_ABSENT;
+        else if (term_is_word(s, cut, open, R1_COUNT(open)))
+            *status = MED_UNCERTAIN;
         else if (!term_is_word(s, cut, present, R1_COUNT(present)) && n == 0 &&
                  cut < TERM_LABEL_BYTES)
             memcpy(label, s, n = cut);
@@ -284,25 +289,56 @@ r1_status med_document_as_list(med_document *d, const char *what, r1_err *err)
     return R1_OK;
 }
 
+/* Takes a line without an id as the name of a finding, where a list is sure. */
+static r1_status terms_stray(med_document *d, const char *what, const char *s, size_t len,
+                             r1_err *err)
+{
+    char name[TERM_LABEL_BYTES];
+    med_status status = MED_PRESENT;
+    size_t sign = term_sign(s, len, &status), n = len - sign;
+    memcpy(name, s + sign, n);
+    name[n] = '\0';
+    return med_state(d, "", name, status, what, err);
+}
+
+/* One line of what may be a list. *is: it is an item. *stray: it may be the name of a finding. */
+static r1_status terms_one(med_document *d, const char *what, const char *s, size_t len, bool *is,
+                           bool *stray, r1_err *err)
+{
+    uint32_t before = d->n_stated;
+    R1_TRY(term_line(d, what, s, len, is, err));
+    bool bullet = *s == '-' || *s == '*' || (unsigned char)*s >= 128; /* or is it a denial? */
+    *stray = !*is && !bullet && len < TERM_STRAY_BYTES && term_is_name(s, len);
+    if (!*is) terms_forget(d, before);
+    return *stray ? terms_stray(d, what, s, len, err) : R1_OK;
+}
+
 r1_status med_terms_text(med_document *d, const char *what, const char *s, size_t len, bool *is,
                          r1_err *err)
 {
     bool table;
+    uint32_t n_item = 0, n_stray = 0;
     med_lines lines = {.at = s, .end = s + len};
     R1_TRY(terms_table(d, what, s, len, &table, err));
-    *is = table;
     d->kind = table ? MED_DOCUMENT_FINDINGS : d->kind;
     while (!table && med_lines_next(&lines, &s, &len)) {
         while (len && isspace((unsigned char)s[len - 1])) len--;
         if (len == 0 || *s == '#' || term_person(d, s, len)) continue;
-        R1_TRY(term_line(d, what, s, len, is, err));
-        if (*is) continue;
+        bool item, stray;
+        R1_TRY(terms_one(d, what, s, len, &item, &stray, err));
+        n_item += item;
+        n_stray += stray;
+        if (item || (stray && n_stray <= n_item + TERM_STRAYS)) continue;
+        n_item = 0;
+        break;
+    }
+    *is = table || n_item > n_stray;
+    if (!*is) {
         terms_forget(d, 0);
         d->sex = MED_SEX_UNKNOWN;
         d->age_years = NAN;
         return R1_OK;
     }
-    if (!*is) return R1_OK;
     if (!table) d->kind = MED_DOCUMENT_TERMS;
     d->listed = true;
     return R1_OK;
