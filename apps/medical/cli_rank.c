@@ -357,8 +357,10 @@ static r1_status rank_run(rank_job *j, r1_err *err)
     cli_state_person(j->call->opts, &j->document, &j->notes);
     R1_TRY(rank_gather(j, err));
     rank_tell(j);
-    if (r1_options_has(j->call->opts, "genes"))
+    if (r1_options_has(j->call->opts, "genes")) {
         R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
+        med_genes_check(&j->genes, j->kb);
+    }
     for (uint32_t i = 0; i < j->genes.n_note; i++)
         med_document_note(&j->document, "%s", j->genes.note[i]);
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));

@@ -46,6 +46,28 @@ static void test_symbols(void)
     }
 }
 
+/* Genes that no disease of the knowledge base names are told, and so is one without genes. */
+static void test_unknown_genes(void)
+{
+    static const char bare[] = "<r1-ontology version=\"1\"><findings><finding id=\"R1:0\" "
+                               "name=\"root\" root=\"true\"/></findings></r1-ontology>";
+    static const char list[] = "FBN1\nZZZZ9\n";
+    const char *path = r1_test_in_tmp("bare.xml");
+    R1_ASSERT_OK(r1_file_write(path, bare, sizeof bare - 1, &err), &err);
+    const char *const source[] = {r1_test_source("ontology/r1med.xml"), path};
+    static const char *const says[] = {"1 of 2, the first is ZZZZ9", "names no gene"};
+    for (int i = 0; i < 2; i++) {
+        med_kb *kb = NULL;
+        med_genes g;
+        R1_ASSERT_OK(med_sources_open(&kb, source[i], &err), &err);
+        R1_ASSERT_OK(med_genes_read(&g, "list", list, sizeof list - 1, &err), &err);
+        med_genes_check(&g, kb);
+        CU_ASSERT(noted(&g, says[i]));
+        med_genes_free(&g);
+        med_kb_free(kb);
+    }
+}
+
 #define HEAD                                                                                       \
     "##fileformat=VCFv4.2\n##INFO=<ID=CSQ,Number=.,Type=String,Description=\"x. Format: "          \
     "Allele|Consequence|IMPACT|SYMBOL|gnomADe_AF\">\n"                                             \
@@ -204,6 +226,6 @@ static void test_import(void)
     }
 }
 
-R1_TEST_MAIN("genes", {"symbols", test_symbols}, {"VCF", test_vcf},
-             {"VCF that is refused", test_vcf_refused}, {"ratios", test_ratios},
+R1_TEST_MAIN("genes", {"symbols", test_symbols}, {"unknown genes", test_unknown_genes},
+             {"VCF", test_vcf}, {"VCF that is refused", test_vcf_refused}, {"ratios", test_ratios},
              {"ranking", test_ranking}, {"import", test_import})

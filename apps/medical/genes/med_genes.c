@@ -76,6 +76,42 @@ r1_status med_genes_load(med_genes *out, const char *path, r1_err *err)
     return st;
 }
 
+/* How many of the genes are those of some disease; *n_known: genes that the diseases name. */
+static uint32_t genes_met(const med_genes *g, const med_kb *kb, bool *met, size_t *n_known)
+{
+    uint32_t n = 0;
+    *n_known = 0;
+    for (uint32_t d = 0; d < kb->n_disease; d++) {
+        const med_disease *of = &kb->disease[d];
+        *n_known += of->n_gene;
+        for (uint32_t i = 0; i < of->n_gene; i++) {
+            const med_gene_hit *h = med_genes_find(g, med_str(kb, kb->list[of->gene_at + i]));
+            if (!h || met[h - g->hit]) continue;
+            met[h - g->hit] = true;
+            n++;
+        }
+    }
+    return n;
+}
+
+void med_genes_check(med_genes *g, const med_kb *kb)
+{
+    size_t n_known;
+    bool *met = calloc((size_t)g->n + 1, sizeof *met);
+    if (!met) return;
+    uint32_t n = genes_met(g, kb, met, &n_known), first = 0;
+    while (first < g->n && met[first]) first++;
+    if (n_known == 0)
+        med_genes_note(g, "The knowledge base names no gene of any disease: the list of genes "
+                          "changes nothing. `ontology import` takes a file of genes.");
+    else if (n < g->n)
+        med_genes_note(g,
+                       "Genes that no disease of the knowledge base names: %u of %u, the first is "
+                       "%s.",
+                       g->n - n, g->n, g->hit[first].symbol);
+    free(met);
+}
+
 /* ---- ratios ---- */
 
 static double ratio_of(double needed, uint32_t alleles)

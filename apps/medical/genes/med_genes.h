@@ -28,6 +28,8 @@
 #include "rank/med_rank.h"
 
 #define MED_GENE_BACKGROUND 0.1
+/* Adds a note where the knowledge base knows no gene at all, or some of the list at no disease. */
+void med_genes_check(med_genes *g, const med_kb *kb);
 r1_status med_genes_load(med_genes *out, const char *path, r1_err *err);
 /* The same of bytes; what names them in errors. */
 r1_status med_genes_read(med_genes *out, const char *what, const char *bytes, size_t len,
