@@ -567,8 +567,41 @@ static void test_spans_are_held(void)
     CU_ASSERT(r1_test_breaks(break_length, NULL, "empty string"));
 }
 
+/* A measure that is both too low and too high is told; one of them alone is not. */
+static void test_opposites(void)
+{
+    static const char xml[] =
+        "<r1-ontology version=\"1\"><findings><finding id=\"R1:0\" name=\"root\" root=\"true\"/>"
+        "<finding id=\"HP:0004322\" name=\"Short stature\"><is-a finding=\"R1:0\"/></finding>"
+        "<finding id=\"HP:0000098\" name=\"Tall stature\"><is-a finding=\"R1:0\"/></finding>"
+        "</findings><diseases><disease id=\"OMIM:1\" name=\"d\"><has finding=\"HP:0000098\"/>"
+        "</disease></diseases></r1-ontology>";
+    static const char *const text[] = {"Tall stature. Short stature.", "Tall stature."};
+    const char *path = r1_test_in_tmp("opposites.xml");
+    med_kb *kb = NULL;
+    med_lexicon *lex = NULL;
+    med_ranker *r = NULL;
+    R1_ASSERT_OK(r1_file_write(path, xml, sizeof xml - 1, &err), &err);
+    R1_ASSERT_OK(med_sources_open(&kb, path, &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
+    R1_ASSERT_OK(med_ranker_new(&r, kb, &err), &err);
+    const med_judge judge = {.ranker = r};
+    for (int i = 0; i < 2; i++) {
+        med_report *report = NULL;
+        bool told = false;
+        R1_ASSERT_OK(report_of_text(kb, lex, &judge, "o", text[i], strlen(text[i]), &report), &err);
+        for (uint32_t k = 0; k < report->notice.n; k++)
+            told |= strstr(report->notice.s[k], "exclude each other: Short stature, Tall") != NULL;
+        CU_ASSERT_EQUAL(told, i == 0);
+        med_report_free(report);
+    }
+    med_ranker_free(r);
+    med_lexicon_free(lex);
+    med_kb_free(kb);
+}
+
 R1_TEST_MAIN("medical report", {"sample record", test_sample}, {"without R1", test_without_r1},
              {"outside strings", test_put}, {"long strings", test_long_strings},
              {"long sentence", test_long_sentence}, {"hostile report", test_hostile},
              {"unranked findings", test_unranked}, {"nesting is held", test_nesting_is_held},
-             {"spans are held", test_spans_are_held})
+             {"spans are held", test_spans_are_held}, {"opposites", test_opposites})

@@ -56,6 +56,17 @@ static int unexplained_name_order(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+/* Whether the sources give a number for a finding of a disease, or for one below it. */
+static bool frequency_stated(const med_kb *kb, const med_disease *d, uint32_t term)
+{
+    for (uint32_t i = 0; i < d->n_row; i++) {
+        const med_row *row = &kb->row[d->row_at + i];
+        bool negated = row->flags & MED_ROW_NEGATED && !row->m;
+        if (!negated && (row->m || row->freq >= 0) && med_kb_is_a(kb, row->term, term)) return true;
+    }
+    return false;
+}
+
 static void candidate_observed(med_report_work *w, const med_disease *d, med_report_candidate *c,
                                med_report_contribution *row, unexplained_name *unexplained)
 {
@@ -73,6 +84,7 @@ static void candidate_observed(med_report_work *w, const med_disease *d, med_rep
         if (m->matched != MED_NONE) {
             x->matched = med_report_name(w, m->matched);
             med_report_counts(w->kb, d, m->matched, &x->n, &x->m, &stated);
+            if (d->n_row && !frequency_stated(w->kb, d, m->matched)) x->frequency = NAN;
         }
         c->n_weighed++;
         c->n_explained += explained;

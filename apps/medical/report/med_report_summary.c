@@ -2,6 +2,8 @@
 /* med_report_summary.c - see med_report_summary.h. */
 #include "report/med_report_summary.h"
 
+#include "notes/med_labs.h"
+
 #include "r1_assert.h"
 
 #include <math.h>
@@ -32,13 +34,47 @@ static r1_status summary_sex(med_report_work *w, const char **s, uint32_t *n, r1
     return R1_OK;
 }
 
+static bool summary_reported(const med_report_work *w, const char *id, uint32_t *term)
+{
+    *term = *id ? med_kb_term(w->kb, id, strlen(id)) : MED_NONE;
+    return *term != MED_NONE && w->mark[*term] & (MED_REPORT_MARK_OBSERVED | MED_REPORT_MARK_ABOVE);
+}
+
+/* Whether a measure before the i-th has the same two findings. */
+static bool summary_again(const med_measures *m, uint32_t i)
+{
+    const med_measure *x = med_measures_at(m, i);
+    for (uint32_t k = 0; k < i; k++) {
+        const med_measure *y = med_measures_at(m, k);
+        if (strcmp(x->below, y->below) == 0 && strcmp(x->above, y->above) == 0) return true;
+    }
+    return false;
+}
+
+/* What is both too low and too high. */
+static r1_status summary_opposites(med_report_work *w, const med_measures *m, const char **s,
+                                   uint32_t *n, r1_err *err)
+{
+    for (uint32_t i = 0; m && i < med_measures_count(m); i++) {
+        const med_measure *x = med_measures_at(m, i);
+        uint32_t low, high;
+        if (!summary_reported(w, x->below, &low) || !summary_reported(w, x->above, &high)) continue;
+        if (summary_again(m, i)) continue;
+        R1_TRY(med_report_say(w, &s[(*n)++], err, MED_SAY(w->report->language, OPPOSITE_F),
+                              med_report_name(w, low), med_report_name(w, high)));
+    }
+    return R1_OK;
+}
+
 static r1_status summary_notices(med_report_work *w, r1_err *err)
 {
     med_report *r = w->report;
     med_words_language l = r->language;
     const char **s;
     uint32_t n = 0;
-    MED_REPORT_LIST_OF(r->arena, s, (size_t)NOTICES_OWN + w->n_present, err);
+    const med_measures *m = med_labs_measures();
+    size_t max = (size_t)NOTICES_OWN + w->n_present + (m ? med_measures_count(m) : 0);
+    MED_REPORT_LIST_OF(r->arena, s, max, err);
     if (r->not_read || r->cut)
         R1_TRY(med_report_say(w, &s[n++], err, MED_SAY(l, NOT_READ_F), r->not_read, r->cut));
     if (r->unranked)
@@ -46,6 +82,7 @@ static r1_status summary_notices(med_report_work *w, r1_err *err)
     if (w->notes->sex == MED_SEX_UNKNOWN) s[n++] = MED_SAY(l, NO_SEX);
     if (isnan(r->age_years)) s[n++] = MED_SAY(l, NO_AGE);
     R1_TRY(summary_sex(w, s, &n, err));
+    R1_TRY(summary_opposites(w, m, s, &n, err));
     r->notice = (med_report_names){s, n};
     return R1_OK;
 }

@@ -54,6 +54,9 @@ X(NO_AGE, "The record does not say the patient's age: it does not count in the r
 /* finding, sex */                                                                                 \
 X(SEX_FINDING_F, "Sex and finding contradict each other: %s in a patient whose sex is %s.",        \
   "性别与异常不符：%s，而患者性别为%s。")                                                          \
+/* finding, its opposite */                                                                        \
+X(OPPOSITE_F, "Both are reported, and at one time they exclude each other: %s, %s.",               \
+  "两者均有报告，但同一时间互相排斥：%s，%s。")                                                    \
 /* the summary */                                                                                  \
 X(SUMMARY, "Summary", "摘要")                                                                      \
 /* findings, denied, systems */                                                                    \
@@ -105,7 +108,7 @@ X(GENE_NONE, "no gene of it is hit", "其基因均未受累")                   
 /* rank, percent */                                                                                \
 X(GENE_BEFORE_F, "without genes rank %u, %.1f %%", "不计基因时排第 %u，%.1f %%")                   \
 X(GENE_NEW, "without genes not among the candidates", "不计基因时不在候选之列")                    \
-X(PINS, "What was pinned, and what each changes", "被固定的关键异常及其影响")                      \
+X(PINS, "The findings that weigh most, and what each changes", "权重最大的异常及其影响")           \
 X(READING, "What was not read, and how the file was read", "未读内容与读取方式")                   \
 X(SOURCES, "Sources", "来源")                                                                      \
 X(ANNEX, "Annex", "附录")                                                                          \
@@ -152,7 +155,8 @@ X(PREVALENCE, "Prevalence", "患病率")                                        
 X(PREVALENCE_F, "1 in %.0f", "1 / %.0f")                                                           \
 X(LINKS, "Links", "链接")                                                                          \
 X(MISSING, "Not in the knowledge base", "知识库中没有")                                            \
-X(TRACE, "Reasoning trace: what each step added, in logits", "推理过程：各步骤的贡献（logit）")    \
+X(TRACE, "Reasoning trace: what each step added to the log odds",                                  \
+  "推理过程：各步骤对对数几率的贡献")                                                              \
 X(CAUTION, "Caution", "注意")                                                                      \
 X(AD, "autosomal dominant", "常染色体显性")                                                        \
 X(AR, "autosomal recessive", "常染色体隐性")                                                       \
@@ -195,7 +199,7 @@ X(FAMILY, "of the family", "家族")                                            
 X(HISTORICAL, "in the past", "既往")                                                               \
 X(HYPOTHETICAL, "hypothetical", "假设")                                                            \
 X(UNCERTAIN, "uncertain", "不确定")                                                                \
-X(SECTION_START, "before the first heading", "首个标题之前")                                       \
+X(SECTION_START, "at the start of the record", "首个标题之前")                                     \
 X(SECTION_OTHER, "under another heading", "其他标题下")                                            \
 X(SECTION_PRESENT, "History of present illness", "现病史")                                         \
 X(SECTION_PAST, "Past medical history", "既往史")                                                  \
@@ -207,13 +211,14 @@ X(SECTION_ASSESSMENT, "Assessment", "评估")                                   
 X(SECTION_PLAN, "Plan", "计划")                                                                    \
 X(SECTION_MEDICATIONS, "Medications", "用药")                                                      \
 X(SECTION_SOCIAL, "Social history", "个人史")                                                      \
-X(PINNED, "pinned", "已固定")                                                                      \
+X(PINNED, "weighs most", "权重最大")                                                               \
 X(NOT_RANKED, "not ranked", "未参与排序")                                                          \
 X(MENTIONS_F, "%u mentions", "提及 %u 次")                                                         \
 X(AND_DENIED_F, "denied as %s", "否认为：%s") /* the denied term */                                \
 /* weight, points of a hundred, disease that is first without it */                                \
-X(WITHOUT_F, "weight %.1f; without it the first candidate changes by %+.1f points, and first is "  \
-  "%s", "权重 %.1f；去掉它后首位候选的概率变化 %+.1f 个百分点，首位为 %s")                         \
+X(WITHOUT_F, "weight %.1f; without it the first candidate's probability changes by %+.1f "         \
+  "percentage points, and first is %s",                                                            \
+  "权重 %.1f；去掉它后首位候选的概率变化 %+.1f 个百分点，首位为 %s")                               \
 X(QUESTION_F, "%s (%s): %.0f %% now, %.0f %% if present, %.0f %% if denied",                       \
   "%s（%s）：现为 %.0f %%，若存在 %.0f %%，若否认 %.0f %%")                                        \
 X(SOURCE_F, "%s, version or date %s. %s. %s", "%s，版本或日期 %s。%s。%s")                         \
