@@ -2,6 +2,7 @@
 /* cli_inputs.c - the records that a command is given: files, standard input, and what lies in
  * folders. Each gets a name for its reports. */
 #include "cli_medical.h"
+#include "print/med_put.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -59,6 +60,7 @@ static r1_status inputs_add_folder(cli_inputs *in, const char *folder, r1_err *e
             len > 0 && (size_t)len < sizeof path && stat(path, &info) == 0 && S_ISREG(info.st_mode);
         if (st == R1_OK && file) st = inputs_add(in, path, err);
         in->n_skipped += !file;
+        if (!file) med_put(stderr, MED_TEXT_LINE, "passed over: %s, no file\n", path);
         free(entry[i]);
     }
     free(entry);
@@ -74,14 +76,36 @@ static int inputs_by_stem(const void *a, const void *b)
     return strcmp((*x)->stem, (*y)->stem);
 }
 
-/* Two records of one name would write over each other's reports. */
-static r1_status inputs_check_names(const cli_inputs *in, r1_err *err)
+/* Records of one name keep their endings: a.txt.report.html beside a.html.report.html. order is
+ * sorted by stem. */
+static r1_status inputs_keep_endings(cli_input **order, uint32_t n, r1_err *err)
 {
-    const cli_input **order = malloc((in->n + 1) * sizeof *order);
+    for (uint32_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && strcmp(order[i]->stem, order[end]->stem) == 0;) end++;
+        for (uint32_t k = i; k < end && end > i + 1; k++) {
+            const char *slash = strrchr(order[k]->path, '/');
+            char *name = strdup(slash ? slash + 1 : order[k]->path);
+            if (!name) R1_FAIL(err, R1_E_NOMEM, "no memory for the list of records");
+            if (strcmp(order[k]->path, "-") != 0) {
+                free(order[k]->stem);
+                order[k]->stem = name;
+            } else {
+                free(name);
+            }
+        }
+    }
+    return R1_OK;
+}
+
+/* Two records of one name would write over each other's reports. */
+static r1_status inputs_check_names(cli_inputs *in, r1_err *err)
+{
+    cli_input **order = malloc((in->n + 1) * sizeof *order);
     if (!order) R1_FAIL(err, R1_E_NOMEM, "no memory for the list of records");
     for (uint32_t i = 0; i < in->n; i++) order[i] = &in->input[i];
     qsort(order, in->n, sizeof *order, inputs_by_stem);
-    r1_status st = R1_OK;
+    r1_status st = inputs_keep_endings(order, in->n, err);
+    qsort(order, in->n, sizeof *order, inputs_by_stem);
     for (uint32_t i = 1; i < in->n && st == R1_OK; i++) {
         const cli_input *a = order[i - 1], *b = order[i];
         if (strcmp(a->stem, b->stem) == 0)

@@ -141,17 +141,20 @@ static bool report_wants(const char *formats, const char *name)
 {
     size_t n = strlen(name);
     for (const char *f = formats; *f;) {
-        size_t len = strcspn(f, ",");
+        size_t len = strcspn(f, ", ");
         if (len == n && memcmp(f, name, n) == 0) return true;
-        f += len + (f[len] == ',');
+        f += len + (f[len] != '\0');
     }
     return false;
 }
 
 static r1_status report_check_formats(const char *formats, r1_err *err)
 {
+    if (strspn(formats, ", ") == strlen(formats))
+        R1_FAIL(err, R1_E_INVAL, "--format: expected at least one format, found \"%.20s\"",
+                formats);
     for (const char *f = formats; *f;) {
-        size_t len = strcspn(f, ",");
+        size_t len = strcspn(f, ", ");
         bool known = len == 0;
         for (size_t i = 0; i < R1_COUNT(report_formats); i++)
             known = known || (strlen(report_formats[i].name) == len &&
@@ -161,7 +164,7 @@ static r1_status report_check_formats(const char *formats, r1_err *err)
                     "format \"%.*s\", expected html, pdf, json, text, "
                     "phenopacket, fhir or tsv",
                     (int)(len < 60 ? len : 60), f);
-        f += len + (f[len] == ',');
+        f += len + (f[len] != '\0');
     }
     return R1_OK;
 }
@@ -218,14 +221,17 @@ static r1_status report_date(report_job *j, r1_err *err)
 {
     const char *given = r1_options_str(j->call->opts, "date");
     time_t now = (time_t)(r1_time_us() / 1000000);
-    struct tm tm;
+    struct tm tm = {0};
     if (!given) {
         gmtime_r(&now, &tm);
         strftime(j->date, sizeof j->date, "%Y-%m-%d", &tm);
         return R1_OK;
     }
     const char *end = strptime(given, "%Y-%m-%d", &tm);
-    if (strlen(given) != 10 || !end || *end)
+    bool read = strlen(given) == 10 && end && !*end;
+    struct tm day = tm; /* timegm makes 3 March of 31 February */
+    if (read) timegm(&day);
+    if (!read || day.tm_mday != tm.tm_mday || day.tm_mon != tm.tm_mon)
         R1_FAIL(err, R1_E_INVAL, "--date: expected a day as 2026-11-30, found \"%.20s\"", given);
     snprintf(j->date, sizeof j->date, "%s", given);
     return R1_OK;
@@ -259,8 +265,10 @@ static r1_status report_tools(report_job *j, r1_err *err)
     R1_TRY(cli_open_kb(j->call, &j->kb, err));
     R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
-    if (r1_options_has(j->call->opts, "genes"))
+    if (r1_options_has(j->call->opts, "genes")) {
         R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
+        med_genes_check(&j->genes, j->kb);
+    }
     if (r1_options_has(j->call->opts, "labels"))
         R1_TRY(med_labels_open(&j->labels, j->kb, r1_options_str(j->call->opts, "labels"), err));
     return cli_open_r1(j->call, &j->r1, err);

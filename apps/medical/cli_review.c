@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+enum { REVIEW_BYTES_MAX = 1 << 28 };
 
 typedef struct {
     const char *path;
@@ -18,6 +21,23 @@ typedef struct {
     med_notes notes;
     med_review review;
 } review_job;
+
+/* A file that is there and holds something else may be one that a person has gone through. */
+static r1_status review_spare(const char *out, const char *text, r1_err *err)
+{
+    struct stat info;
+    char *old = NULL;
+    size_t len = 0;
+    if (stat(out, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) return R1_OK;
+    R1_TRY(r1_file_read(out, REVIEW_BYTES_MAX, &old, &len, err));
+    bool same = len == strlen(text) && memcmp(old, text, len) == 0;
+    free(old);
+    if (same) return R1_OK;
+    R1_FAIL(err, R1_E_INVAL,
+            "--out %s: the file is there and holds something else, perhaps a person's review: "
+            "expected a new name, or move it away first",
+            out);
+}
 
 static r1_status review_run(const r1_cli_call *call, review_job *j, r1_err *err)
 {
@@ -35,10 +55,10 @@ static r1_status review_run(const r1_cli_call *call, review_job *j, r1_err *err)
     R1_TRY(med_review_make(&j->review, j->kb, &j->notes, &j->document, title, err));
     char *text = NULL;
     R1_TRY(med_review_write(&j->review, &text, err));
-    r1_status st = R1_OK;
-    if (out)
+    r1_status st = out ? review_spare(out, text, err) : R1_OK;
+    if (out && st == R1_OK)
         st = r1_file_write(out, text, strlen(text), err);
-    else
+    else if (!out)
         puts(text);
     free(text);
     return st;

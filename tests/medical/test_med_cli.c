@@ -30,7 +30,7 @@ static int med_cli_run(const char *const *argv)
         dup2(err, 2);
         if (file_bytes_max) {
             const struct rlimit max = {(rlim_t)file_bytes_max, (rlim_t)file_bytes_max};
-            signal(SIGXFSZ, SIG_IGN);
+            signal(SIGXFSZ, SIG_DFL);
             setrlimit(RLIMIT_FSIZE, &max);
         }
         execvp(argv[0], (char *const *)(uintptr_t)argv);
@@ -197,6 +197,32 @@ static const char *med_cli_written(const char *name, const void *data, size_t le
     snprintf(path, sizeof path, "%s/%s", r1_test_tmpdir(), name);
     R1_ASSERT_OK(r1_file_write(path, data, len, &err), &err);
     return path;
+}
+
+/* Formats and days that are none, and a file that a person may have gone through. */
+static void test_asked_in_vain(void)
+{
+    char findings[4200], folder[4200];
+    r1_err err;
+    const char *record = r1_test_source("apps/medical/samples/record.txt");
+    snprintf(folder, sizeof folder, "%s/vain", r1_test_tmpdir());
+    snprintf(findings, sizeof findings, "%s/record.findings.json", r1_test_tmpdir());
+    const char *no_format[] = {med_cli_medical(), "report", record, "--out", folder,
+                               "--format",        " , ",    NULL};
+    med_cli_refused(no_format, 2, "--format", "at least one");
+    const char *no_day[] = {med_cli_medical(), "report",     record, "--out", folder,
+                            "--date",          "2026-02-31", NULL};
+    med_cli_refused(no_day, 2, "--date", "2026-02-31");
+    const char *two[] = {med_cli_medical(), "report",    record,   "--out",      folder,
+                         "--format",        "text, tsv", "--date", "2028-02-29", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(two), 0);
+    CU_ASSERT_EQUAL(files_in(folder), 2);
+    const char *review[] = {med_cli_medical(), "review", record, "--out", findings, NULL};
+    CU_ASSERT_EQUAL(med_cli_run(review), 0);
+    CU_ASSERT_EQUAL(med_cli_run(review), 0); /* the same again says nothing new */
+    R1_ASSERT_OK(r1_file_write(findings, "mine", 4, &err), &err);
+    med_cli_refused(review, 2, "--out", "review");
+    CU_ASSERT(in_file(r1_test_tmpdir(), "record.findings.json", "mine"));
 }
 
 static void bad_record(const char *name, const void *data, size_t len, const char *why)
@@ -423,6 +449,7 @@ static void test_folder(void)
         const char *name, *text;
     } letters[] = {{"one.txt", "A girl with ectopia lentis.\n"},
                    {"two.hpo", "HP:0001250\n-HP:0001083\n"},
+                   {"two.txt", "He is deaf.\n"},
                    {"three.png", "\x89PNG\r\n\x1a\n"}};
     for (size_t i = 0; i < R1_COUNT(letters); i++) {
         snprintf(path, sizeof path, "%s/%s", in, letters[i].name);
@@ -432,17 +459,17 @@ static void test_folder(void)
                          "--format",        "text",   NULL, NULL};
     CU_ASSERT_EQUAL(med_cli_run(run), 4);
     CU_ASSERT(in_file(out, "one.report.txt", "Ectopia lentis"));
-    CU_ASSERT(in_file(out, "two.report.txt", "Seizure"));
+    CU_ASSERT(in_file(out, "two.hpo.report.txt", "Seizure"));
     CU_ASSERT_FALSE(in_file(out, "one.report.txt", "Seizure"));
     CU_ASSERT(in_file(out, "summary.tsv", "three.png\trefused"));
     CU_ASSERT(in_file(out, "summary.tsv", "OCR"));
     CU_ASSERT(in_file(out, "summary.tsv", "confident\tfemale\t"));
-    snprintf(path, sizeof path, "%s/two.report.txt", out);
+    snprintf(path, sizeof path, "%s/two.hpo.report.txt", out);
     CU_ASSERT_EQUAL(remove(path), 0);
     run[7] = "--resume";
     CU_ASSERT_EQUAL(med_cli_run(run), 4);
     CU_ASSERT(in_file(out, "summary.tsv", "one.txt\tkept"));
-    CU_ASSERT(in_file(out, "two.report.txt", "Seizure"));
+    CU_ASSERT(in_file(out, "two.hpo.report.txt", "Seizure"));
     const char *twice[] = {med_cli_medical(), "report", in, in, "--out", out, NULL};
     med_cli_refused(twice, 2, "same report", "one.txt");
 }
@@ -489,8 +516,9 @@ static void test_rank_annotated(void)
 
 R1_TEST_MAIN("medical program", {"rank of what annotate gives", test_rank_annotated},
              {"report", test_report}, {"full disk", test_full_disk},
-             {"record stays", test_record_stays}, {"folder", test_folder},
-             {"exit codes", test_exit_codes}, {"bad records", test_med_cli_bad_records},
-             {"bad ontologies", test_bad_ontologies}, {"check tells", test_check_tells},
-             {"bad models", test_bad_models}, {"rank's findings", test_rank_findings},
-             {"eval probes", test_eval_probes}, {"fetch", test_fetch})
+             {"asked in vain", test_asked_in_vain}, {"record stays", test_record_stays},
+             {"folder", test_folder}, {"exit codes", test_exit_codes},
+             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
+             {"check tells", test_check_tells}, {"bad models", test_bad_models},
+             {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},
+             {"fetch", test_fetch})
