@@ -140,14 +140,14 @@ static const char letter[] = "A 14-year-old girl was seen. Ectopia lentis was fo
                              "seizure in the past. Her mother has scoliosis. Arachnodactyly was "
                              "seen again.";
 
-static json_t *reviewed(void)
+static json_t *reviewed_of(const char *record)
 {
     med_document d;
     med_notes n;
     med_review v;
     char *text;
     review_open();
-    R1_ASSERT_OK(med_document_read(&d, "letter", letter, sizeof letter - 1, &err), &err);
+    R1_ASSERT_OK(med_document_read(&d, "letter", record, strlen(record), &err), &err);
     R1_ASSERT_OK(med_document_notes(&d, lex, kb, "letter", &n, &err), &err);
     R1_ASSERT_OK(med_review_make(&v, kb, &n, &d, "letter", &err), &err);
     R1_ASSERT_OK(med_review_write(&v, &text, &err), &err);
@@ -158,6 +158,8 @@ static json_t *reviewed(void)
     med_document_free(&d);
     return tree;
 }
+
+static json_t *reviewed(void) { return reviewed_of(letter); }
 
 /* The report of a file's bytes without what names places of its text, and without notes. */
 static json_t *report_of(const char *bytes)
@@ -236,6 +238,29 @@ static bool lists(const json_t *report, const char *list, const char *name)
                        f) if (strcmp(json_string_value(json_object_get(f, "name")), name) ==
                               0) return true;
     return false;
+}
+
+/* What relatives do not have is absent of a relative, however it is said. */
+static void test_family_denied(void)
+{
+    static const struct {
+        const char *record, *name, *status;
+    } rows[] = {{"No family history of scoliosis.", "Scoliosis", "absent"},
+                {"Family history is negative for scoliosis.", "Scoliosis", "absent"},
+                {"FHx -ve for scoliosis.", "Scoliosis", "absent"},
+                {"Neither parent has scoliosis.", "Scoliosis", "absent"},
+                {"No one in the family has scoliosis.", "Scoliosis", "absent"},
+                {"Her sister never had scoliosis.", "Scoliosis", "absent"},
+                {"FAMILY HISTORY\nNegative for scoliosis.", "Scoliosis", "absent"},
+                {"FH: no scoliosis.", "Scoliosis", "absent"},
+                {"Her sister has scoliosis.", "Scoliosis", "present"},
+                {"FH: scoliosis.", "Scoliosis", "present"}};
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        json_t *tree = reviewed_of(rows[i].record), *f = finding_named(tree, rows[i].name);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(f, "person")), "relative");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(f, "status")), rows[i].status);
+        json_decref(tree);
+    }
 }
 
 static void test_changes(void)
@@ -410,5 +435,5 @@ static void test_schema(void)
 }
 
 R1_TEST_MAIN("review", {"round trip", test_round_trip}, {"the same report", test_same_report},
-             {"what a person changes", test_changes}, {"what does not fit", test_strict},
-             {"bound", test_bound}, {"schema", test_schema})
+             {"denied in the family", test_family_denied}, {"what a person changes", test_changes},
+             {"what does not fit", test_strict}, {"bound", test_bound}, {"schema", test_schema})

@@ -85,6 +85,7 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
                      .status = f->status,
                      .cue_start = f->cue_start,
                      .cue_end = f->cue_end,
+                     .denied = f->denied,
                      .other = h->other};
     /* "no other seizures" tells of seizures, "no other anomalies" of none */
     bool none = m.status == MED_HISTORICAL && (n->text[m.cue_start] | 32) == 'n';
@@ -220,6 +221,7 @@ static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uin
     const med_sentence *s = &n->sentence[index];
     for (uint32_t i = 0; i < n_find && s->answer_end > s->answer_start; i++) {
         w->find[i].status = s->answer;
+        w->find[i].denied = false;
         w->find[i].cue_start = s->answer_start;
         w->find[i].cue_end = s->answer_end;
     }
