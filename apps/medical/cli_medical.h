@@ -16,12 +16,12 @@ extern const r1_option cli_fetch_rows[], cli_build_rows[], cli_info_rows[], cli_
     cli_annotate_rows[], cli_eval_annotate_rows[], cli_report_rows[], cli_rank_rows[],
     cli_review_rows[], cli_eval_rank_rows[], cli_eval_probes_rows[], cli_serve_rows[],
     cli_train_rows[], cli_key_rows[], cli_find_rows[], cli_show_rows[], cli_retain_rows[],
-    cli_erase_rows[], cli_rotate_rows[];
+    cli_erase_rows[], cli_rotate_rows[], cli_deidentify_rows[];
 extern const size_t cli_fetch_n_row, cli_build_n_row, cli_info_n_row, cli_shards_n_row,
     cli_annotate_n_row, cli_eval_annotate_n_row, cli_report_n_row, cli_rank_n_row, cli_review_n_row,
-    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_serve_n_row, cli_train_n_row,
-    cli_key_n_row, cli_find_n_row, cli_show_n_row, cli_retain_n_row, cli_erase_n_row,
-    cli_rotate_n_row;
+    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_serve_n_row, cli_train_n_row, cli_key_n_row,
+    cli_find_n_row, cli_show_n_row, cli_retain_n_row, cli_erase_n_row, cli_rotate_n_row,
+    cli_deidentify_n_row;
 int cli_fetch_command(r1_cli_call *call);
 int cli_build_command(r1_cli_call *call);
 int cli_info_command(r1_cli_call *call);
@@ -42,6 +42,7 @@ int cli_show_command(r1_cli_call *call);
 int cli_retain_command(r1_cli_call *call);
 int cli_erase_command(r1_cli_call *call);
 int cli_rotate_command(r1_cli_call *call);
+int cli_deidentify_command(r1_cli_call *call);
 
 /* --kb where given, else our own ontology. Prints the time on request. */
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);

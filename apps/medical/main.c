@@ -146,6 +146,14 @@ int main(int argc, char **argv)
                      "127.0.0.1:19092 --postgres 'dbname=r1'",
          .config = true,
          .options = cli_serve_rows, .n_options = cli_serve_n_row, .run = cli_serve_command},
+        {.name = "deidentify",
+         .summary = "a record's text without what names its patient (exit code 4: other findings "
+                    "are read in it than before)",
+         .examples = "r1-medical deidentify letter.txt --kb run/hpo --out letter.plain.txt\n"
+                     "r1-medical deidentify letter.txt --keys keys --patient MRN-0042",
+         .config = true, .operands = "[FILE]", .operands_max = 1,
+         .options = cli_deidentify_rows, .n_options = cli_deidentify_n_row,
+         .run = cli_deidentify_command},
         {.name = "records key",
          .summary = "make the file of keys that seal what is kept of patients, or put a fresh key "
                     "at its front",
