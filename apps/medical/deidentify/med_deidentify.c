@@ -17,9 +17,10 @@ enum {
     SPREAD_SLOTS = 1 << 12,
     SHIFTS = 104, /* whole weeks, up to a year to either side: a weekday stays true */
     AGE_CAP = 90,
-    BODY_KEPT = 1,    /* a byte of an eponym */
-    BODY_FINDING = 2, /* a byte of a finding */
-    BODY_TAKEN = 4    /* a byte of an identifier */
+    WRAPPED_BYTES = 50, /* a line of so many goes on in the next one, where nothing ends it */
+    BODY_KEPT = 1,      /* a byte of an eponym */
+    BODY_FINDING = 2,   /* a byte of a finding */
+    BODY_TAKEN = 4      /* a byte of an identifier */
 };
 
 /* ---- words ---- */
@@ -92,7 +93,9 @@ struct med_deidentifier {
     med_identifiers *patterns;
     const med_lexicon *lex;
     const med_kb *kb;
-    word_set capitals; /* data/capitals.txt, and who gives diseases of the knowledge base a name */
+    word_set capitals; /* data/capitals.txt */
+    word_set ordinary; /* ordinary words, and first words of diseases' names */
+    word_set eponyms;  /* data/eponyms.txt, and other words of those names with a capital letter */
 };
 
 static void capital_add(void *ctx, const char *s, size_t at, size_t len)
@@ -103,21 +106,34 @@ static void capital_add(void *ctx, const char *s, size_t at, size_t len)
 
 static void disease_add(void *ctx, const char *s, size_t at, size_t len)
 {
+    static const char *const behind[] = {"syndrome", "disease", "-"};
+    med_deidentifier *d = ctx;
+    const char *next = s + at + len + (s[at + len] == ' ');
+    bool eponym = at > 0;
+    for (size_t i = 0; i < R1_COUNT(behind); i++)
+        eponym = eponym || strncmp(next, behind[i], strlen(behind[i])) == 0;
     if (len > 2 && (isupper((unsigned char)s[at]) || (unsigned char)s[at] >= 0x80))
-        capital_add(ctx, s, at, len);
+        capital_add(eponym ? &d->eponyms : &d->ordinary, s, at, len);
+}
+
+static void words_of_file(word_set *set, const unsigned char *data, size_t len)
+{
+    const char *s = (const char *)data, *end = s + len;
+    for (const char *nl; s < end; s = nl + 1) {
+        nl = memchr(s, '\n', (size_t)(end - s));
+        if (!nl) nl = end;
+        if (*s != '#') words_each(s, (size_t)(nl - s), capital_add, set);
+    }
 }
 
 static void deidentifier_words(med_deidentifier *d)
 {
-    const char *s = (const char *)med_data_capitals, *end = s + sizeof med_data_capitals;
-    for (const char *nl; s < end; s = nl + 1) {
-        nl = memchr(s, '\n', (size_t)(end - s));
-        if (!nl) nl = end;
-        if (*s != '#') words_each(s, (size_t)(nl - s), capital_add, &d->capitals);
-    }
+    words_of_file(&d->capitals, med_data_capitals, sizeof med_data_capitals);
+    words_of_file(&d->ordinary, med_data_ordinary, sizeof med_data_ordinary);
+    words_of_file(&d->eponyms, med_data_eponyms, sizeof med_data_eponyms);
     for (uint32_t i = 0; i < d->kb->n_disease; i++) {
         const char *name = med_str(d->kb, d->kb->disease[i].name);
-        words_each(name, strlen(name), disease_add, &d->capitals);
+        words_each(name, strlen(name), disease_add, d);
     }
 }
 
@@ -130,6 +146,8 @@ r1_status med_deidentifier_new(med_deidentifier **out, const med_lexicon *lex, c
     d->kb = kb;
     r1_status st = med_identifiers_new(&d->patterns, err);
     if (st == R1_OK) st = words_new(&d->capitals, WORDS_SLOTS, err);
+    if (st == R1_OK) st = words_new(&d->ordinary, WORDS_SLOTS, err);
+    if (st == R1_OK) st = words_new(&d->eponyms, WORDS_SLOTS, err);
     if (st == R1_OK) deidentifier_words(d);
     if (st == R1_OK)
         *out = d;
@@ -143,6 +161,8 @@ void med_deidentifier_free(med_deidentifier *d)
     if (!d) return;
     med_identifiers_free(d->patterns);
     free(d->capitals.slot);
+    free(d->ordinary.slot);
+    free(d->eponyms.slot);
     free(d);
 }
 
@@ -167,16 +187,22 @@ typedef struct {
     bool first_is_month;
 } deid_run;
 
+/* Addresses of mail and pages are in lower case, whatever stands in them. */
 static void lower_add(void *ctx, const char *s, size_t at, size_t len)
 {
-    if (islower((unsigned char)s[at])) words_add(ctx, word_hash(s + at, len));
+    deid_run *r = ctx;
+    if (islower((unsigned char)s[at]) && !(r->body[at] & BODY_TAKEN))
+        words_add(&r->lower, word_hash(s + at, len));
 }
 
-static bool run_knows(const deid_run *r, const char *s, size_t len)
+/* Whether a word is one of a vocabulary. eponyms: they count as words of one. */
+static bool run_knows(const deid_run *r, const char *s, size_t len, bool eponyms)
 {
     uint8_t flags = 0;
     uint64_t hash = word_hash(s, len);
-    return len < 2 || words_have(&r->d->capitals, hash) || words_have(&r->lower, hash) ||
+    if (len > 1 && words_have(&r->d->eponyms, hash)) return eponyms;
+    return len < 2 || words_have(&r->d->capitals, hash) || words_have(&r->d->ordinary, hash) ||
+           words_have(&r->lower, hash) ||
            med_lexicon_word(r->d->lex, s, len, &flags) != MED_WORD_UNKNOWN;
 }
 
@@ -209,9 +235,9 @@ static r1_status run_take(deid_run *r, const med_identifier *hit, r1_err *err)
 
 typedef struct {
     const deid_run *r;
-    bool any, caps;   /* a word is known; the stretch is in capitals alone */
-    size_t from, to;  /* the words that may be a name */
-    bool known_alone; /* known means: in data/capitals.txt */
+    const med_identifier *hit;
+    bool any, caps;  /* a word is in no vocabulary; the stretch is in capitals alone */
+    size_t from, to; /* the words that may be a name */
 } name_words;
 
 static bool all_capitals(const char *s, size_t len)
@@ -224,32 +250,32 @@ static bool all_capitals(const char *s, size_t len)
 static void name_word(void *ctx, const char *s, size_t at, size_t len)
 {
     name_words *n = ctx;
-    bool known = n->known_alone && !n->caps ? words_have(&n->r->d->capitals, word_hash(s + at, len))
-                                            : run_knows(n->r, s + at, len);
+    bool unknown = n->hit->flags & MED_IDENTIFIER_UNKNOWN;
+    bool known = unknown || n->caps
+                     ? run_knows(n->r, s + at, len, !(n->hit->flags & MED_IDENTIFIER_EPONYM))
+                     : words_have(&n->r->d->capitals, word_hash(s + at, len));
     if (known || len < 2) return;
     if (!n->any) n->from = at;
     n->any = true;
     n->to = at + len;
 }
 
-/* Cuts known words off both ends; false where all words are known. keep_first: not off the
- * beginning, for a name that its place tells. */
-static bool name_trim(const deid_run *r, med_stretch *s, bool keep_first)
+/* Cuts words of a vocabulary off both ends; false where all words are of one. What its place alone
+ * makes a name keeps its first word, and loses what data/capitals.txt has behind it. */
+static bool name_trim(const deid_run *r, const med_identifier *hit, med_stretch *s)
 {
     const char *text = r->text + s->start;
-    size_t len = s->end - s->start;
-    name_words n = {.r = r, .caps = all_capitals(text, len), .known_alone = keep_first};
+    size_t len = s->end - s->start, first = word_len(text, len);
+    name_words n = {.r = r, .hit = hit, .caps = all_capitals(text, len)};
     words_each(text, len, name_word, &n);
-    size_t first = word_len(text, len);
-    if (keep_first) {
+    if (hit->flags & MED_IDENTIFIER_UNKNOWN) {
+        if (!n.any) return false;
+    } else {
         n.from = 0;
         if (n.to < first) n.to = first;
         while (n.to < len && (text[n.to] == '.' || isalnum((unsigned char)text[n.to]))) n.to++;
-    } else if (!n.any) {
-        return false;
     }
-    if (n.to == 0) n.to = len;
-    *s = (med_stretch){s->start + (uint32_t)n.from, s->start + (uint32_t)n.to};
+    *s = (med_stretch){s->start + (uint32_t)n.from, s->start + (uint32_t)(n.to ? n.to : len)};
     return true;
 }
 
@@ -267,7 +293,10 @@ static bool begins_sentence(const char *text, uint32_t at)
     if (i == 0) return true;
     if (text[i - 1] == '\n' || text[i - 1] == '\r') {
         while (i > 0 && isspace((unsigned char)text[i - 1])) i--;
-        return i == 0 || !(islower((unsigned char)text[i - 1]) || text[i - 1] == ',');
+        uint32_t end = i;
+        while (i > 0 && text[i - 1] != '\n') i--;
+        bool goes_on = end > 0 && (islower((unsigned char)text[end - 1]) || text[end - 1] == ',');
+        return !goes_on || end - i < WRAPPED_BYTES;
     }
     return strchr(".!?:;|\"'()[]*>-", text[i - 1]) != NULL || (unsigned char)text[i - 1] >= 0x80;
 }
@@ -275,9 +304,14 @@ static bool begins_sentence(const char *text, uint32_t at)
 static r1_status run_name(deid_run *r, const med_identifier *hit, r1_err *err)
 {
     med_identifier name = *hit;
-    bool unknown = hit->flags & MED_IDENTIFIER_UNKNOWN;
-    if (!name_trim(r, &name.span, !unknown)) return R1_OK;
-    if ((hit->flags & MED_IDENTIFIER_GUARDED) && run_any(r, name.span, BODY_FINDING | BODY_KEPT))
+    if (!name_trim(r, hit, &name.span)) return R1_OK;
+    if (hit->kind == MED_IDENTIFIER_PLACE) name.span = hit->span;
+    bool guarded = hit->flags & MED_IDENTIFIER_GUARDED,
+         unknown = hit->flags & MED_IDENTIFIER_UNKNOWN;
+    if (guarded && all_capitals(r->text + name.span.start, name.span.end - name.span.start))
+        return R1_OK; /* dictated: its letters say nothing */
+    if ((guarded && run_any(r, name.span, BODY_FINDING)) ||
+        (unknown && run_any(r, name.span, BODY_KEPT)))
         return R1_OK;
     if (hit->flags & MED_IDENTIFIER_SPREADS)
         words_each(r->text + name.span.start, name.span.end - name.span.start, spread_add,
@@ -292,7 +326,7 @@ static r1_status run_weak(deid_run *r, const med_identifier *hit, r1_err *err)
     const char *s = r->text + hit->span.start;
     size_t len = hit->span.end - hit->span.start;
     if (run_any(r, hit->span, BODY_FINDING | BODY_KEPT | BODY_TAKEN)) return R1_OK;
-    bool known = run_knows(r, s, len), begins = begins_sentence(r->text, hit->span.start);
+    bool known = run_knows(r, s, len, true), begins = begins_sentence(r->text, hit->span.start);
     bool spread = words_have(&r->spread, word_hash(s, len)) && !(known && begins);
     if (!spread && (!hit->valued || known || begins)) return R1_OK;
     name.kind = MED_IDENTIFIER_NAME;
@@ -356,6 +390,9 @@ static void write_date(FILE *f, const deid_run *r, const deid_span *s, int days)
 static r1_status run_hit(void *ctx, const med_identifier *hit, r1_err *err)
 {
     deid_run *r = ctx;
+    bool words = hit->kind == MED_IDENTIFIER_NAME || hit->kind == MED_IDENTIFIER_PLACE ||
+                 hit->kind == MED_IDENTIFIER_WEAK;
+    if (words && !r->lower.n) words_each(r->text, r->len, lower_add, r);
     switch (hit->kind) {
     case MED_IDENTIFIER_KEEP:
         for (uint32_t i = hit->span.start; i < hit->span.end; i++) r->body[i] |= BODY_KEPT;
@@ -469,7 +506,6 @@ static r1_status run_all(deid_run *r, med_deidentified *out, r1_err *err)
     for (uint32_t i = 0; i < before.n_mention; i++)
         for (uint32_t k = before.mention[i].start; k < before.mention[i].end; k++)
             r->body[k] |= before.mention[i].lab ? 0 : BODY_FINDING;
-    words_each(r->text, r->len, lower_add, &r->lower);
     r1_status st = med_identifiers_find(r->d->patterns, r->text, r->len, run_hit, r, err);
     r->first_is_month =
         r->month_first != r->day_first ? r->month_first > r->day_first : r->o->month_first;

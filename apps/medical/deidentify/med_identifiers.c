@@ -60,7 +60,7 @@ static const char *let_find(const identifiers_reader *r, const char *name, size_
     return NULL;
 }
 
-/* {NAME} becomes its pattern; braces of other kinds stay. */
+/* {NAME} becomes its pattern as one group; braces of other kinds stay. */
 static r1_status pattern_expand(const identifiers_reader *r, uint32_t line, const char *s,
                                 size_t len, char out[PATTERN_BYTES], r1_err *err)
 {
@@ -68,25 +68,24 @@ static r1_status pattern_expand(const identifiers_reader *r, uint32_t line, cons
     for (size_t i = 0; i < len;) {
         const char *close = s[i] == '{' ? memchr(s + i, '}', len - i) : NULL;
         const char *value = close ? let_find(r, s + i + 1, (size_t)(close - s) - i - 1) : NULL;
-        size_t n = value ? strlen(value) : 1;
-        if (at + n >= PATTERN_BYTES)
+        int n = value ? snprintf(out + at, PATTERN_BYTES - at, "(?:%s)", value)
+                      : snprintf(out + at, PATTERN_BYTES - at, "%c", s[i]);
+        at += (size_t)n;
+        if (at >= PATTERN_BYTES)
             ROW_FAIL(err, line, "a pattern of more than %d bytes", PATTERN_BYTES);
-        memcpy(out + at, value ? value : s + i, n);
-        at += n;
         i = value ? (size_t)(close - s) + 1 : i + 1;
     }
-    out[at] = '\0';
     return R1_OK;
 }
 
 static r1_status row_flags(uint32_t line, const char *s, size_t len, unsigned *flags, r1_err *err)
 {
-    static const char letters[] = "nwgb";
+    static const char letters[] = "nwgbe";
     *flags = 0;
     for (size_t i = 0; i < len; i++) {
         const char *at = strchr(letters, s[i]);
         if (s[i] == '-') continue;
-        if (!at || !s[i]) ROW_FAIL(err, line, "a flag '%c', expected n, w, g, b or -", s[i]);
+        if (!at || !s[i]) ROW_FAIL(err, line, "a flag '%c', expected n, w, g, b, e or -", s[i]);
         *flags |= 1u << (at - letters);
     }
     return R1_OK;

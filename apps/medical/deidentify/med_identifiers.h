@@ -42,8 +42,9 @@ extern const char *const med_identifier_name[MED_IDENTIFIER_ROWS];
 enum {
     MED_IDENTIFIER_SPREADS = 1, /* n: its words are names wherever they stand */
     MED_IDENTIFIER_UNKNOWN = 2, /* w: one of its words must be in no vocabulary */
-    MED_IDENTIFIER_GUARDED = 4, /* g: no finding may lie in it */
-    MED_IDENTIFIER_BIRTH = 8    /* b */
+    MED_IDENTIFIER_GUARDED = 4, /* g: no finding, nothing kept and no capitals alone */
+    MED_IDENTIFIER_BIRTH = 8,   /* b */
+    MED_IDENTIFIER_EPONYM = 16  /* e: with w, a word may be an eponym */
 };
 
 typedef struct {
