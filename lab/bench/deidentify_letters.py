@@ -257,6 +257,42 @@ def facts(m):
     for fact in r.sample((great, town, school, ring, nurse, month, cousin, possessive), 4):
         fact()
     m.say("\n")
+    harder(m)
+    m.say("\n")
+
+
+def harder(m):
+    """Places of identifiers that tell less."""
+    r = m.rng
+    person, other, short = m.word(END_GIVEN), m.word(END_SURNAME), r.choice("Ngo Liu Ojo Vu Ekk Oda".split())
+    lines = (
+        (("NAME", person), " has tremor at rest."),
+        ("We spoke to ", ("NAME", person), " and ", ("NAME", other), " about the result."),
+        ("Present: ", ("NAME", person), " (mother) and ", ("NAME", m.word(END_GIVEN)), " (aunt)."),
+        ("It was ", ("NAME", other), " who noticed it first."),
+        ("Her teacher is Miss ", ("NAME", short), "."),
+        ("D/W Dr ", ("NAME", f"van der {other}"), " by telephone."),
+        ("DICTATED BY DR ", ("NAME", other.upper()), " AND TYPED LATER."),
+        ("The registrar (", ("NAME", f"{person[0]}. {other}"), ") agreed."),
+        ("Mum (", ("NAME", person), ") works as a cleaner."),
+        ("An uncle from ", ("PLACE", m.word(END_TOWN)), " had the same."),
+        ("They moved from ", ("PLACE", m.word(END_TOWN)), " to ", ("PLACE", m.word(END_TOWN)), "."),
+        ("Lives at ", ("PLACE", m.street()), " with both parents."),
+        ("Home: ", ("PHONE", m.phone()), " (evenings)."),
+        ("Reachable under ", ("PHONE", m.digits("+49 30 9018####")), " at any time."),
+        ("Seen last on ", ("DATE", m.date().replace("/", "-")), " at 14:30."),
+        ("The EEG of ", ("DATE", f"{r.choice(MONTHS)[:3]} {r.randint(1, 28)}"), " was normal."),
+        ("It began in ", ("DATE", r.choice(MONTHS)), " and went on."),
+        ("On the ", ("DATE", f"{r.randint(4, 20)}th of {r.choice(MONTHS)}"), " it was gone."),
+        ("The sample ", ("ID", m.letters("@@-######")), " was sent away."),
+        ("His lawyer is ", ("NAME", f"{person} {other}-{m.word(END_SURNAME)}"), "."),
+        ("The late ", ("NAME", f"O'{other}"), " had been his neighbour."),
+        (("NAME", f"{person} {other}"), ", her cousin, has the same."),
+    )  # fmt: skip
+    for line in r.sample(lines, 5):
+        for part in line:
+            m.say(part) if isinstance(part, str) else m.put(*part)
+        m.say(" ")
 
 
 def tail(m):
@@ -280,8 +316,9 @@ def run(args, m, path):
     with open(path, "w", encoding="utf-8") as f:
         f.write(m.text)
     kb = ["--kb", args.kb] if args.kb else []
-    p = subprocess.run([args.program, "deidentify", path, "--json", *kb], capture_output=True,
-                       text=True, check=False)  # fmt: skip
+    keys = os.path.join(os.path.dirname(path), "keys")
+    command = [args.program, "deidentify", path, "--json", "--keys", keys, "--patient", path, *kb]
+    p = subprocess.run(command, capture_output=True, text=True, check=False)
     if p.returncode not in (0, 4):
         sys.exit(p.stderr)
     return json.loads(p.stdout)
@@ -337,6 +374,8 @@ def main():
     n = collections.Counter()
     made = [letter(args.seed * 1000003 + i) for i in range(args.letters)]
     with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([args.program, "records", "key", "--keys", os.path.join(folder, "keys")],
+                       capture_output=True, check=True)  # fmt: skip
         paths = [os.path.join(folder, f"{i}.txt") for i in range(args.letters)]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             for m, got in zip(made, pool.map(lambda x: run(args, *x), zip(made, paths))):

@@ -250,31 +250,30 @@ static bool all_capitals(const char *s, size_t len)
 static void name_word(void *ctx, const char *s, size_t at, size_t len)
 {
     name_words *n = ctx;
-    bool unknown = n->hit->flags & MED_IDENTIFIER_UNKNOWN;
-    bool known = unknown || n->caps
-                     ? run_knows(n->r, s + at, len, !(n->hit->flags & MED_IDENTIFIER_EPONYM))
-                     : words_have(&n->r->d->capitals, word_hash(s + at, len));
-    if (known || len < 2) return;
-    if (!n->any) n->from = at;
-    n->any = true;
+    bool known = run_knows(n->r, s + at, len, !(n->hit->flags & MED_IDENTIFIER_EPONYM));
+    bool cut = n->caps ? known : words_have(&n->r->d->capitals, word_hash(s + at, len));
+    n->any |= !known;
+    if (cut || len < 2) return;
+    if (n->from > at) n->from = at;
     n->to = at + len;
 }
 
-/* Cuts words of a vocabulary off both ends; false where all words are of one. What its place alone
- * makes a name keeps its first word, and loses what data/capitals.txt has behind it. */
+/* Cuts words of data/capitals.txt off both ends, and of dictated capitals words of any vocabulary;
+ * false where all words are of one. What its place alone makes a name keeps its first word. */
 static bool name_trim(const deid_run *r, const med_identifier *hit, med_stretch *s)
 {
     const char *text = r->text + s->start;
     size_t len = s->end - s->start, first = word_len(text, len);
-    name_words n = {.r = r, .hit = hit, .caps = all_capitals(text, len)};
+    name_words n = {.r = r, .hit = hit, .caps = all_capitals(text, len), .from = len};
     words_each(text, len, name_word, &n);
     if (hit->flags & MED_IDENTIFIER_UNKNOWN) {
-        if (!n.any) return false;
+        if (!n.any || n.from == len) return false;
     } else {
         n.from = 0;
         if (n.to < first) n.to = first;
         while (n.to < len && (text[n.to] == '.' || isalnum((unsigned char)text[n.to]))) n.to++;
     }
+    while (n.from > 0 && text[n.from - 1] != ' ') n.from--; /* "O'Neill" is one word */
     *s = (med_stretch){s->start + (uint32_t)n.from, s->start + (uint32_t)(n.to ? n.to : len)};
     return true;
 }
@@ -298,7 +297,8 @@ static bool begins_sentence(const char *text, uint32_t at)
         bool goes_on = end > 0 && (islower((unsigned char)text[end - 1]) || text[end - 1] == ',');
         return !goes_on || end - i < WRAPPED_BYTES;
     }
-    return strchr(".!?:;|\"'()[]*>-", text[i - 1]) != NULL || (unsigned char)text[i - 1] >= 0x80;
+    if (text[i - 1] == '-' && i > 1 && isalnum((unsigned char)text[i - 2])) return false;
+    return strchr(".!?:;|\"'*>-", text[i - 1]) != NULL || (unsigned char)text[i - 1] >= 0x80;
 }
 
 static r1_status run_name(deid_run *r, const med_identifier *hit, r1_err *err)
@@ -319,6 +319,32 @@ static r1_status run_name(deid_run *r, const med_identifier *hit, r1_err *err)
     return run_take(r, &name, err);
 }
 
+/* Whether the next word, one blank behind, has a capital letter and is in no vocabulary: two such
+ * words are a name, wherever they stand. */
+static bool name_goes_on(const deid_run *r, uint32_t end)
+{
+    const char *s = r->text + end + 1;
+    size_t left = end + 1 < r->len ? r->len - end - 1 : 0, len = word_len(s, left);
+    return len > 1 && r->text[end] == ' ' && isupper((unsigned char)*s) && !all_capitals(s, len) &&
+           !run_knows(r, s, len, true);
+}
+
+/* Initials before a name are of it: "P. J. Smith". */
+static uint32_t initials_before(const deid_run *r, uint32_t at)
+{
+    const char *t = r->text;
+    for (uint32_t i = at; i > 1; at = i) {
+        i -= t[i - 1] == ' ';
+        if (i < 2 || t[--i] != '.') break;
+        bool wide = (unsigned char)t[i - 1] >= 0x80;
+        if (!wide && !isupper((unsigned char)t[i - 1])) break;
+        do i--;
+        while (i > 0 && ((unsigned char)t[i] & 0xc0) == 0x80);
+        if (i > 0 && (isalnum((unsigned char)t[i - 1]) || (unsigned char)t[i - 1] >= 0x80)) break;
+    }
+    return at;
+}
+
 /* A word with a capital letter. */
 static r1_status run_weak(deid_run *r, const med_identifier *hit, r1_err *err)
 {
@@ -326,9 +352,16 @@ static r1_status run_weak(deid_run *r, const med_identifier *hit, r1_err *err)
     const char *s = r->text + hit->span.start;
     size_t len = hit->span.end - hit->span.start;
     if (run_any(r, hit->span, BODY_FINDING | BODY_KEPT | BODY_TAKEN)) return R1_OK;
-    bool known = run_knows(r, s, len, true), begins = begins_sentence(r->text, hit->span.start);
+    name.span.start = initials_before(r, hit->span.start);
+    size_t skip = len > 4 && s[1] == '\''                            ? 2
+                  : len > 6 && memcmp(s + 1, "\xe2\x80\x99", 3) == 0 ? 4
+                                                                     : 0;
+    bool known = run_knows(r, s + skip, len - skip, true), /* "O'Neill" */
+        begins = begins_sentence(r->text, name.span.start);
     bool spread = words_have(&r->spread, word_hash(s, len)) && !(known && begins);
-    if (!spread && (!hit->valued || known || begins)) return R1_OK;
+    bool guess = hit->valued && !known && (!begins || name_goes_on(r, hit->span.end));
+    if (!spread && !guess) return R1_OK;
+    if (guess) spread_add(&r->spread, s, 0, len);
     name.kind = MED_IDENTIFIER_NAME;
     return run_take(r, &name, err);
 }
@@ -438,7 +471,9 @@ static r1_status run_write(deid_run *r, med_deidentified *out, r1_err *err)
         const deid_span *s = &r->span[i];
         R1_ASSERT(s->start >= at, "spans overlap at %u", s->start);
         fwrite(r->text + at, 1, s->start - at, f);
-        write_span(f, r, s, days);
+        bool goes_on = i > 0 && s->start == r->span[i - 1].end &&
+                       s->hit.kind == r->span[i - 1].hit.kind; /* found in two parts */
+        if (!goes_on) write_span(f, r, s, days);
         at = s->end;
         out->span[out->n_span++] = (struct med_deidentified_span){s->start, s->end, s->hit.kind};
         out->n_of[s->hit.kind]++;
