@@ -237,13 +237,13 @@ static r1_status restore_newest(server *s, int64_t *after_seq, r1_err *err)
     return R1_OK;
 }
 
-/* A snapshot holds rows that were committed. Numbers of rows that are gone are not given again. */
+/* A snapshot holds rows that were committed, and what was sent to a topic was. Numbers of rows that
+ * are gone are not given again. */
 static r1_status restore_numbers(server *s, r1_err *err)
 {
-    int64_t lost_to;
+    int64_t lost_to, known = s->snapshot_seq > s->sent_seq ? s->snapshot_seq : s->sent_seq;
     bool lost;
-    if (s->snapshot_seq)
-        R1_TRY(fraud_log_note_loss(&s->ledger, s->store, s->snapshot_seq, &lost, err));
+    if (known) R1_TRY(fraud_log_note_loss(&s->ledger, s->store, known, &lost, err));
     R1_TRY(fraud_log_lost_to(s->store, &lost_to, err));
     s->last_seq = s->rebuilt.last_seq > lost_to ? s->rebuilt.last_seq : lost_to;
     s->ledger.last_seq = s->last_seq;

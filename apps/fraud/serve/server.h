@@ -52,6 +52,7 @@ typedef struct {
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
     fraud_snapshot_log log;  /* where the state stands */
     int64_t snapshot_seq;    /* highest row of a snapshot that the log ends before; 0: none */
+    int64_t sent_seq;        /* highest row whose decision went to its topic; 0: none */
     bool orderly;            /* the loop ended without a failure: the state is that of the log */
     struct fraud_port *port; /* port.h */
     struct fraud_scores *scores; /* scores.h */
