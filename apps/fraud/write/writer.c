@@ -425,7 +425,7 @@ static r1_status writer_last_time(fraud_writer *w, r1_err *err)
                           "written_at FROM r1.payment ORDER BY apply_seq DESC LIMIT 1) UNION ALL "
                           "(SELECT written_at FROM r1.label ORDER BY apply_seq DESC LIMIT 1) UNION "
                           "ALL (SELECT max(from_at) FROM r1.outbox WHERE app = 'fraud' AND kind = "
-                          "'decision')) x (at)",
+                          "'decision' AND isfinite(from_at))) x (at)",
                           0, NULL, &rows, err));
     w->written_us = r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
