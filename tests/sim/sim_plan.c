@@ -62,9 +62,11 @@ static void draw_window(int64_t *from, int64_t *to, const director *d, int64_t l
 /* By the seed itself: what else is drawn stays as it is. */
 static void choose_fatal(const director *d)
 {
-    enum { OF = 4, LONGEST_S = 8 };
+    enum { OF = 4, MOST = 100, TIMES = 8 };
     uint64_t h = r1_hash64(&d->run->seed, sizeof d->run->seed, 4);
-    if (h % OF == 0) sim->fault.fatal_every_us = 1000000 * (1 + (int64_t)(h / OF % LONGEST_S));
+    if (h % OF != 0) return;
+    sim->fault.fatal_after = 1 + (uint32_t)(h / OF % MOST);
+    sim->fault.fatal_times = 1 + (uint32_t)(h / OF / MOST % TIMES);
 }
 
 static void draw_faults(director *d)
