@@ -209,7 +209,8 @@ def soak(a, folder):
         found += all_defects(s, told)
         second, last = latencies(s, 1), latencies(s, 3)
         figures = {
-            "seconds": seconds, "rate": a.rate, "sent": told["delivered"], "kills": sum(kills.values()),
+            "seconds": seconds, "rate": a.rate, "sent": told["delivered"],
+            "kills": sum(kills.values()),
             "memory_second_quarter_mib": watch.largest(1, seconds) / 2**20,
             "memory_last_quarter_mib": watch.largest(3, seconds) / 2**20,
             "p50_second_quarter_ms": second[0], "p50_last_quarter_ms": last[0],
@@ -293,6 +294,8 @@ def cluster(a, folder):
     path = make_stream(folder, n, a.seed)
     asked, found = [], []
     with Services(os.path.join(folder, "services"), kafka=True, nodes=3) as s:
+        s.sql("ALTER SYSTEM SET checkpoint_timeout = '1min'")
+        s.sql("SELECT pg_reload_conf()")
         s.fresh_schema()
         s.create_topic()
         members = Members(s, 2)

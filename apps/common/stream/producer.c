@@ -44,7 +44,7 @@ static void kept_sent_us(const rd_kafka_message_t *m, char sent[24])
     if (len < 24) snprintf(sent, 24, "%.*s", (int)len, (const char *)value);
 }
 
-static void put_bytes(char *to, const void *from, size_t len)
+static void kept_put(char *to, const void *from, size_t len)
 {
     if (len) memcpy(to, from, len);
 }
@@ -65,8 +65,8 @@ static bool producer_keep(r1_producer *p, const rd_kafka_message_t *m)
     memcpy(k.topic, topic, len);
     k.key = k.topic + len;
     k.payload = k.key + k.key_len;
-    put_bytes(k.key, m->key, m->key_len);
-    put_bytes(k.payload, m->payload, m->len);
+    kept_put(k.key, m->key, m->key_len);
+    kept_put(k.payload, m->payload, m->len);
     kept_sent_us(m, k.sent);
     k.number = (uint64_t)(uintptr_t)m->_private >> 1;
     p->kept[p->n_kept++] = k;

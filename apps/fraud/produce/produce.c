@@ -276,7 +276,7 @@ static r1_status produce_send_all(r1_producer *p, const r1_options *o, source *s
     return st == R1_OK ? flushed : st;
 }
 
-static void print_counts(const source *s, bool json)
+static void produce_counts(const source *s, bool json)
 {
     const counts *c = &s->c;
     const char *form =
@@ -301,7 +301,7 @@ static void print_counts(const source *s, bool json)
 static bool source_is_left(const source *s) { return !(s->end && s->at == s->n_ahead); }
 
 /* Where it stopped, and how to go on. Whether anything is left to send. */
-static bool print_rest(const source *s, bool broken)
+static bool produce_rest(const source *s, bool broken)
 {
     const r1_producer_counts *b = &s->c.broker;
     bool left = (broken || r1_cli_stopped()) && source_is_left(s);
@@ -330,7 +330,7 @@ static int produce_report(const source *s, bool broken, bool json)
 {
     const counts *c = &s->c;
     char hint[256];
-    print_counts(s, json);
+    produce_counts(s, json);
     if (!json) fraud_messages_notes(s->in, stdout);
     if (*fraud_messages_hint(s->in, hint, sizeof hint)) fprintf(stderr, "%s\n", hint);
     bool odd = c->keyless && !s->as_lines;
@@ -341,7 +341,7 @@ static int produce_report(const source *s, bool broken, bool json)
                 "what they lack\n",
                 (unsigned long long)c->keyless, (unsigned long long)c->sent,
                 s->map ? " --map MAP" : "");
-    bool left = print_rest(s, broken);
+    bool left = produce_rest(s, broken);
     bool whole = !c->broker.failed && c->broker.delivered == c->sent;
     return odd || left || c->faults || !whole ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }
