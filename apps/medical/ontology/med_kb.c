@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_kb.c - opens, checks and reads a knowledge base. Owns the mapping; building one is
- * med_kb_build.c's work. A file is not trusted: sizes first, then the checksum, then every
+ * med_kb_finish.c's work. A file is not trusted: sizes first, then the checksum, then every
  * index. */
 #include "ontology/med_kb.h"
 
