@@ -19,11 +19,15 @@ static void print_info(const med_kb *kb)
            "bytes      %8zu\nchecksum   %016llx\n",
            kb->n_term, kb->n_synonym, kb->n_disease, kb->n_profiled, kb->n_row, kb->n_profile,
            kb->bytes, (unsigned long long)kb->checksum);
-    for (uint32_t i = 0; i < kb->n_source; i++)
+    for (uint32_t i = 0; i < kb->n_source; i++) {
         med_put(stdout, MED_TEXT_LINE,
                 "source     %s\n  version  %s\n  licence  %s\n  address  %s\n",
                 med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
                 med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url));
+        if (kb->loss && (kb->loss[i].n_refused || kb->loss[i].n_unknown))
+            printf("  left out %u rows that cannot be read, %u of unknown findings\n",
+                   kb->loss[i].n_refused, kb->loss[i].n_unknown);
+    }
 }
 
 static void print_stats(const med_build_stats *s)
@@ -47,6 +51,10 @@ static void print_told(const med_told *t, const char *what)
 /* What the sources hold but the knowledge base does not. */
 static void print_losses(const med_build_stats *s)
 {
+    print_told(&s->refused, "rows cannot be read and are left out");
+    print_told(&s->unknown, "annotations are of unknown findings and are left out");
+    print_told(&s->ignored, "values are not known; their rows are used without them");
+    print_told(&s->moved, "annotations name a finding by an id that another one has taken over");
     print_told(&s->repeated, "definitions stand more than once in one source");
     print_told(&s->cut, "strings are too long and cut");
 }
@@ -99,11 +107,10 @@ int cli_check_command(r1_cli_call *call)
     r1_status st = ontology_build(call, NULL, &s);
     if (st != R1_OK) return st == R1_E_FORMAT ? R1_EXIT_CHECK : r1_cli_exit(st);
     print_stats(&s);
-    if (s.n_row_unknown_term || s.n_orphan)
-        printf("%u annotations and %u is-a links name findings that are not defined\n",
-               s.n_row_unknown_term, s.n_orphan);
+    if (s.n_orphan) printf("%u is-a links name findings that are not defined\n", s.n_orphan);
     print_losses(&s);
-    return s.n_row_unknown_term || s.n_orphan || s.repeated.n ? R1_EXIT_CHECK : R1_EXIT_OK;
+    bool fits = !s.n_row_unknown_term && !s.n_orphan && !s.repeated.n && !s.refused.n;
+    return fits ? R1_EXIT_OK : R1_EXIT_CHECK;
 }
 
 int cli_info_command(r1_cli_call *call)

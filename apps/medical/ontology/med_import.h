@@ -33,8 +33,4 @@ r1_status med_import_edges(med_builder *b, const char *what, const char *data, s
 r1_status med_import_genes(med_builder *b, const char *what, const char *data, size_t len,
                            r1_err *err);
 
-/* Orphanet's and HPO's words for how often a finding occurs; negative for unknown words. 0 means
- * "excluded". */
-float med_frequency(const char *s, size_t len);
-
 #endif

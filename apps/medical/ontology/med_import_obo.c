@@ -122,7 +122,7 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
     bool head = true, known = false;
     stanza s = {.open = false};
     uint16_t src;
-    med_builder_input(b, what);
+    R1_TRY(med_builder_input(b, what, err));
     while (med_lines_next(&l, &line, &n)) {
         if (n > LINE_MAX_OBO)
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: a line of %zu bytes", what, (long long)l.number, n);

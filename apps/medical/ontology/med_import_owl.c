@@ -118,7 +118,7 @@ r1_status med_import_owl(med_builder *b, const char *what, const char *data, siz
 {
     owl o = {.b = b, .version = "not stated"};
     med_xml_handler h = {import_owl_start, import_owl_end};
-    med_builder_input(b, what);
+    R1_TRY(med_builder_input(b, what, err));
     r1_status st = med_xml_parse(what, data, len, &h, &o, err);
     if (st != R1_OK) return st;
     if (o.n_class == 0) R1_FAIL(err, R1_E_FORMAT, "%s: RDF/XML without a single owl:Class", what);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_kb_build.c - see med_kb_build.h. Importers only append to flat arrays here; all thinking
  * happens once, in med_builder_finish (med_kb_finish.c). */
+#include "ontology/med_disease_id.h"
 #include "ontology/med_kb_gather.h"
 #include "text/r1_utf8.h"
 
@@ -22,7 +23,11 @@ r1_status med_builder_new(med_builder **out, r1_err *err)
         return st;
     }
     b->root = med_map_intern(b->terms, "HP:0000118", 10);
-    med_builder_input(b, "the input");
+    st = med_builder_input(b, "the input", err);
+    if (st != R1_OK) {
+        med_builder_free(b);
+        return st;
+    }
     *out = b;
     return R1_OK;
 }
@@ -43,15 +48,23 @@ void med_builder_free(med_builder *b)
     free(b->consider.v);
     free(b->gene.v);
     free(b->subclass.v);
+    free(b->fact);
+    for (uint32_t i = 0; i < b->n_input; i++) free(b->input[i]);
+    free(b->input);
     free(b);
 }
 
 /* ---- gathering ------------------------------------------------------------------------------- */
 
-void med_builder_input(med_builder *b, const char *what)
+r1_status med_builder_input(med_builder *b, const char *what, r1_err *err)
 {
-    b->what = what;
-    b->at = (med_raw_place){b->at.input + 1, 0};
+    if (!med_kb_grow(&b->input, b->n_input, &b->cap_input, sizeof *b->input))
+        return med_kb_full(err);
+    if (!(b->input[b->n_input] = strdup(what))) return med_kb_full(err);
+    b->at = (med_raw_place){++b->n_input, 0};
+    b->refused_here = 0;
+    b->source_here = MED_NONE;
+    return R1_OK;
 }
 
 void med_builder_line(med_builder *b, int64_t line)
@@ -59,8 +72,7 @@ void med_builder_line(med_builder *b, int64_t line)
     b->at.line = line > 0 && line < UINT32_MAX ? (uint32_t)line : 0;
 }
 
-/* The room for one more line of text, which may be none; counts it. */
-static char *told_next(med_told *t) { return t->n++ < MED_TOLD_MAX ? t->line[t->n - 1] : NULL; }
+char *med_told_next(med_told *t) { return t->n++ < MED_TOLD_MAX ? t->line[t->n - 1] : NULL; }
 
 /* Without a character of which only the first bytes are there. */
 static size_t whole_characters(const char *s, size_t n)
@@ -70,21 +82,47 @@ static size_t whole_characters(const char *s, size_t n)
     return start < n && r1_utf8_char(s + start, n - start) != n - start ? start : n;
 }
 
-/* The end of the input's name: a line of text has room for the rest behind it. */
-static const char *told_what(const med_builder *b)
+const char *med_told_what(const med_builder *b, uint32_t input)
 {
     enum { WHAT_MAX = 160 };
-    size_t n = strlen(b->what);
-    return n > WHAT_MAX ? b->what + n - WHAT_MAX : b->what;
+    const char *what = b->input[input - 1];
+    size_t n = strlen(what);
+    return n > WHAT_MAX ? what + n - WHAT_MAX : what;
+}
+
+static const char *told_here(const med_builder *b) { return med_told_what(b, b->at.input); }
+
+static void told_value(const med_builder *b, med_told *t, const char *field, med_text value,
+                       const char *expected)
+{
+    char *line = med_told_next(t);
+    if (line)
+        snprintf(line, MED_TOLD_BYTES, "%s:%u: %s \"%.*s\", expected %s", told_here(b), b->at.line,
+                 field, (int)whole_characters(value.s, value.len < 60 ? value.len : 60), value.s,
+                 expected);
+}
+
+void med_builder_refuse(med_builder *b, const char *field, med_text value, const char *expected)
+{
+    told_value(b, &b->refused, field, value, expected);
+    if (b->source_here != MED_NONE)
+        b->loss[b->source_here].n_refused++;
+    else
+        b->refused_here++;
+}
+
+void med_builder_ignore(med_builder *b, const char *field, med_text value, const char *expected)
+{
+    told_value(b, &b->ignored, field, value, expected);
 }
 
 size_t med_builder_cut(med_builder *b, const char *field, const char *s, size_t n)
 {
     size_t keep = whole_characters(s, n);
-    char *line = told_next(&b->cut);
+    char *line = med_told_next(&b->cut);
     if (line)
         snprintf(line, MED_TOLD_BYTES, "%s:%u: the %s is cut after %zu bytes: %.*s...",
-                 told_what(b), b->at.line, field, keep,
+                 told_here(b), b->at.line, field, keep,
                  (int)whole_characters(s, keep < 40 ? keep : 40), s);
     return keep;
 }
@@ -101,7 +139,8 @@ static r1_status id_fits(const med_builder *b, med_text id, r1_err *err)
 {
     if (id.len > MED_ID_MAX)
         R1_FAIL(err, R1_E_FORMAT, "%s:%u: an id of %zu bytes, expected at most %d: %.*s...",
-                b->what, b->at.line, id.len, MED_ID_MAX, (int)whole_characters(id.s, 40), id.s);
+                told_here(b), b->at.line, id.len, MED_ID_MAX, (int)whole_characters(id.s, 40),
+                id.s);
     return R1_OK;
 }
 
@@ -116,10 +155,10 @@ r1_status med_builder_id(const med_builder *b, med_text id, char *to, r1_err *er
 /* Tells a second definition by the same input; `first` is where the thing was defined before. */
 static void kb_build_define(med_builder *b, const char *kind, med_text id, med_raw_place *first)
 {
-    char *line = first->input == b->at.input ? told_next(&b->repeated) : NULL;
+    char *line = first->input == b->at.input ? med_told_next(&b->repeated) : NULL;
     if (line)
         snprintf(line, MED_TOLD_BYTES, "%s:%u: the %s %.*s is defined again, first on line %u",
-                 told_what(b), b->at.line, kind, (int)id.len, id.s, first->line);
+                 told_here(b), b->at.line, kind, (int)id.len, id.s, first->line);
     if (first->input != b->at.input) *first = b->at;
 }
 
@@ -157,12 +196,18 @@ r1_status med_kb_link(med_raw_links *l, uint32_t a, uint32_t b, uint32_t kind, r
 r1_status med_builder_source(med_builder *b, const char *name, const char *version,
                              const char *licence, const char *url, uint16_t *index, r1_err *err)
 {
-    if (b->n_source == R1_COUNT(b->source))
+    const med_source x = {kb_build_keep(b, MED_TEXT(name)), kb_build_keep(b, MED_TEXT(version)),
+                          kb_build_keep(b, MED_TEXT(licence)), kb_build_keep(b, MED_TEXT(url))};
+    uint32_t i = 0;
+    while (i < b->n_source && memcmp(&b->source[i], &x, sizeof x) != 0) i++;
+    if (i == R1_COUNT(b->source))
         R1_FAIL(err, R1_E_NOMEM, "more than %zu sources", R1_COUNT(b->source));
-    b->source[b->n_source] =
-        (med_source){kb_build_keep(b, MED_TEXT(name)), kb_build_keep(b, MED_TEXT(version)),
-                     kb_build_keep(b, MED_TEXT(licence)), kb_build_keep(b, MED_TEXT(url))};
-    *index = (uint16_t)b->n_source++;
+    b->n_source += i == b->n_source;
+    b->source[i] = x;
+    b->source_here = i;
+    b->loss[i].n_refused += b->refused_here;
+    b->refused_here = 0;
+    *index = (uint16_t)i;
     return R1_OK;
 }
 
@@ -184,7 +229,8 @@ static med_raw_term *term_of(med_builder *b, med_text id)
 r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition,
                            bool obsolete, r1_err *err)
 {
-    if (id.len == 0) R1_FAIL(err, R1_E_FORMAT, "%s:%u: a term without an id", b->what, b->at.line);
+    if (id.len == 0)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%u: a term without an id", told_here(b), b->at.line);
     R1_TRY(id_fits(b, id, err));
     med_raw_term *t = term_of(b, id);
     if (!t) return med_kb_full(err);
@@ -239,9 +285,11 @@ void med_builder_root(med_builder *b, med_text term)
 r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
                               r1_err *err)
 {
-    if (id.len == 0)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%u: a disease without an id", b->what, b->at.line);
+    char text[MED_ID_MAX + 1];
     R1_TRY(id_fits(b, id, err));
+    id = (med_text){text, med_disease_id(id.s, id.len, text, sizeof text)};
+    if (id.len == 0)
+        R1_FAIL(err, R1_E_FORMAT, "%s:%u: a disease without an id", told_here(b), b->at.line);
     uint32_t off = med_map_intern(b->diseases, id.s, id.len);
     if (off == MED_NONE) return med_kb_full(err);
     uint32_t i = med_map_get(b->diseases, off);
@@ -279,11 +327,18 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
     uint32_t at = b->n_row++;
     uint32_t n = a->n, m = a->m;
     while (m > UINT16_MAX) n /= 2, m /= 2;
-    b->row[at] =
-        (med_raw_row){kb_build_keep(b, a->term),
-                      MED_NONE,
-                      {MED_NONE, a->freq, b->n_pmid, (uint16_t)(n > m ? m : n), (uint16_t)m,
-                       a->negated ? MED_ROW_NEGATED : 0, (uint8_t)a->n_pmid, (uint8_t)a->source}};
+    uint32_t flags =
+        (a->negated ? MED_ROW_NEGATED : 0u) | a->sex | (uint32_t)a->onset << MED_ROW_ONSET_SHIFT;
+    b->row[at] = (med_raw_row){.term = kb_build_keep(b, a->term), .next = MED_NONE, .at = b->at};
+    b->row[at].row = (med_row){.term = MED_NONE,
+                               .freq = a->freq,
+                               .pmid_at = b->n_pmid,
+                               .n = (uint16_t)(n > m ? m : n),
+                               .m = (uint16_t)m,
+                               .flags = (uint16_t)flags,
+                               .n_pmid = (uint8_t)a->n_pmid,
+                               .source = (uint8_t)a->source};
+    if (!a->negated) d->row_onset |= a->onset;
     for (uint32_t i = 0; i < a->n_pmid; i++) {
         if (!med_kb_grow(&b->pmid, b->n_pmid, &b->cap_pmid, sizeof *b->pmid))
             return med_kb_full(err);
@@ -304,13 +359,33 @@ r1_status med_builder_gene(med_builder *b, uint32_t disease, med_text symbol, r1
     return symbol.len ? med_kb_link(&b->gene, disease, kb_build_keep(b, symbol), 0, err) : R1_OK;
 }
 
-void med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,
-                        float prevalence)
+static r1_status fact_add(med_builder *b, uint32_t disease, uint16_t kind, uint16_t source,
+                          r1_err *err)
+{
+    if (!med_kb_grow(&b->fact, b->n_fact, &b->cap_fact, sizeof *b->fact)) return med_kb_full(err);
+    b->fact[b->n_fact++] = (med_fact){disease, kind, source};
+    return R1_OK;
+}
+
+r1_status med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,
+                             uint16_t source, r1_err *err)
 {
     med_raw_disease *d = &b->disease[disease];
     d->onset |= onset;
     d->inheritance |= inheritance;
-    if (prevalence > d->prevalence) d->prevalence = prevalence;
+    if (onset) R1_TRY(fact_add(b, disease, MED_FACT_ONSET, source, err));
+    return inheritance ? fact_add(b, disease, MED_FACT_INHERITANCE, source, err) : R1_OK;
+}
+
+r1_status med_builder_prevalence(med_builder *b, uint32_t disease, float prevalence, uint32_t rank,
+                                 uint16_t source, r1_err *err)
+{
+    med_raw_disease *d = &b->disease[disease];
+    if (!(prevalence > 0)) return R1_OK;
+    bool better = d->prevalence == 0 || rank > d->prevalence_rank ||
+                  (rank == d->prevalence_rank && prevalence > d->prevalence);
+    if (better) d->prevalence = prevalence, d->prevalence_rank = rank;
+    return fact_add(b, disease, MED_FACT_PREVALENCE, source, err);
 }
 
 r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text mondo, r1_err *err)

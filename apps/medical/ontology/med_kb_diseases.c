@@ -3,6 +3,7 @@
  * each gets its rows, genes and facts. */
 #include "ontology/med_kb_gather.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,17 +41,54 @@ static bool is_orpha(const med_builder *b, const med_raw_disease *d)
     return strncmp(med_map_text(b->text, d->id), "ORPHA:", 6) == 0;
 }
 
+/* "file:7: hpo_id "HP:9", expected ..." of a row whose finding is none. */
+static void tell_unknown(med_kb_final *f, const med_raw_row *r)
+{
+    med_builder *b = f->b;
+    const char *id = med_map_text(b->text, r->term);
+    char *line = med_told_next(&b->unknown);
+    if (!line) return;
+    uint32_t off = med_map_find(b->terms, id, strlen(id));
+    uint32_t raw = off == MED_NONE ? MED_NONE : med_map_get(b->terms, off);
+    bool obsolete = raw != MED_NONE && b->term[raw].obsolete;
+    size_t n = (size_t)snprintf(
+        line, MED_TOLD_BYTES, "%s:%u: hpo_id \"%.40s\", expected a finding of the ontology%s",
+        med_told_what(b, r->at.input), r->at.line, id, obsolete ? "; it is obsolete" : "");
+    for (uint32_t i = 0, k = 0; obsolete && i < b->consider.n && n < MED_TOLD_BYTES; i++)
+        if (b->consider.v[i].a == raw)
+            n += (size_t)snprintf(line + n, MED_TOLD_BYTES - n, "%s%.40s",
+                                  k++ ? ", " : ", consider ",
+                                  med_map_text(b->text, b->consider.v[i].b));
+}
+
+/* Each row's finding. What names none is told; so is one by an id that another has taken over. */
+static void resolve_rows(med_kb_final *f)
+{
+    med_builder *b = f->b;
+    for (uint32_t i = 0; i < b->n_row; i++) {
+        med_raw_row *r = &b->row[i];
+        r->row.term = kb_disease_resolve(f, r->term);
+        if (r->row.term == MED_NONE) {
+            f->stats.n_row_unknown_term++;
+            b->loss[r->row.source].n_unknown++;
+            tell_unknown(f, r);
+            continue;
+        }
+        const char *was = med_map_text(b->text, r->term),
+                   *is = med_map_text(b->text, f->term[r->row.term].id);
+        char *line = strcmp(was, is) == 0 ? NULL : med_told_next(&b->moved);
+        if (line)
+            snprintf(line, MED_TOLD_BYTES, "%s:%u: hpo_id \"%.40s\" is %.40s now",
+                     med_told_what(b, r->at.input), r->at.line, was, is);
+    }
+}
+
 static r1_status take_rows(med_kb_final *f, const med_raw_disease *from, r1_err *err)
 {
     for (uint32_t r = from->first_row; r != MED_NONE; r = f->b->row[r].next) {
-        uint32_t t = kb_disease_resolve(f, f->b->row[r].term);
-        if (t == MED_NONE) {
-            f->stats.n_row_unknown_term++;
-            continue;
-        }
+        if (f->b->row[r].row.term == MED_NONE) continue;
         if (!med_kb_grow(&f->row, f->n_row, &f->cap_row, sizeof *f->row)) return med_kb_full(err);
-        f->row[f->n_row] = f->b->row[r].row;
-        f->row[f->n_row++].term = t;
+        f->row[f->n_row++] = f->b->row[r].row;
     }
     return R1_OK;
 }
@@ -63,7 +101,8 @@ static int by_row(const void *a, const void *b)
     if (x->pmid_at != y->pmid_at) return x->pmid_at < y->pmid_at ? -1 : 1;
     if (x->m != y->m) return x->m < y->m ? -1 : 1;
     if (x->n != y->n) return x->n < y->n ? -1 : 1;
-    return (x->freq > y->freq) - (x->freq < y->freq);
+    if (x->freq != y->freq) return x->freq < y->freq ? -1 : 1;
+    return (x->flags > y->flags) - (x->flags < y->flags);
 }
 
 /* Every Mondo class knows its diseases: raw indices chained by `next`, heads by the class's
@@ -179,7 +218,7 @@ static r1_status place_disease(med_kb_final *f, const mondo *m, uint32_t raw, r1
     *d = (med_disease){.id = r->id,
                        .name = r->name,
                        .row_at = f->n_row,
-                       .onset = r->onset,
+                       .onset = r->onset ? r->onset : r->row_onset,
                        .inheritance = r->inheritance,
                        .prevalence = r->prevalence};
     f->group[at] = raw;
@@ -189,7 +228,7 @@ static r1_status place_disease(med_kb_final *f, const mondo *m, uint32_t raw, r1
     if (other != MED_NONE) {
         med_raw_disease *o = &b->disease[other];
         R1_TRY(take_rows(f, o, err));
-        d->onset |= o->onset;
+        d->onset |= o->onset ? o->onset : d->onset ? 0 : o->row_onset;
         d->inheritance |= d->inheritance ? 0 : o->inheritance;
         if (d->prevalence == 0) d->prevalence = o->prevalence;
         if (orpha != MED_NONE) o->absorbed = true;
@@ -224,14 +263,73 @@ static r1_status place_genes(med_kb_final *f, r1_err *err)
     return R1_OK;
 }
 
+static int by_fact(const void *a, const void *b)
+{
+    const med_fact *x = a, *y = b;
+    if (x->disease != y->disease) return x->disease < y->disease ? -1 : 1;
+    if (x->kind != y->kind) return x->kind < y->kind ? -1 : 1;
+    return (x->source > y->source) - (x->source < y->source);
+}
+
+/* Which source states what of a disease, each once. What a parent lends keeps its source. */
+static void place_facts(med_kb_final *f)
+{
+    med_builder *b = f->b;
+    uint32_t n = 0, m = 0;
+    for (uint32_t i = 0; i < b->n_fact; i++) {
+        uint32_t d = b->disease[b->fact[i].disease].final;
+        if (d != MED_NONE) b->fact[n++] = (med_fact){d, b->fact[i].kind, b->fact[i].source};
+    }
+    if (n) qsort(b->fact, n, sizeof *b->fact, by_fact);
+    for (uint32_t i = 0; i < n; i++)
+        if (i == 0 || by_fact(&b->fact[i], &b->fact[m - 1]) != 0) b->fact[m++] = b->fact[i];
+    b->n_fact = m;
+}
+
+/* The Orphanet entry of a raw disease's parent class that has a profile of its own, by the first of
+ * their ids; MED_NONE. */
+static uint32_t family_head(const med_kb_final *f, const mondo *m, uint32_t raw)
+{
+    const med_builder *b = f->b;
+    uint32_t best = MED_NONE;
+    const char *cls = med_map_text(b->text, b->disease[raw].mondo);
+    for (uint32_t l = mondo_first(m->up, cls); l != MED_NONE; l = m->up_next[l]) {
+        uint32_t o = class_orpha(f, m, med_map_text(b->text, b->subclass.v[l].b));
+        if (o == MED_NONE || b->disease[o].absorbed) continue;
+        if (best == MED_NONE || strcmp(med_map_text(b->text, b->disease[o].id),
+                                       med_map_text(b->text, b->disease[best].id)) < 0)
+            best = o;
+    }
+    return best;
+}
+
+/* Orphanet has one entry for what OMIM numbers by gene. An OMIM disease that has no entry of its
+ * own there is of the family of the entry right above it. */
+static void place_families(med_kb_final *f, const mondo *m)
+{
+    med_builder *b = f->b;
+    for (uint32_t i = 0; i < b->n_disease; i++) {
+        const med_raw_disease *r = &b->disease[i];
+        if (r->final == MED_NONE || r->mondo == MED_NONE || is_orpha(b, r)) continue;
+        if (class_orpha(f, m, med_map_text(b->text, r->mondo)) != MED_NONE) continue;
+        uint32_t head = family_head(f, m, i);
+        if (head == MED_NONE || b->disease[head].final == MED_NONE) continue;
+        f->family[r->final] = f->family[b->disease[head].final] = b->disease[head].final;
+    }
+    f->n_family = f->n_disease;
+}
+
 r1_status med_kb_diseases(med_kb_final *f, r1_err *err)
 {
     med_builder *b = f->b;
     uint32_t *order = malloc((b->n_disease + 1u) * sizeof *order);
     f->group = calloc(b->n_disease + 1u, sizeof *f->group);
     f->disease = calloc(b->n_disease + 1u, sizeof *f->disease);
+    f->family = malloc((b->n_disease + 1u) * sizeof *f->family);
+    if (f->family) memset(f->family, 0xff, (b->n_disease + 1u) * sizeof *f->family);
     mondo m = {0};
-    r1_status st = order && f->group && f->disease ? mondo_make(f, &m, err) : med_kb_full(err);
+    r1_status st =
+        order && f->group && f->disease && f->family ? mondo_make(f, &m, err) : med_kb_full(err);
     if (st == R1_OK) {
         for (uint32_t i = 0; i < b->n_disease; i++) order[i] = i;
         size_t bytes;
@@ -240,17 +338,20 @@ r1_status med_kb_diseases(med_kb_final *f, r1_err *err)
         if (b->n_disease) qsort(order, b->n_disease, sizeof *order, by_disease_id);
     }
     /* Orphanet last: by then those that were merged into an OMIM disease are known. */
+    if (st == R1_OK) resolve_rows(f);
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < b->n_disease && st == R1_OK; i++) {
             med_raw_disease *r = &b->disease[order[i]];
             if (is_orpha(b, r) == (pass == 1) && !r->absorbed)
                 st = place_disease(f, &m, order[i], err);
         }
+    if (st == R1_OK) place_families(f, &m);
     mondo_free(&m);
     free(order);
     R1_TRY(st);
     med_kb_id_sort(f, f->disease_id, &f->n_disease_id);
     R1_TRY(place_genes(f, err));
+    place_facts(f);
     f->stats.n_disease = f->n_disease;
     f->stats.n_row = f->n_row;
     return R1_OK;

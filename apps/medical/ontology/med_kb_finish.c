@@ -11,9 +11,9 @@
 
 static void kb_final_free(med_kb_final *f)
 {
-    void *all[] = {f->order,   f->term,       f->parent,  f->ancestor, f->synonym,
-                   f->term_id, f->disease_id, f->group,   f->disease,  f->list,
-                   f->row,     f->profile,    f->obsolete};
+    void *all[] = {f->order,   f->term,       f->parent,   f->ancestor, f->synonym,
+                   f->term_id, f->disease_id, f->group,    f->disease,  f->list,
+                   f->row,     f->profile,    f->obsolete, f->family};
     for (size_t i = 0; i < R1_COUNT(all); i++) free(all[i]);
 }
 
@@ -90,8 +90,11 @@ static r1_status kb_finish_emit(med_kb_final *f, const char *what, med_kb **out,
         [SEC_SOURCE] = {f->b->source, f->b->n_source, sizeof *f->b->source},
         [SEC_PMID] = {f->b->pmid, f->b->n_pmid, 4},
         [SEC_OBSOLETE] = {f->obsolete, f->n_obsolete, sizeof *f->obsolete},
+        [SEC_LOSS] = {f->b->loss, f->b->n_source, sizeof *f->b->loss},
+        [SEC_FACT] = {f->b->fact, f->b->n_fact, sizeof *f->b->fact},
+        [SEC_FAMILY] = {f->family, f->n_family, sizeof *f->family},
     };
-    uint32_t n_part = f->n_obsolete ? SEC_COUNT : SEC_OBSOLETE;
+    const uint32_t n_part = SEC_COUNT;
     size_t at = sizeof(med_kb_header) + n_part * sizeof(med_kb_section);
     med_kb_section table[SEC_COUNT] = {0};
     for (uint32_t i = 0; i < n_part; i++) {
@@ -136,6 +139,10 @@ r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med
     if (st == R1_OK) st = kb_finish_emit(&f, what, out, err);
     f.stats.repeated = b->repeated;
     f.stats.cut = b->cut;
+    f.stats.refused = b->refused;
+    f.stats.ignored = b->ignored;
+    f.stats.unknown = b->unknown;
+    f.stats.moved = b->moved;
     if (stats) *stats = f.stats;
     kb_final_free(&f);
     return st;

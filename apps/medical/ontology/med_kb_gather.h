@@ -27,7 +27,9 @@ typedef struct {
 
 typedef struct {
     uint32_t id, name, mondo, onset, inheritance;
+    uint32_t row_onset; /* of its rows, where nothing says when the disease begins */
     float prevalence;
+    uint32_t prevalence_rank; /* how well the source knows it */
     bool annotated, absorbed, inherited;
     uint32_t first_row, last_row; /* chain through med_raw_row.next */
     med_raw_place defined;
@@ -37,6 +39,7 @@ typedef struct {
 typedef struct {
     uint32_t term, next; /* term: string offset of the id */
     med_row row;
+    med_raw_place at;
 } med_raw_row;
 
 typedef struct {
@@ -57,12 +60,17 @@ struct med_builder {
     uint32_t *pmid;
     uint32_t n_term, cap_term, n_disease, cap_disease, n_row, cap_row, n_pmid, cap_pmid;
     med_raw_links synonym, parent, alias, consider, gene, subclass;
-    med_source source[16];
-    uint32_t n_source;
+    med_source source[MED_SOURCES_MAX];
+    med_source_loss loss[MED_SOURCES_MAX];
+    uint32_t n_source, source_here; /* of the input in hand; MED_NONE: not named yet */
+    uint32_t refused_here;          /* rows of the input in hand, before its source is named */
+    med_fact *fact;
+    uint32_t n_fact, cap_fact;
     uint32_t root;
-    const char *what; /* the input in hand */
+    char **input; /* names: [at.input - 1] is in hand */
+    uint32_t n_input, cap_input;
     med_raw_place at;
-    med_told repeated, cut;
+    med_told repeated, cut, refused, ignored, unknown, moved;
 };
 
 /* Work space of med_builder_finish; everything is freed by final_free. */
@@ -82,6 +90,7 @@ typedef struct {
     uint32_t *list, n_list, cap_list;
     med_obsolete *obsolete;
     uint32_t n_obsolete;
+    uint32_t *family, n_family;
     med_row *row;
     uint32_t n_row, cap_row;
     med_profile *profile;
@@ -100,6 +109,11 @@ r1_status med_kb_id_add(med_id **v, uint32_t *n, uint32_t *cap, uint32_t text, u
 /* By text; of equal ones the first stays. */
 void med_kb_id_sort(med_kb_final *f, med_id *v, uint32_t *n);
 r1_status med_kb_list_add(med_kb_final *f, uint32_t value, r1_err *err);
+
+/* The room for one more line of text, which may be none; counts it. */
+char *med_told_next(med_told *t);
+/* The end of an input's name: a line of text has room for the rest behind it. */
+const char *med_told_what(const med_builder *b, uint32_t input);
 
 /* The steps, in this order. */
 r1_status med_kb_terms(med_kb_final *f, r1_err *err);

@@ -27,7 +27,10 @@ enum {
     SEC_DISEASE_ID,
     SEC_SOURCE,
     SEC_PMID,
-    SEC_OBSOLETE, /* stands only where a term is obsolete */
+    SEC_OBSOLETE, /* files of before end before this section or behind it */
+    SEC_LOSS,
+    SEC_FACT,
+    SEC_FAMILY,
     SEC_COUNT
 };
 

@@ -26,23 +26,34 @@ static const struct {
     {"Orphadata XML",    "<JDBOR",                   "en_product",        med_import_orpha},
     {"OWL in RDF/XML",   "<rdf:RDF",                 "hp.owl",            med_import_owl},
     {"OBO",              "format-version:",          "hp.obo",            med_import_obo},
-    {"HPOA",             "database_id\tdisease_name", "phenotype.hpoa",    med_import_hpoa},
-    {"HPOA before 2023", "DatabaseID\tDiseaseName",  NULL,                med_import_hpoa},
-    {"SSSOM",            "subject_id\tsubject_label", "mondo_exactmatch_", med_import_sssom},
-    {"KGX edges",        "subject\tpredicate\tobject", "mondo-rare_edges", med_import_edges},
-    {"HPO genes",        "ncbi_gene_id\tgene_symbol", "genes_to_",         med_import_genes},
+    {"HPOA",             "database_id",              "phenotype.hpoa",    med_import_hpoa},
+    {"HPOA before 2023", "DatabaseID",               NULL,                med_import_hpoa},
+    {"SSSOM",            "predicate_id",             "mondo_exactmatch_", med_import_sssom},
+    {"KGX edges",        "predicate\t",              "mondo-rare_edges",  med_import_edges},
+    {"HPO genes",        "gene_symbol",              "genes_to_",         med_import_genes},
     {"HPO genes before 2023", "entrez-gene-id",        NULL,                med_import_genes},
     /* clang-format on */
 };
 /* Marks are looked for in the first bytes alone. */
 enum { MARK_BYTES = 4096 };
 
-static importer importer_of(const char *data, size_t len)
+static importer importer_by_mark(const char *data, size_t len)
 {
     size_t n = len < MARK_BYTES ? len : MARK_BYTES;
     for (size_t i = 0; i < R1_COUNT(sources); i++)
         if (memmem(data, n, sources[i].mark, strlen(sources[i].mark))) return sources[i].import;
     return NULL;
+}
+
+/* A table may have a long comment before the names of its columns. */
+static importer importer_of(const char *data, size_t len)
+{
+    med_lines l = {data, data + len, 0};
+    const char *line = data;
+    size_t n;
+    importer found = importer_by_mark(data, len);
+    while (!found && med_lines_next(&l, &line, &n) && n && *line == '#') continue;
+    return found ? found : importer_by_mark(line, len - (size_t)(line - data));
 }
 
 /* "R1 ontology XML, Orphadata XML, ..." */
@@ -61,9 +72,10 @@ static r1_status import_file(med_builder *b, const char *path, r1_err *err)
     size_t len = 0;
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
     char known[256];
-    importer import = importer_of(data, len);
+    size_t mark = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    importer import = importer_of(data + mark, len - mark);
     r1_status st =
-        import ? import(b, path, data, len, err)
+        import ? import(b, path, data + mark, len - mark, err)
                : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: the file is none of %s",
                             path, sources_known(known, sizeof known));
     free(data);

@@ -57,19 +57,23 @@ static int unexplained_name_order(const void *a, const void *b)
 }
 
 /* Whether the sources give a number for a finding of a disease, or for one below it. */
-static bool frequency_stated(const med_kb *kb, const med_disease *d, uint32_t term)
+static bool frequency_stated(const med_report_work *w, const med_disease *d, uint32_t term)
 {
+    const med_kb *kb = w->kb;
     for (uint32_t i = 0; i < d->n_row; i++) {
         const med_row *row = &kb->row[d->row_at + i];
         bool negated = row->flags & MED_ROW_NEGATED && !row->m;
-        if (!negated && (row->m || row->freq >= 0) && med_kb_is_a(kb, row->term, term)) return true;
+        if (!negated && med_report_row_speaks(w, row) && (row->m || row->freq >= 0) &&
+            med_kb_is_a(kb, row->term, term))
+            return true;
     }
     return false;
 }
 
-static void candidate_observed(med_report_work *w, const med_disease *d, med_report_candidate *c,
+static void candidate_observed(med_report_work *w, uint32_t disease, med_report_candidate *c,
                                med_report_contribution *row, unexplained_name *unexplained)
 {
+    const med_disease *d = &w->kb->disease[disease];
     for (uint32_t i = 0; i < w->n_ranked; i++) {
         const med_match *m = &w->match[i];
         R1_ASSERT(m->kind < R1_COUNT(candidate_match), "match %u: kind %d", i, (int)m->kind);
@@ -83,8 +87,8 @@ static void candidate_observed(med_report_work *w, const med_disease *d, med_rep
                                        .frequency = (double)m->freq};
         if (m->matched != MED_NONE) {
             x->matched = med_report_name(w, m->matched);
-            med_report_counts(w->kb, d, m->matched, &x->n, &x->m, &stated);
-            if (d->n_row && !frequency_stated(w->kb, d, m->matched)) x->frequency = NAN;
+            med_report_counts(w, disease, m->matched, &x->n, &x->m, &stated);
+            if (d->n_row && !frequency_stated(w, d, m->matched)) x->frequency = NAN;
         }
         c->n_weighed++;
         c->n_explained += explained;
@@ -105,7 +109,7 @@ static r1_status candidate_contributions(med_report_work *w, const med_candidate
     MED_REPORT_LIST_OF(w->report->arena, name, w->n_ranked, err);
     MED_REPORT_LIST_OF(w->scratch, unexplained, w->n_ranked, err);
     med_explain(w->ranker, from->disease, w->match, w->against);
-    candidate_observed(w, &w->kb->disease[from->disease], c, row, unexplained);
+    candidate_observed(w, from->disease, c, row, unexplained);
     for (uint32_t i = 0; i < c->unexplained.n; i++) name[i] = unexplained[i].name;
     c->unexplained.s = name;
     for (uint32_t i = 0; i < w->n_absent; i++)
@@ -164,13 +168,14 @@ static int typical_by_denied(const void *a, const void *b)
 static uint32_t candidate_open(const med_report_work *w, uint32_t disease, med_report_typical *row)
 {
     const med_disease *d = &w->kb->disease[disease];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < d->n_profile; i++) {
-        const med_profile *p = &w->kb->profile[d->profile_at + i];
+    uint32_t n = 0, n_profile;
+    const med_profile *profile = med_case_profile(w->ranker, disease, &n_profile);
+    for (uint32_t i = 0; i < n_profile; i++) {
+        const med_profile *p = &profile[i];
         uint32_t t = MED_PROFILE_TERM(*p);
         bool stated;
         if (!(p->term & MED_PROFILE_DIRECT) || p->freq < typical_freq_min) continue;
-        if (!med_report_open(w, t)) continue;
+        if (!med_report_open(w, t) || !med_report_due(w, disease, t)) continue;
         med_report_typical *x = &row[n++];
         *x = (med_report_typical){
             .id = med_report_id(w, t),
@@ -178,7 +183,7 @@ static uint32_t candidate_open(const med_report_work *w, uint32_t disease, med_r
             .frequency = (double)p->freq,
             .information = med_report_information(w, t),
             .denied = exp((double)fminf(0, med_denied_more(w->ranker, disease, t)))};
-        med_report_counts(w->kb, d, t, &x->n, &x->m, &stated);
+        med_report_counts(w, disease, t, &x->n, &x->m, &stated);
         if (!stated && d->n_row) x->frequency = NAN;
     }
     return n;

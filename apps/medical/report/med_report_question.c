@@ -28,9 +28,7 @@ double med_report_information(const med_report_work *w, uint32_t term)
     double other = 1, all = 0, answers = 0, p_other = bounded(exp(-(double)w->kb->term[term].ic));
     for (uint32_t i = 0; i <= n; i++) {
         double p = i < n ? (double)w->list[i].posterior : fmax(0, other), yes = p_other;
-        if (i < n)
-            yes = bounded(
-                (double)med_report_frequency(w->kb, &w->kb->disease[w->list[i].disease], term));
+        if (i < n) yes = bounded((double)med_report_frequency(w, w->list[i].disease, term));
         other -= p;
         all += p * yes;
         answers += p * (entropy_part(yes) + entropy_part(1 - yes));
@@ -84,11 +82,13 @@ static uint32_t question_terms(const med_report_work *w, asked *to, uint8_t *see
     uint32_t n = 0,
              n_disease = w->n_list < MED_REPORT_CANDIDATES ? w->n_list : MED_REPORT_CANDIDATES;
     for (uint32_t k = 0; k < n_disease; k++) {
-        const med_disease *d = &w->kb->disease[w->list[k].disease];
-        for (uint32_t i = 0; i < d->n_profile && n < TRIED_MAX; i++) {
-            const med_profile *p = &w->kb->profile[d->profile_at + i];
+        uint32_t n_profile, disease = w->list[k].disease;
+        const med_profile *profile = med_case_profile(w->ranker, disease, &n_profile);
+        for (uint32_t i = 0; i < n_profile && n < TRIED_MAX; i++) {
+            const med_profile *p = &profile[i];
             uint32_t t = MED_PROFILE_TERM(*p);
             if (!(p->term & MED_PROFILE_DIRECT) || p->freq < asked_freq_min || seen[t]) continue;
+            if (!med_report_due(w, disease, t)) continue;
             seen[t] = 1;
             if (med_report_open(w, t)) to[n++] = (asked){t, med_report_information(w, t)};
         }
@@ -144,8 +144,7 @@ static r1_status question_fill(med_report_work *w, const asked *a, med_report_qu
                                .information = a->information,
                                .disease = med_report_disease(w, d),
                                .disease_id = med_str(w->kb, w->kb->disease[d].id),
-                               .frequency =
-                                   (double)med_report_frequency(w->kb, &w->kb->disease[d], a->term),
+                               .frequency = (double)med_report_frequency(w, d, a->term),
                                .now = (double)w->list[best].posterior,
                                .present = (double)posterior_of(list, n, d),
                                .none = (double)w->list[best].posterior * factor};
