@@ -318,6 +318,14 @@ r1_status med_builder_define_disease(med_builder *b, med_text id, med_text name,
     return R1_OK;
 }
 
+static r1_status fact_add(med_builder *b, uint32_t disease, uint16_t kind, uint16_t source,
+                          r1_err *err)
+{
+    if (!med_kb_grow(&b->fact, b->n_fact, &b->cap_fact, sizeof *b->fact)) return med_kb_full(err);
+    b->fact[b->n_fact++] = (med_fact){disease, kind, source};
+    return R1_OK;
+}
+
 r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a,
                                r1_err *err)
 {
@@ -338,7 +346,10 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
                                .flags = (uint16_t)flags,
                                .n_pmid = (uint8_t)a->n_pmid,
                                .source = (uint8_t)a->source};
-    if (!a->negated) d->row_onset |= a->onset;
+    if (a->onset && !a->negated) {
+        d->row_onset |= a->onset;
+        R1_TRY(fact_add(b, disease, MED_FACT_ONSET, a->source, err));
+    }
     for (uint32_t i = 0; i < a->n_pmid; i++) {
         if (!med_kb_grow(&b->pmid, b->n_pmid, &b->cap_pmid, sizeof *b->pmid))
             return med_kb_full(err);
@@ -357,14 +368,6 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
 r1_status med_builder_gene(med_builder *b, uint32_t disease, med_text symbol, r1_err *err)
 {
     return symbol.len ? med_kb_link(&b->gene, disease, kb_build_keep(b, symbol), 0, err) : R1_OK;
-}
-
-static r1_status fact_add(med_builder *b, uint32_t disease, uint16_t kind, uint16_t source,
-                          r1_err *err)
-{
-    if (!med_kb_grow(&b->fact, b->n_fact, &b->cap_fact, sizeof *b->fact)) return med_kb_full(err);
-    b->fact[b->n_fact++] = (med_fact){disease, kind, source};
-    return R1_OK;
 }
 
 r1_status med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,

@@ -137,15 +137,21 @@ static uint16_t flags_of_other(med_sex sex)
     return sex == MED_SEX_FEMALE ? MED_ROW_MALE : sex == MED_SEX_MALE ? MED_ROW_FEMALE : 0;
 }
 
-static view sexed_make(med_ranker *r, uint32_t d, med_sex sex, med_profile *out)
+/* The disease's profile in such a patient; one has room for n_term entries. */
+static uint32_t sexed_profile(med_ranker *r, uint32_t d, med_sex sex, med_profile *one)
 {
-    const med_kb *kb = r->kb;
-    const med_disease *x = &kb->disease[d];
-    med_leave_out skip = {.flags = flags_of_other(sex)};
-    view v = {out,
-              med_profile_make(kb, kb->row + x->row_at, x->n_row, skip, r->work, out, x->n_profile),
-              0};
-    for (uint32_t i = 0; i < v.n; i++) v.ic_sum += kb->term[MED_PROFILE_TERM(out[i])].ic;
+    const med_disease *x = &r->kb->disease[d];
+    const med_leave_out skip = {.flags = flags_of_other(sex)};
+    return med_profile_make(r->kb, r->kb->row + x->row_at, x->n_row, skip, r->work, one,
+                            r->kb->n_term);
+}
+
+static view sexed_make(med_ranker *r, uint32_t d, med_sex sex, med_profile *one, size_t *at)
+{
+    view v = {r->sex_profile + *at, sexed_profile(r, d, sex, one), 0};
+    memcpy(r->sex_profile + *at, one, v.n * sizeof *one);
+    *at += v.n;
+    for (uint32_t i = 0; i < v.n; i++) v.ic_sum += r->kb->term[MED_PROFILE_TERM(one[i])].ic;
     return v;
 }
 
@@ -153,24 +159,27 @@ static view sexed_make(med_ranker *r, uint32_t d, med_sex sex, med_profile *out)
 static r1_status ranker_sexes(med_ranker *r, r1_err *err)
 {
     const med_kb *kb = r->kb;
-    uint32_t n = 0, at = 0;
-    size_t entries = 0;
-    for (uint32_t d = 0; d < kb->n_disease; d++) {
+    uint32_t n = 0;
+    size_t entries = 0, at = 0;
+    med_profile *one = calloc(kb->n_term + 1u, sizeof *one);
+    for (uint32_t d = 0; one && d < kb->n_disease; d++) {
         if (!(flags_of_disease(kb, d) & (MED_ROW_MALE | MED_ROW_FEMALE))) continue;
         r->of_sex[d] = ++n;
-        entries += 2 * (size_t)kb->disease[d].n_profile;
+        entries += sexed_profile(r, d, MED_SEX_FEMALE, one);
+        entries += sexed_profile(r, d, MED_SEX_MALE, one);
     }
     r->sexed = calloc(n + 1u, sizeof *r->sexed);
     r->sex_profile = calloc(entries + 1, sizeof *r->sex_profile);
-    if (!r->sexed || !r->sex_profile)
-        R1_FAIL(err, R1_E_NOMEM, "no memory for the profiles of %u diseases by sex", n);
-    for (uint32_t d = 0; d < kb->n_disease; d++) {
+    bool room = one && r->sexed && r->sex_profile;
+    for (uint32_t d = 0; room && d < kb->n_disease; d++) {
         if (!r->of_sex[d]) continue;
         sexed_view *s = &r->sexed[r->of_sex[d] - 1];
-        s->female = sexed_make(r, d, MED_SEX_FEMALE, r->sex_profile + at);
-        s->male = sexed_make(r, d, MED_SEX_MALE, r->sex_profile + at + kb->disease[d].n_profile);
-        at += 2 * kb->disease[d].n_profile;
+        s->female = sexed_make(r, d, MED_SEX_FEMALE, one, &at);
+        s->male = sexed_make(r, d, MED_SEX_MALE, one, &at);
     }
+    free(one);
+    if (!room) R1_FAIL(err, R1_E_NOMEM, "no memory for the profiles of %u diseases by sex", n);
+    R1_ASSERT(at == entries, "profiles by sex: %zu entries of %zu", at, entries);
     return R1_OK;
 }
 

@@ -7,6 +7,7 @@
 #define MED_REPORT_WORK_H
 
 #include "notes/med_notes.h"
+#include "rank/med_families.h"
 #include "rank/med_rerank.h"
 #include "report/med_labels.h"
 #include "report/med_report_rows.h"
@@ -40,9 +41,11 @@ typedef struct {
     bool *explained;               /* [n_ranked]: by a listed candidate */
     uint8_t *mark;                 /* [n_term]: MED_REPORT_MARK_* */
     med_case query;
-    med_candidate list[MED_REPORT_LIST];
-    double trace[MED_REPORT_LIST][MED_N_TRACE];
-    uint32_t n_list;
+    med_candidate all[MED_REPORT_LIST];         /* as they were judged */
+    med_candidate list[MED_REPORT_LIST];        /* those of one family joined */
+    uint32_t place[MED_REPORT_LIST];            /* of each of list in all */
+    double trace[MED_REPORT_LIST][MED_N_TRACE]; /* of each of all */
+    uint32_t n_all, n_list;
     float none;
 } med_report_work;
 
