@@ -97,7 +97,7 @@ static bool hpoa_is_id(med_text t)
     while (n < t.len && ((t.s[n] | 32) >= 'a' && (t.s[n] | 32) <= 'z')) n++;
     if (n == 0 || n + 1 >= t.len || t.s[n] != ':' || t.len > MED_ID_MAX) return false;
     for (size_t i = n + 1; i < t.len; i++)
-        if (t.s[i] <= ' ') return false;
+        if ((uint8_t)t.s[i] <= ' ') return false;
     return true;
 }
 

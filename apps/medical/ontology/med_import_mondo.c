@@ -24,7 +24,8 @@ static bool mondo_is(med_field f, const char *s)
     return f.len == strlen(s) && memcmp(f.s, s, f.len) == 0;
 }
 
-static r1_status table_head(table *t, const med_field *f, size_t got, int64_t line, r1_err *err)
+static r1_status mondo_table_head(table *t, const med_field *f, size_t got, int64_t line,
+                                  r1_err *err)
 {
     for (size_t k = 0; k < t->n_name; k++) {
         t->place[k] = TABLE_COLUMNS_MAX;
@@ -39,7 +40,7 @@ static r1_status table_head(table *t, const med_field *f, size_t got, int64_t li
 }
 
 /* The named values of the next row; false where the line is none. */
-static bool table_row(table *t, const char *line, size_t n, med_field *value)
+static bool mondo_table_row(table *t, const char *line, size_t n, med_field *value)
 {
     med_field f[TABLE_COLUMNS_MAX];
     char found[32], expected[48];
@@ -57,10 +58,11 @@ static bool table_row(table *t, const char *line, size_t n, med_field *value)
 
 /* Reads the lines of a table; `row` sees the named values of each. comment: sees each line that
  * begins with #, or NULL. */
-static r1_status table_read(table *t, const char *data, size_t len,
-                            void (*comment)(med_builder *b, const char *line, size_t n, void *ctx),
-                            r1_status (*row)(table *t, const med_field *v, void *ctx, r1_err *err),
-                            void *ctx, r1_err *err)
+static r1_status
+mondo_table_read(table *t, const char *data, size_t len,
+                 void (*comment)(med_builder *b, const char *line, size_t n, void *ctx),
+                 r1_status (*row)(table *t, const med_field *v, void *ctx, r1_err *err), void *ctx,
+                 r1_err *err)
 {
     med_lines l = {data, data + len, 0};
     const char *line;
@@ -72,8 +74,8 @@ static r1_status table_read(table *t, const char *data, size_t len,
         if (n == 0 || *line == '#') continue;
         if (!t->n_column) {
             size_t got = med_split(line, n, '\t', f, R1_COUNT(f));
-            R1_TRY(table_head(t, f, got, l.number, err));
-        } else if (table_row(t, line, n, value)) {
+            R1_TRY(mondo_table_head(t, f, got, l.number, err));
+        } else if (mondo_table_row(t, line, n, value)) {
             R1_TRY(row(t, value, ctx, err));
         }
     }
@@ -140,7 +142,7 @@ r1_status med_import_sssom(med_builder *b, const char *what, const char *data, s
     uint16_t src;
     table t = {.b = b, .what = what, .name = sssom_columns, .n_name = 4, .n_needed = 3};
     R1_TRY(med_builder_input(b, what, err));
-    R1_TRY(table_read(&t, data, len, sssom_version, sssom_row, version, err));
+    R1_TRY(mondo_table_read(&t, data, len, sssom_version, sssom_row, version, err));
     return med_builder_source(b, "Mondo Disease Ontology (mappings)", version,
                               "CC BY 4.0 / CC0 (mappings)", "https://mondo.monarchinitiative.org",
                               &src, err);
@@ -169,5 +171,5 @@ r1_status med_import_edges(med_builder *b, const char *what, const char *data, s
 {
     table t = {.b = b, .what = what, .name = edge_columns, .n_name = 3, .n_needed = 3};
     R1_TRY(med_builder_input(b, what, err));
-    return table_read(&t, data, len, NULL, edge_row, NULL, err);
+    return mondo_table_read(&t, data, len, NULL, edge_row, NULL, err);
 }

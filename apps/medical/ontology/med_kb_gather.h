@@ -2,7 +2,7 @@
 /* med_kb_gather.h - what the importers left in a builder, and the knowledge base that is made of it
  * step by step. Shared by the files that do so:
  *
- *   med_kb_build.c      gathers
+ *   med_kb_gather.c     gathers
  *   med_kb_terms.c      findings: order, parents, ancestors, names, obsolete ones
  *   med_kb_diseases.c   diseases: equal ones merged, rows, genes, facts
  *   med_kb_finish.c     profiles, and the block of bytes

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_kb_build.c - see med_kb_build.h. Importers only append to flat arrays here; all thinking
+/* med_kb_gather.c - see med_kb_build.h. Importers only append to flat arrays here; all thinking
  * happens once, in med_builder_finish (med_kb_finish.c). */
-#include "ontology/med_disease_id.h"
 #include "ontology/med_kb_gather.h"
+#include "ontology/med_disease_id.h"
 #include "text/r1_utf8.h"
 
 #include <stdio.h>
@@ -153,7 +153,7 @@ r1_status med_builder_id(const med_builder *b, med_text id, char *to, r1_err *er
 }
 
 /* Tells a second definition by the same input; `first` is where the thing was defined before. */
-static void kb_build_define(med_builder *b, const char *kind, med_text id, med_raw_place *first)
+static void kb_gather_define(med_builder *b, const char *kind, med_text id, med_raw_place *first)
 {
     char *line = first->input == b->at.input ? med_told_next(&b->repeated) : NULL;
     if (line)
@@ -180,7 +180,7 @@ r1_status med_kb_full(r1_err *err)
     R1_FAIL(err, R1_E_NOMEM, "the sources hold more than a knowledge base may");
 }
 
-static uint32_t kb_build_keep(med_builder *b, med_text t)
+static uint32_t kb_gather_keep(med_builder *b, med_text t)
 {
     return med_map_intern(b->text, t.s, t.len);
 }
@@ -196,8 +196,8 @@ r1_status med_kb_link(med_raw_links *l, uint32_t a, uint32_t b, uint32_t kind, r
 r1_status med_builder_source(med_builder *b, const char *name, const char *version,
                              const char *licence, const char *url, uint16_t *index, r1_err *err)
 {
-    const med_source x = {kb_build_keep(b, MED_TEXT(name)), kb_build_keep(b, MED_TEXT(version)),
-                          kb_build_keep(b, MED_TEXT(licence)), kb_build_keep(b, MED_TEXT(url))};
+    const med_source x = {kb_gather_keep(b, MED_TEXT(name)), kb_gather_keep(b, MED_TEXT(version)),
+                          kb_gather_keep(b, MED_TEXT(licence)), kb_gather_keep(b, MED_TEXT(url))};
     uint32_t i = 0;
     while (i < b->n_source && memcmp(&b->source[i], &x, sizeof x) != 0) i++;
     if (i == R1_COUNT(b->source))
@@ -220,7 +220,7 @@ static med_raw_term *term_of(med_builder *b, med_text id)
     if (i == MED_NONE) {
         if (!med_kb_grow(&b->term, b->n_term, &b->cap_term, sizeof *b->term)) return NULL;
         i = b->n_term++;
-        b->term[i] = (med_raw_term){.id = kb_build_keep(b, id), .final = MED_NONE};
+        b->term[i] = (med_raw_term){.id = kb_gather_keep(b, id), .final = MED_NONE};
         med_map_set(b->terms, off, i);
     }
     return &b->term[i];
@@ -234,9 +234,9 @@ r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text 
     R1_TRY(id_fits(b, id, err));
     med_raw_term *t = term_of(b, id);
     if (!t) return med_kb_full(err);
-    kb_build_define(b, "finding", id, &t->defined);
-    t->name = kb_build_keep(b, name);
-    t->definition = kb_build_keep(b, definition);
+    kb_gather_define(b, "finding", id, &t->defined);
+    t->name = kb_gather_keep(b, name);
+    t->definition = kb_gather_keep(b, definition);
     t->obsolete = obsolete;
     t->seen = true;
     return t->name == MED_NONE || t->definition == MED_NONE ? med_kb_full(err) : R1_OK;
@@ -251,7 +251,7 @@ static r1_status term_link(med_builder *b, med_raw_links *l, med_text term, med_
     med_raw_term *t = term_of(b, term);
     if (!t) return med_kb_full(err);
     uint32_t a = (uint32_t)(t - b->term);
-    if (text) return med_kb_link(l, a, kb_build_keep(b, other), kind, err);
+    if (text) return med_kb_link(l, a, kb_gather_keep(b, other), kind, err);
     med_raw_term *o = term_of(b, other);
     return o ? med_kb_link(l, a, (uint32_t)(o - b->term), kind, err) : med_kb_full(err);
 }
@@ -297,14 +297,14 @@ r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32
         if (!med_kb_grow(&b->disease, b->n_disease, &b->cap_disease, sizeof *b->disease))
             return med_kb_full(err);
         i = b->n_disease++;
-        b->disease[i] = (med_raw_disease){.id = kb_build_keep(b, id),
+        b->disease[i] = (med_raw_disease){.id = kb_gather_keep(b, id),
                                           .mondo = MED_NONE,
                                           .first_row = MED_NONE,
                                           .last_row = MED_NONE,
                                           .final = MED_NONE};
         med_map_set(b->diseases, off, i);
     }
-    if (b->disease[i].name == 0 && name.len) b->disease[i].name = kb_build_keep(b, name);
+    if (b->disease[i].name == 0 && name.len) b->disease[i].name = kb_gather_keep(b, name);
     if (b->disease[i].name == MED_NONE) return med_kb_full(err);
     *index = i;
     return R1_OK;
@@ -314,7 +314,7 @@ r1_status med_builder_define_disease(med_builder *b, med_text id, med_text name,
                                      r1_err *err)
 {
     R1_TRY(med_builder_disease(b, id, name, index, err));
-    kb_build_define(b, "disease", id, &b->disease[*index].defined);
+    kb_gather_define(b, "disease", id, &b->disease[*index].defined);
     return R1_OK;
 }
 
@@ -337,7 +337,7 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
     while (m > UINT16_MAX) n /= 2, m /= 2;
     uint32_t flags =
         (a->negated ? MED_ROW_NEGATED : 0u) | a->sex | (uint32_t)a->onset << MED_ROW_ONSET_SHIFT;
-    b->row[at] = (med_raw_row){.term = kb_build_keep(b, a->term), .next = MED_NONE, .at = b->at};
+    b->row[at] = (med_raw_row){.term = kb_gather_keep(b, a->term), .next = MED_NONE, .at = b->at};
     b->row[at].row = (med_row){.term = MED_NONE,
                                .freq = a->freq,
                                .pmid_at = b->n_pmid,
@@ -367,7 +367,7 @@ r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annot
 
 r1_status med_builder_gene(med_builder *b, uint32_t disease, med_text symbol, r1_err *err)
 {
-    return symbol.len ? med_kb_link(&b->gene, disease, kb_build_keep(b, symbol), 0, err) : R1_OK;
+    return symbol.len ? med_kb_link(&b->gene, disease, kb_gather_keep(b, symbol), 0, err) : R1_OK;
 }
 
 r1_status med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,
@@ -397,7 +397,7 @@ r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text
     if (label.len >= 9 && memcmp(label.s, "obsolete ", 9) == 0) return R1_OK;
     R1_TRY(id_fits(b, mondo, err));
     R1_TRY(med_builder_disease(b, id, label, &i, err));
-    if (b->disease[i].mondo == MED_NONE) b->disease[i].mondo = kb_build_keep(b, mondo);
+    if (b->disease[i].mondo == MED_NONE) b->disease[i].mondo = kb_gather_keep(b, mondo);
     return R1_OK;
 }
 
@@ -405,5 +405,5 @@ r1_status med_builder_subclass(med_builder *b, med_text child, med_text parent, 
 {
     R1_TRY(id_fits(b, child, err));
     R1_TRY(id_fits(b, parent, err));
-    return med_kb_link(&b->subclass, kb_build_keep(b, child), kb_build_keep(b, parent), 0, err);
+    return med_kb_link(&b->subclass, kb_gather_keep(b, child), kb_gather_keep(b, parent), 0, err);
 }
