@@ -83,6 +83,15 @@ mondo_table_read(table *t, const char *data, size_t len,
     return R1_OK;
 }
 
+r1_status med_import_match(med_builder *b, med_text other, med_text label, med_text mondo,
+                           r1_err *err)
+{
+    char id[MED_DISEASE_ID_BYTES];
+    size_t n = med_disease_id(other.s, other.len, id, sizeof id);
+    if (!n || (strncmp(id, "OMIM:", 5) != 0 && strncmp(id, "ORPHA:", 6) != 0)) return R1_OK;
+    return med_builder_same(b, (med_text){id, n}, label, mondo, err);
+}
+
 /* ---- SSSOM ----------------------------------------------------------------------------------- */
 
 enum { SSSOM_SUBJECT, SSSOM_PREDICATE, SSSOM_OBJECT, SSSOM_LABEL };
@@ -127,12 +136,10 @@ static r1_status sssom_row(table *t, const med_field *v, void *ctx, r1_err *err)
         return R1_OK;
     }
     int mondo = sssom_starts(side[1], "MONDO:");
-    const char *id = side[!mondo];
-    bool known = sssom_starts(id, "OMIM:") || sssom_starts(id, "ORPHA:");
-    if (!known || !sssom_starts(side[mondo], "MONDO:") || !sssom_is_exact(v[SSSOM_PREDICATE]))
-        return R1_OK;
-    return med_builder_same(t->b, MED_TEXT(id), (med_text){v[SSSOM_LABEL].s, v[SSSOM_LABEL].len},
-                            MED_TEXT(side[mondo]), err);
+    if (!sssom_starts(side[mondo], "MONDO:") || !sssom_is_exact(v[SSSOM_PREDICATE])) return R1_OK;
+    return med_import_match(t->b, MED_TEXT(side[!mondo]),
+                            (med_text){v[SSSOM_LABEL].s, v[SSSOM_LABEL].len}, MED_TEXT(side[mondo]),
+                            err);
 }
 
 r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len,

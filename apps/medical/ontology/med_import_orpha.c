@@ -150,7 +150,7 @@ r1_status med_import_orpha(med_builder *b, const char *what, const char *data, s
                            r1_err *err)
 {
     orpha o = {.b = b, .what = what};
-    med_xml_handler h = {import_orpha_start, import_orpha_end};
+    med_xml_handler h = {.start = import_orpha_start, .end = import_orpha_end};
     R1_TRY(med_builder_input(b, what, err));
     R1_TRY(med_xml_parse(what, data, len, &h, &o, err));
     if (o.n_disorder == 0)

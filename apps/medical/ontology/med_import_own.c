@@ -151,7 +151,7 @@ r1_status med_import_own(med_builder *b, const char *what, const char *data, siz
                          r1_err *err)
 {
     own o = {.b = b, .what = what};
-    med_xml_handler h = {import_own_start, import_own_end};
+    med_xml_handler h = {.start = import_own_start, .end = import_own_end};
     R1_TRY(med_builder_input(b, what, err));
     R1_TRY(med_xml_parse(what, data, len, &h, &o, err));
     if (o.n_finding == 0) R1_FAIL(err, R1_E_FORMAT, "%s: an ontology without a finding", what);

@@ -57,6 +57,9 @@ r1_status med_builder_source(med_builder *b, const char *name, const char *versi
 
 r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition,
                            bool obsolete, r1_err *err);
+/* More of a term that is defined elsewhere: what is not empty. By itself it makes no term. */
+r1_status med_builder_amend(med_builder *b, med_text id, med_text name, med_text definition,
+                            bool obsolete, r1_err *err);
 r1_status med_builder_synonym(med_builder *b, med_text term, med_text text, uint32_t kind,
                               r1_err *err);
 r1_status med_builder_parent(med_builder *b, med_text term, med_text parent, r1_err *err);

@@ -226,6 +226,16 @@ static med_raw_term *term_of(med_builder *b, med_text id)
     return &b->term[i];
 }
 
+/* What is empty leaves what was said before. */
+static r1_status term_set(med_builder *b, med_raw_term *t, med_text name, med_text definition,
+                          bool obsolete, r1_err *err)
+{
+    if (name.len || !t->name) t->name = kb_gather_keep(b, name);
+    if (definition.len || !t->definition) t->definition = kb_gather_keep(b, definition);
+    t->obsolete = obsolete;
+    return t->name == MED_NONE || t->definition == MED_NONE ? med_kb_full(err) : R1_OK;
+}
+
 r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition,
                            bool obsolete, r1_err *err)
 {
@@ -235,11 +245,18 @@ r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text 
     med_raw_term *t = term_of(b, id);
     if (!t) return med_kb_full(err);
     kb_gather_define(b, "finding", id, &t->defined);
-    t->name = kb_gather_keep(b, name);
-    t->definition = kb_gather_keep(b, definition);
-    t->obsolete = obsolete;
+    bool amended = t->obsolete && !t->seen;
     t->seen = true;
-    return t->name == MED_NONE || t->definition == MED_NONE ? med_kb_full(err) : R1_OK;
+    return term_set(b, t, name, definition, obsolete || amended, err);
+}
+
+r1_status med_builder_amend(med_builder *b, med_text id, med_text name, med_text definition,
+                            bool obsolete, r1_err *err)
+{
+    R1_TRY(id_fits(b, id, err));
+    med_raw_term *t = term_of(b, id);
+    if (!t) return med_kb_full(err);
+    return term_set(b, t, name, definition, obsolete || t->obsolete, err);
 }
 
 static r1_status term_link(med_builder *b, med_raw_links *l, med_text term, med_text other,

@@ -197,12 +197,12 @@ static r1_status place_names(med_kb_final *f, r1_err *err)
     f->synonym = calloc(n + 1u, sizeof *f->synonym);
     if (!f->synonym) return med_kb_full(err);
     for (uint32_t i = 0; i < n; i++) {
+        if (i && memcmp(&l->v[i], &l->v[i - 1], sizeof *l->v) == 0) continue; /* of two inputs */
         med_term *t = &f->term[l->v[i].a];
-        if (t->n_synonym == 0) t->synonym_at = i;
+        if (t->n_synonym == 0) t->synonym_at = f->n_synonym;
         t->n_synonym++;
-        f->synonym[i] = (med_synonym){l->v[i].b, l->v[i].a, l->v[i].kind};
+        f->synonym[f->n_synonym++] = (med_synonym){l->v[i].b, l->v[i].a, l->v[i].kind};
     }
-    f->n_synonym = n;
     return R1_OK;
 }
 
@@ -227,6 +227,7 @@ r1_status med_kb_obsolete_terms(med_kb_final *f, r1_err *err)
         *o = (med_obsolete){b->term[i].id, b->term[i].name, f->n_list, 0};
         while (at < l->n && l->v[at].a < i) at++;
         for (; at < l->n && l->v[at].a == i; at++) {
+            if (o->n_consider && l->v[at].b == l->v[at - 1].b) continue; /* of two inputs */
             R1_TRY(med_kb_list_add(f, l->v[at].b, err));
             o->n_consider++;
         }

@@ -24,7 +24,9 @@ static const struct {
     /* clang-format off */
     {"R1 ontology XML",  "<r1-ontology",             "r1med",             med_import_own},
     {"Orphadata XML",    "<JDBOR",                   "en_product",        med_import_orpha},
-    {"OWL in RDF/XML",   "<rdf:RDF",                 "hp.owl",            med_import_owl},
+    {"OBO graphs",       "\"graphs\"",               "hp.json",           med_import_graph},
+    {"Mondo's graphs",   "\"graphs\"",               "mondo.",            med_import_graph},
+    {"OWL in RDF/XML",   "1999/02/22-rdf-syntax-ns#", "hp.owl",           med_import_owl},
     {"OBO",              "format-version:",          "hp.obo",            med_import_obo},
     {"HPOA",             "database_id",              "phenotype.hpoa",    med_import_hpoa},
     {"HPOA before 2023", "DatabaseID",               NULL,                med_import_hpoa},
@@ -71,7 +73,7 @@ static r1_status import_file(med_builder *b, const char *path, r1_err *err)
     char *data = NULL;
     size_t len = 0;
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
-    char known[256];
+    char known[400];
     size_t mark = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     importer import = importer_of(data + mark, len - mark);
     r1_status st =
@@ -104,7 +106,7 @@ static bool has_tail(const char *name, const char *tail)
 
 static bool known_name(const char *name)
 {
-    static const char *const tail[] = {".obo", ".owl", ".hpoa", ".xml",
+    static const char *const tail[] = {".obo", ".owl", ".json", ".hpoa", ".xml",
                                        ".tsv", ".txt", ".gz",   ".zst"};
     bool begins = false, ends = false;
     for (size_t i = 0; i < R1_COUNT(sources) && !begins; i++)
