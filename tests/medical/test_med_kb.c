@@ -3,6 +3,7 @@
 /* test_med_kb.c - knowledge base: our ontology fits its schema, importers read small and real
  * files, a repeated definition and a string that is too long are told, a saved file reads back to
  * the same bytes, and damaged or hostile input is refused with a message. */
+#include "ontology/med_fetch.h"
 #include "ontology/med_import.h"
 #include "ontology/med_sources.h"
 #include "ontology/med_xml.h"

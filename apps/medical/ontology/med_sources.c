@@ -68,6 +68,19 @@ static const char *sources_known(char *text, size_t cap)
     return text;
 }
 
+r1_status med_sources_known(const char *path, const char *what, r1_err *err)
+{
+    char *data = NULL, known[400];
+    size_t len = 0;
+    R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
+    bool is = importer_of(data, len) != NULL;
+    free(data);
+    if (!is)
+        R1_FAIL(err, R1_E_FORMAT, "%s: what came is none of %s", what,
+                sources_known(known, sizeof known));
+    return R1_OK;
+}
+
 static r1_status import_file(med_builder *b, const char *path, r1_err *err)
 {
     char *data = NULL;
@@ -122,12 +135,27 @@ static int sources_by_name(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
+/* Whether a folder has the HPO in a format that goes before that of this file. */
+static bool sources_outdone(const char *dir, const char *name)
+{
+    static const char *const form[] = {"hp.json", "hp.obo", "hp.owl"};
+    static const char *const packed[] = {"", ".gz", ".zst"};
+    char path[4400];
+    struct stat sb;
+    for (size_t i = 0; i < R1_COUNT(form) && strncmp(name, form[i], strlen(form[i])) != 0; i++)
+        for (size_t k = 0; strncmp(name, "hp.", 3) == 0 && k < R1_COUNT(packed); k++) {
+            snprintf(path, sizeof path, "%s/%s%s", dir, form[i], packed[k]);
+            if (stat(path, &sb) == 0) return true;
+        }
+    return false;
+}
+
 static size_t list_one(const char *dir, char **path, size_t n, size_t max)
 {
     DIR *d = opendir(dir);
     if (!d) return n;
     for (struct dirent *e; n < max && (e = readdir(d)) != NULL;) {
-        if (!known_name(e->d_name)) continue;
+        if (!known_name(e->d_name) || sources_outdone(dir, e->d_name)) continue;
         size_t len = strlen(dir) + strlen(e->d_name) + 2;
         char *p = malloc(len);
         if (!p) break;
@@ -161,13 +189,12 @@ static r1_status sources_open_dir(med_kb **out, const char *dir, r1_err *err)
     size_t n = med_sources_list(dir, path, R1_COUNT(path));
     const char *list[32];
     for (size_t i = 0; i < n; i++) list[i] = path[i];
-    r1_status st =
-        n ? med_sources_build(list, n, out, NULL, err)
-          : r1_err_set(
-                err, R1_E_NOT_FOUND, __FILE__, __LINE__,
-                "%s: neither kb.r1kb nor sources (hp.obo, hp.owl, phenotype.hpoa, en_product*.xml, "
-                "mondo_exactmatch_*.tsv); `r1-medical ontology fetch --out DIR` gets them",
-                dir);
+    r1_status st = n ? med_sources_build(list, n, out, NULL, err)
+                     : r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__,
+                                  "%s: neither kb.r1kb nor sources (hp.json, hp.obo, "
+                                  "phenotype.hpoa, en_product*.xml, "
+                                  "mondo.obo); `r1-medical ontology fetch --out DIR` gets them",
+                                  dir);
     for (size_t i = 0; i < n; i++) free(path[i]);
     return st;
 }
