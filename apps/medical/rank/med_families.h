@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_families.h - candidates that a reader takes for one disease as one candidate: Orphanet's entry
- * and those that OMIM numbers by gene (med_kb_family). The one that fits best stands for all, with
- * the sum of their probabilities. Figures of ranking are counted without this: they know which of
- * them was right.
+/* med_families.h - candidates that a reader takes for one disease as one candidate: Orphanet's
+ * entry and those that OMIM numbers by gene (med_kb_family). The one that fits best stands for all,
+ * with the sum of their probabilities. Figures of ranking are counted without this: they know which
+ * of them was right.
  *
  * Threads: any. */
 #ifndef MED_FAMILIES_H

@@ -154,7 +154,7 @@ X(ONSET, "Onset", "起病年龄")                                               
 X(PREVALENCE, "Prevalence", "患病率")                                                              \
 X(PREVALENCE_F, "1 in %.0f", "1 / %.0f")                                                           \
 X(TOGETHER, "Counted as one with", "与下列条目合并计算")                                             \
-X(TOGETHER_MORE_F, "%u more", "另有 %u 条")                                                                   \
+X(TOGETHER_MORE_F, "%u more", "另有 %u 条")                                                        \
 X(ORIGIN, "As stated by", "来源说明")                                                              \
 X(LINKS, "Links", "链接")                                                                          \
 X(MISSING, "Not in the knowledge base", "知识库中没有")                                            \
