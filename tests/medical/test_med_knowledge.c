@@ -214,6 +214,38 @@ static void test_families(void)
     knowledge_close(&k);
 }
 
+/* Without a map of Mondo the names say so, where a gene is shared or the name is the same. */
+static void test_families_by_name(void)
+{
+    static const char rows[] =
+        "database_id\tdisease_name\thpo_id\taspect\nOMIM:1\tFoo syndrome 1\tHP:1\tP\n"
+        "OMIM:2\tFOO syndrome, type II\tHP:1\tP\nORPHA:3\tFoo syndrome\tHP:1\tP\n"
+        "OMIM:4\tFoo syndrome 4\tHP:1\tP\nOMIM:5\tBar disease\tHP:1\tP\n"
+        "ORPHA:6\tBar  Disease\tHP:1\tP\nOMIM:7\tBar disease 2\tHP:1\tP\n";
+    static const char genes[] = "gene_symbol\tdisease_id\nAAA\tOMIM:1\nAAA\tORPHA:3\n"
+                                "BBB\tOMIM:2\nBBB\tOrphanet:3\nCCC\tOMIM:4\n";
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } pair[] = {{"OMIM:1", "ORPHA:3", true},  {"OMIM:2", "ORPHA:3", true},
+                {"OMIM:4", "ORPHA:3", false}, {"OMIM:5", "ORPHA:6", true},
+                {"OMIM:7", "ORPHA:6", false}, {"OMIM:1", "OMIM:5", false}};
+    char path[3][4200];
+    const char *text[] = {obo, rows, genes}, *list[3];
+    med_kb *kb = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path[i], sizeof path[i], "%s/name.%zu", r1_test_tmpdir(), i);
+        R1_ASSERT_OK(r1_file_write(path[i], text[i], strlen(text[i]), &err), &err);
+        list[i] = path[i];
+    }
+    R1_ASSERT_OK(med_sources_build(list, 3, &kb, NULL, &err), &err);
+    const knowledge k = {.kb = kb};
+    for (size_t i = 0; i < R1_COUNT(pair); i++)
+        CU_ASSERT_EQUAL(med_families_same(kb, disease_of(&k, pair[i].a), disease_of(&k, pair[i].b)),
+                        pair[i].same);
+    med_kb_free(kb);
+}
+
 static bool names_have(const med_report_names *n, const char *what)
 {
     for (uint32_t i = 0; i < n->n; i++)
@@ -252,4 +284,5 @@ static void test_knowledge_facts(void)
 
 R1_TEST_MAIN("medical knowledge", {"asked by sex and age", test_asked},
              {"sex in the ranking", test_sex_in_ranking}, {"families", test_families},
+             {"families by name", test_families_by_name},
              {"facts and sources", test_knowledge_facts})

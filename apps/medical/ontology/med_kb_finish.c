@@ -134,6 +134,7 @@ r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med
     med_kb_final f = {.b = b, .root = MED_NONE};
     r1_status st = med_kb_terms(&f, err);
     if (st == R1_OK) st = med_kb_diseases(&f, err);
+    if (st == R1_OK) st = med_kb_families(&f, err);
     if (st == R1_OK) st = med_kb_obsolete_terms(&f, err);
     if (st == R1_OK) st = make_profiles(&f, err);
     if (st == R1_OK) st = kb_finish_emit(&f, what, out, err);

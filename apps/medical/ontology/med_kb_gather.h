@@ -5,6 +5,7 @@
  *   med_kb_gather.c     gathers
  *   med_kb_terms.c      findings: order, parents, ancestors, names, obsolete ones
  *   med_kb_diseases.c   diseases: equal ones merged, rows, genes, facts
+ *   med_kb_families.c   entries that are one disease to a reader, by their names
  *   med_kb_finish.c     profiles, and the block of bytes
  *
  * Threads: one per builder. */
@@ -118,6 +119,7 @@ const char *med_told_what(const med_builder *b, uint32_t input);
 /* The steps, in this order. */
 r1_status med_kb_terms(med_kb_final *f, r1_err *err);
 r1_status med_kb_diseases(med_kb_final *f, r1_err *err);
+r1_status med_kb_families(med_kb_final *f, r1_err *err);
 r1_status med_kb_obsolete_terms(med_kb_final *f, r1_err *err);
 
 #endif
