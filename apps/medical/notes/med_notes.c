@@ -233,6 +233,19 @@ static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uin
     return R1_OK;
 }
 
+/* "Past medical history: hypertension": it lasts, and only its heading speaks of the past. */
+static void lasting_stands(const med_lexicon *lex, const med_section *x, notes_work *w,
+                           uint32_t n_find)
+{
+    for (uint32_t i = 0; i < n_find; i++) {
+        med_scope_finding *f = &w->find[i];
+        bool heading = f->cue_start == x->head_start && f->cue_end == x->head_end;
+        if (w->named[i] && heading && f->status == MED_HISTORICAL &&
+            med_lexicon_lasts(lex, w->named[i]->term))
+            f->status = MED_PRESENT;
+    }
+}
+
 static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *kb, notes_work *w,
                            uint32_t index, r1_err *err)
 {
@@ -258,6 +271,7 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *k
     if (!s->continues) med_scope_begin(&w->scope, x->status, x->head_start, x->head_end);
     med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, w->own, w->find,
                    n_find);
+    lasting_stands(lex, x, w, n_find);
     if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
     return add_findings(n, kb, w, n_token, n_find, index, err);
 }
