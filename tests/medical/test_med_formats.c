@@ -297,6 +297,7 @@ static void test_told_by_content(void)
     } file[] = {{"a", in_json},
                 {"b", in_other_owl},
                 {"c", "\xef\xbb\xbf"
+                      "# rdf: http://www.w3.org/1999/02/22-rdf-syntax-ns#\n"
                       "predicate_id\tobject_id\tsubject_id\nskos:exactMatch\tOMIM:7\tMONDO:1\n"}};
     char path[R1_COUNT(file)][4200];
     const char *list[R1_COUNT(file)];

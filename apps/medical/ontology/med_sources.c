@@ -15,25 +15,28 @@
 typedef r1_status (*importer)(med_builder *b, const char *what, const char *data, size_t len,
                               r1_err *err);
 
-/* One row per source: the mark by which a file is told, the importer that reads it, and how the
- * names of such files begin in a folder of sources (NULL: named alone). */
+/* One row per source: the first sign of such files (0: any) and the mark by which they are told, the
+ * importer that reads it, and how the names of such files begin in a folder of sources (NULL: named
+ * alone). */
 static const struct {
-    const char *what, *mark, *prefix;
+    const char *what;
+    char first;
+    const char *mark, *prefix;
     importer import;
 } sources[] = {
     /* clang-format off */
-    {"R1 ontology XML",  "<r1-ontology",             "r1med",             med_import_own},
-    {"Orphadata XML",    "<JDBOR",                   "en_product",        med_import_orpha},
-    {"OBO graphs",       "\"graphs\"",               "hp.json",           med_import_graph},
-    {"Mondo's graphs",   "\"graphs\"",               "mondo.",            med_import_graph},
-    {"OWL in RDF/XML",   "1999/02/22-rdf-syntax-ns#", "hp.owl",           med_import_owl},
-    {"OBO",              "format-version:",          "hp.obo",            med_import_obo},
-    {"HPOA",             "database_id",              "phenotype.hpoa",    med_import_hpoa},
-    {"HPOA before 2023", "DatabaseID",               NULL,                med_import_hpoa},
-    {"SSSOM",            "predicate_id",             "mondo_exactmatch_", med_import_sssom},
-    {"KGX edges",        "predicate\t",              "mondo-rare_edges",  med_import_edges},
-    {"HPO genes",        "gene_symbol",              "genes_to_",         med_import_genes},
-    {"HPO genes before 2023", "entrez-gene-id",        NULL,                med_import_genes},
+    {"R1 ontology XML", '<', "<r1-ontology",             "r1med",             med_import_own},
+    {"Orphadata XML",   '<', "<JDBOR",                   "en_product",        med_import_orpha},
+    {"OBO graphs",      '{', "\"graphs\"",               "hp.json",           med_import_graph},
+    {"Mondo's graphs",  '{', "\"graphs\"",               "mondo.",            med_import_graph},
+    {"OWL in RDF/XML",  '<', "1999/02/22-rdf-syntax-ns#", "hp.owl",           med_import_owl},
+    {"OBO",             0,   "format-version:",          "hp.obo",            med_import_obo},
+    {"HPOA",            0,   "database_id",              "phenotype.hpoa",    med_import_hpoa},
+    {"HPOA before 2023", 0,  "DatabaseID",               NULL,                med_import_hpoa},
+    {"SSSOM",           0,   "predicate_id",             "mondo_exactmatch_", med_import_sssom},
+    {"KGX edges",       0,   "predicate\t",              "mondo-rare_edges",  med_import_edges},
+    {"HPO genes",       0,   "gene_symbol",              "genes_to_",         med_import_genes},
+    {"HPO genes before 2023", 0, "entrez-gene-id",       NULL,                med_import_genes},
     /* clang-format on */
 };
 /* Marks are looked for in the first bytes alone. */
@@ -41,9 +44,13 @@ enum { MARK_BYTES = 4096 };
 
 static importer importer_by_mark(const char *data, size_t len)
 {
-    size_t n = len < MARK_BYTES ? len : MARK_BYTES;
+    size_t n = len < MARK_BYTES ? len : MARK_BYTES, blank = 0;
+    while (blank < n && strchr(" \t\r\n", data[blank])) blank++;
+    char first = blank < n ? data[blank] : 0;
     for (size_t i = 0; i < R1_COUNT(sources); i++)
-        if (memmem(data, n, sources[i].mark, strlen(sources[i].mark))) return sources[i].import;
+        if ((!sources[i].first || sources[i].first == first) &&
+            memmem(data, n, sources[i].mark, strlen(sources[i].mark)))
+            return sources[i].import;
     return NULL;
 }
 
