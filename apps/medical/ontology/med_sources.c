@@ -15,9 +15,9 @@
 typedef r1_status (*importer)(med_builder *b, const char *what, const char *data, size_t len,
                               r1_err *err);
 
-/* One row per source: the first sign of such files (0: any) and the mark by which they are told, the
- * importer that reads it, and how the names of such files begin in a folder of sources (NULL: named
- * alone). */
+/* One row per source: the first sign of such files (0: any) and the mark by which they are told,
+ * the importer that reads it, and how the names of such files begin in a folder of sources (NULL:
+ * named alone). */
 static const struct {
     const char *what;
     char first;
