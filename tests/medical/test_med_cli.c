@@ -158,6 +158,26 @@ static void test_full_disk(void)
     CU_ASSERT_EQUAL(files_in(folder), R1_COUNT(formats));
 }
 
+/* A key that could not be added leaves the file of keys as it was. */
+static void test_keys_full_disk(void)
+{
+    char path[4200], copy[4200], *text = NULL;
+    size_t len;
+    r1_err err;
+    const char *argv[] = {med_cli_medical(), "records", "key", "--keys", path, NULL};
+    snprintf(path, sizeof path, "%s/keys", r1_test_tmpdir());
+    snprintf(copy, sizeof copy, "%s/keys.copy", r1_test_tmpdir());
+    CU_ASSERT_EQUAL(med_cli_run(argv), 0);
+    R1_ASSERT_OK(r1_file_read(path, 4096, &text, &len, &err), &err);
+    R1_ASSERT_OK(r1_file_write(copy, text, len, &err), &err);
+    free(text);
+    file_bytes_max = 128;
+    CU_ASSERT_EQUAL(med_cli_run(argv), 1);
+    file_bytes_max = 0;
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "keys"));
+    CU_ASSERT(r1_test_same_files(path, copy));
+}
+
 static void test_exit_codes(void)
 {
     const char *empty[] = {med_cli_medical(), "report", "/dev/null", NULL};
@@ -516,9 +536,9 @@ static void test_rank_annotated(void)
 
 R1_TEST_MAIN("medical program", {"rank of what annotate gives", test_rank_annotated},
              {"report", test_report}, {"full disk", test_full_disk},
-             {"asked in vain", test_asked_in_vain}, {"record stays", test_record_stays},
-             {"folder", test_folder}, {"exit codes", test_exit_codes},
-             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
-             {"check tells", test_check_tells}, {"bad models", test_bad_models},
-             {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},
-             {"fetch", test_fetch})
+             {"full disk for keys", test_keys_full_disk}, {"asked in vain", test_asked_in_vain},
+             {"record stays", test_record_stays}, {"folder", test_folder},
+             {"exit codes", test_exit_codes}, {"bad records", test_med_cli_bad_records},
+             {"bad ontologies", test_bad_ontologies}, {"check tells", test_check_tells},
+             {"bad models", test_bad_models}, {"rank's findings", test_rank_findings},
+             {"eval probes", test_eval_probes}, {"fetch", test_fetch})
