@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { GUARD = 4096, ROUNDS = 12 };
+static r1_rng rng;                         /* which gradients are wanted */
 static const uint32_t poison = 0x7fc0dead; /* a NaN that no op makes */
 
 #ifdef R1_TEST_CARD
@@ -165,7 +166,7 @@ static void make_gradients(r1_op op, r1_op_args *a, uint32_t *wanted)
         bool input = r1_op_get(op)->grads >> k & 1;
         if (!a->v[k].p || !(input || outputs >> k & 1)) continue;
         a->g[k] = op_case_floats(a->v[k].rows, a->v[k].cols);
-        if (input && rand() % 4) *wanted |= R1_SLOT(k); /* NOLINT: seeded below */
+        if (input && r1_rng_below(&rng, 4)) *wanted |= R1_SLOT(k);
     }
 }
 
@@ -206,7 +207,7 @@ static void each_op(void (*round)(const r1_backend *, r1_stream *, r1_op), bool 
     r1_stream *stream;
     R1_ASSERT_OK(cuda->stream_new(&stream, 0, &err), &err);
     op_case_seed(r1_test_seed());
-    srand((unsigned)r1_test_seed());
+    r1_rng_seed(&rng, r1_test_seed());
     for (int op = 0; op < R1_OP_COUNT; op++) {
         if (backward && !r1_op_get((r1_op)op)->backward) continue;
         for (int i = 0; i < ROUNDS; i++) round(cuda, stream, (r1_op)op);
