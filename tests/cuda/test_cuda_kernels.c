@@ -70,6 +70,18 @@ static bool in_view(const r1_view *v, size_t byte)
     return i / ld < (size_t)v->rows && i % ld < (size_t)v->cols;
 }
 
+/* A gradient that is added to beyond its view shows, where a NaN would stay one. */
+static void operand_mark_gaps(device_case *d, operand *o)
+{
+    static const float mark = 12345;
+    r1_err err = {0};
+    for (size_t i = 0; o->device && i < o->bytes; i += 4)
+        if (!in_view(&o->host, i)) memcpy(o->before + GUARD + i, &mark, 4);
+    if (o->device)
+        R1_ASSERT_OK(d->cuda->upload(d->stream, o->device, o->before, o->bytes + 2 * GUARD, &err),
+                     &err);
+}
+
 static void operand_make(device_case *d, operand *o, const r1_view *host, bool written,
                          r1_view *device)
 {
@@ -80,7 +92,9 @@ static void operand_make(device_case *d, operand *o, const r1_view *host, bool w
     o->bytes = view_bytes(host);
     o->before = malloc(o->bytes + 2 * GUARD);
     o->after = malloc(o->bytes + 2 * GUARD);
-    memset(o->before, 0xc3, o->bytes + 2 * GUARD);
+    /* What lies around an operand shows where it is read: a number that is none, an index that
+     * exists. */
+    memset(o->before, host->dtype == R1_F32 ? 0xff : 0, o->bytes + 2 * GUARD);
     memcpy(o->before + GUARD, host->p, o->bytes);
     for (size_t i = 0; written && i < o->bytes; i += 4) memcpy(o->before + GUARD + i, &poison, 4);
     R1_ASSERT_OK(d->cuda->buffer_new(&o->device, o->bytes + 2 * GUARD, &err), &err);
@@ -182,6 +196,7 @@ static void backward_round(const r1_backend *cuda, r1_stream *stream, r1_op op)
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         operand_make(&d, &d.v[k], &d.on_host.v[k], false, &d.on_device.v[k]);
         operand_make(&d, &d.g[k], &d.on_host.g[k], false, &d.on_device.g[k]);
+        if (wanted >> k & 1) operand_mark_gaps(&d, &d.g[k]);
         if (!((wanted | outputs) >> k & 1)) d.on_device.g[k].p = NULL;
     }
     R1_ASSERT_OK(r1_op_get(op)->backward(NULL, &d.on_host, &err), &err);
