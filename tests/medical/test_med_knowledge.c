@@ -37,7 +37,10 @@ static const char hpoa[] =
     ROW("OMIM:2", "Kind 2", "HP:4", "", "6/10", "")
     ROW("ORPHA:5", "Kind", "HP:1", "", "7/10", "")
     ROW("OMIM:3", "Other", "HP:4", "", "9/10", "")
-    ROW("OMIM:3", "Other", "HP:4", "", "03-Jul", "");
+    ROW("OMIM:3", "Other", "HP:4", "", "03-Jul", "")
+    ROW("OMIM:3", "Other", "HP:1", "", "0/9", "")
+    ROW("OMIM:3", "Other", "HP:5", "", "0/2", "")
+    "OMIM:1\tKind 1\tNOT\tHP:4\tPMID:7\tPCS\t\t\t\t\tP\tx\n";
 /* clang-format on */
 static const char sssom[] = "subject_id\tpredicate_id\tobject_id\n"
                             "MONDO:1\tskos:exactMatch\tOMIM:1\nMONDO:2\tskos:exactMatch\tOMIM:2\n"
@@ -285,6 +288,32 @@ static void test_knowledge_facts(void)
     knowledge_close(&k);
 }
 
+/* What the sources say that patients do not show is told where the record reports it: a row with
+ * NOT, and none of enough patients. */
+static void test_not_rows(void)
+{
+    static const char *const said[] = {
+        "Its sources say that patients with it do not show: Golden ear.",
+        "Its sources say that patients with it do not show: Zebra sign."};
+    knowledge k;
+    knowledge_open(&k);
+    med_report *r = knowledge_report(&k, "Round nose, golden ear and zebra sign.");
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < r->n_candidate; i++) {
+        const med_report_candidate *c = &r->candidate[i];
+        const char *expected = strcmp(c->id, "OMIM:1") == 0   ? said[0]
+                               : strcmp(c->id, "OMIM:3") == 0 ? said[1]
+                                                              : NULL;
+        if (!expected) continue;
+        CU_ASSERT_EQUAL_FATAL(c->caution.n, 1);
+        CU_ASSERT_STRING_EQUAL(c->caution.s[0], expected);
+        told++;
+    }
+    CU_ASSERT_EQUAL(told, 2);
+    med_report_free(r);
+    knowledge_close(&k);
+}
+
 /* An id in a text that is not taken as it stands is told once, with what to take. */
 static void test_ids_in_text(void)
 {
@@ -344,5 +373,5 @@ static void test_gold_ids(void)
 R1_TEST_MAIN("medical knowledge", {"asked by sex and age", test_asked},
              {"sex in the ranking", test_sex_in_ranking}, {"families", test_families},
              {"families by name", test_families_by_name},
-             {"facts and sources", test_knowledge_facts}, {"ids in a text", test_ids_in_text},
-             {"ids of cases", test_gold_ids})
+             {"facts and sources", test_knowledge_facts}, {"rows with NOT", test_not_rows},
+             {"ids in a text", test_ids_in_text}, {"ids of cases", test_gold_ids})
