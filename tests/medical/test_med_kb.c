@@ -5,6 +5,7 @@
  * the same bytes, and damaged or hostile input is refused with a message. */
 #include "ontology/med_fetch.h"
 #include "ontology/med_import.h"
+#include "ontology/med_kb_layout.h"
 #include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
 #include "r1_shard.h"
@@ -87,6 +88,32 @@ static void test_flipped_bits(void)
             med_kb_free(c);
         else
             free(copy);
+    }
+    med_kb_free(kb);
+}
+
+/* A file that was made before some of the sections were there is read without them. */
+static void test_older_files(void)
+{
+    static const uint32_t sections[] = {SEC_OBSOLETE, SEC_LOSS, SEC_COUNT};
+    med_kb *kb = NULL, *old = NULL;
+    R1_ASSERT_OK(med_sources_open(&kb, r1_test_source("ontology/r1med.xml"), &err), &err);
+    CU_ASSERT(kb->n_fact > 0 && kb->loss && kb->family);
+    for (size_t i = 0; i < R1_COUNT(sections); i++) {
+        char *copy = malloc(kb->bytes);
+        med_kb_header h;
+        memcpy(copy, kb->block, kb->bytes);
+        memcpy(&h, copy, sizeof h);
+        h.n_section = sections[i];
+        h.checksum = r1_hash64(copy + sizeof h, kb->bytes - sizeof h, MED_KB_VERSION);
+        memcpy(copy, &h, sizeof h);
+        R1_ASSERT_OK(med_kb_from_block(&old, copy, kb->bytes, "old", &err), &err);
+        bool whole = sections[i] == SEC_COUNT;
+        CU_ASSERT_EQUAL(old->n_fact > 0, whole);
+        CU_ASSERT_EQUAL(old->loss != NULL, whole);
+        CU_ASSERT_EQUAL(med_kb_family(old, 0), 0);
+        CU_ASSERT_EQUAL(old->n_disease, kb->n_disease);
+        med_kb_free(old);
     }
     med_kb_free(kb);
 }
@@ -437,9 +464,9 @@ static void test_med_kb_finish_once(void)
 
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema},
              {"round trip", test_med_kb_round_trip}, {"flipped bits", test_flipped_bits},
-             {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats},
-             {"cycle", test_cycle}, {"repeated definitions", test_repeated},
-             {"long ids", test_long_ids}, {"long names", test_long_names},
-             {"long texts", test_long_texts}, {"sha256", test_sha256},
-             {"finish once", test_med_kb_finish_once}, {"real files", test_real_files},
-             {"texts as shards", test_text_shards})
+             {"older files", test_older_files}, {"hostile xml", test_hostile_xml},
+             {"small formats", test_small_formats}, {"cycle", test_cycle},
+             {"repeated definitions", test_repeated}, {"long ids", test_long_ids},
+             {"long names", test_long_names}, {"long texts", test_long_texts},
+             {"sha256", test_sha256}, {"finish once", test_med_kb_finish_once},
+             {"real files", test_real_files}, {"texts as shards", test_text_shards})

@@ -3,6 +3,9 @@
  * not count in a woman, nobody is asked for what begins later, several entries of one disease are
  * one candidate that names the others, facts name their source, and rows that are not used are
  * told. */
+#include "documents/med_document.h"
+#include "eval/med_cases.h"
+#include "ontology/med_import.h"
 #include "ontology/med_sources.h"
 #include "rank/med_families.h"
 #include "report/med_report.h"
@@ -34,7 +37,10 @@ static const char hpoa[] =
     ROW("OMIM:2", "Kind 2", "HP:4", "", "6/10", "")
     ROW("ORPHA:5", "Kind", "HP:1", "", "7/10", "")
     ROW("OMIM:3", "Other", "HP:4", "", "9/10", "")
-    ROW("OMIM:3", "Other", "HP:4", "", "03-Jul", "");
+    ROW("OMIM:3", "Other", "HP:4", "", "03-Jul", "")
+    ROW("OMIM:3", "Other", "HP:1", "", "0/9", "")
+    ROW("OMIM:3", "Other", "HP:5", "", "0/2", "")
+    "OMIM:1\tKind 1\tNOT\tHP:4\tPMID:7\tPCS\t\t\t\t\tP\tx\n";
 /* clang-format on */
 static const char sssom[] = "subject_id\tpredicate_id\tobject_id\n"
                             "MONDO:1\tskos:exactMatch\tOMIM:1\nMONDO:2\tskos:exactMatch\tOMIM:2\n"
@@ -282,7 +288,90 @@ static void test_knowledge_facts(void)
     knowledge_close(&k);
 }
 
+/* What the sources say that patients do not show is told where the record reports it: a row with
+ * NOT, and none of enough patients. */
+static void test_not_rows(void)
+{
+    static const char *const said[] = {
+        "Its sources say that patients with it do not show: Golden ear.",
+        "Its sources say that patients with it do not show: Zebra sign."};
+    knowledge k;
+    knowledge_open(&k);
+    med_report *r = knowledge_report(&k, "Round nose, golden ear and zebra sign.");
+    uint32_t told = 0;
+    for (uint32_t i = 0; i < r->n_candidate; i++) {
+        const med_report_candidate *c = &r->candidate[i];
+        const char *expected = strcmp(c->id, "OMIM:1") == 0   ? said[0]
+                               : strcmp(c->id, "OMIM:3") == 0 ? said[1]
+                                                              : NULL;
+        if (!expected) continue;
+        CU_ASSERT_EQUAL_FATAL(c->caution.n, 1);
+        CU_ASSERT_STRING_EQUAL(c->caution.s[0], expected);
+        told++;
+    }
+    CU_ASSERT_EQUAL(told, 2);
+    med_report_free(r);
+    knowledge_close(&k);
+}
+
+/* An id in a text that is not taken as it stands is told once, with what to take. */
+static void test_ids_in_text(void)
+{
+    static const char terms[] =
+        "format-version: 1.2\n[Term]\nid: HP:0000118\nname: Root\n"
+        "[Term]\nid: HP:0000001\nname: Zebra sign\nalt_id: HP:0000009\nis_a: HP:0000118\n"
+        "[Term]\nid: HP:0000003\nname: obsolete Sign\nis_obsolete: true\nconsider: HP:0000001\n";
+    static const char text[] = "She has HP:0000009, and HP:0000009 again. HP:0000003 was seen, and "
+                               "so was HP:0007777. HP:0000001 is as it was. OHP:0008888 is none.";
+    static const char *const told[] = {
+        "HP:0000009 was taken as HP:0000001 (Zebra sign), which has replaced it.",
+        "HP:0000003 (obsolete Sign): an obsolete id that no other one replaces, left out; consider "
+        "HP:0000001 Zebra sign.",
+        "HP:0007777: not in the knowledge base, left out."};
+    med_builder *b = NULL;
+    med_kb *kb = NULL;
+    med_lexicon *lex = NULL;
+    med_document d = {.age_years = NAN};
+    med_notes notes;
+    R1_ASSERT_OK(med_builder_new(&b, &err), &err);
+    R1_ASSERT_OK(med_import_obo(b, "t", terms, sizeof terms - 1, &err), &err);
+    R1_ASSERT_OK(med_builder_finish(b, "t", &kb, NULL, &err), &err);
+    R1_ASSERT_OK(med_lexicon_new(&lex, kb, &err), &err);
+    R1_ASSERT_OK(med_document_read(&d, "t", text, sizeof text - 1, &err), &err);
+    R1_ASSERT_OK(med_document_notes(&d, lex, kb, "t", &notes, &err), &err);
+    CU_ASSERT_EQUAL_FATAL(d.n_note, R1_COUNT(told));
+    for (size_t i = 0; i < R1_COUNT(told); i++) CU_ASSERT_STRING_EQUAL(d.note[i], told[i]);
+    med_notes_free(&notes);
+    med_document_free(&d);
+    med_lexicon_free(lex);
+    med_kb_free(kb);
+    med_builder_free(b);
+}
+
+/* A case may name its disease by any id of what was merged. */
+static void test_gold_ids(void)
+{
+    static const char *const gold[] = {"OMIM:3", "MIM:3", "ORPHA:8", "Orphanet:8"};
+    knowledge k;
+    char path[4200], text[1024];
+    med_cases cases;
+    knowledge_open(&k);
+    size_t n = (size_t)snprintf(text, sizeof text, "case_id\tgold\tlabel\tsex\tage\tobs\texcl\n");
+    for (size_t i = 0; i < R1_COUNT(gold); i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "c%zu\t%s\tOther\t\t\tHP:4\t\n", i,
+                              gold[i]);
+    snprintf(path, sizeof path, "%s/cases.tsv", r1_test_tmpdir());
+    R1_ASSERT_OK(r1_file_write(path, text, n, &err), &err);
+    R1_ASSERT_OK(med_cases_load(&cases, path, k.kb, 0, &err), &err);
+    CU_ASSERT_EQUAL_FATAL(cases.n, R1_COUNT(gold));
+    for (uint32_t i = 0; i < cases.n; i++)
+        CU_ASSERT_EQUAL(cases.row[i].gold_disease, disease_of(&k, "OMIM:3"));
+    med_cases_free(&cases);
+    knowledge_close(&k);
+}
+
 R1_TEST_MAIN("medical knowledge", {"asked by sex and age", test_asked},
              {"sex in the ranking", test_sex_in_ranking}, {"families", test_families},
              {"families by name", test_families_by_name},
-             {"facts and sources", test_knowledge_facts})
+             {"facts and sources", test_knowledge_facts}, {"rows with NOT", test_not_rows},
+             {"ids in a text", test_ids_in_text}, {"ids of cases", test_gold_ids})

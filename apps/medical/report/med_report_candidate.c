@@ -12,6 +12,8 @@
 
 /* A profile's finding is typical from this frequency on. */
 static const float typical_freq_min = 0.5f;
+/* None of so many patients is worth a word. */
+static const uint32_t denied_patients_min = 5;
 /* What a denial would hardly change is not told. */
 static const float against_min = -0.005f;
 
@@ -437,6 +439,39 @@ static r1_status caution_of_age(med_report_work *w, const med_disease *d, const 
     return R1_OK;
 }
 
+/* Whether a row says that patients do not show a finding: NOT, or none of a number of them. */
+static bool row_denies(const med_report_work *w, const med_row *row)
+{
+    bool enough = !row->m || row->m >= denied_patients_min;
+    return row->flags & MED_ROW_NEGATED && enough && med_report_row_speaks(w, row);
+}
+
+/* Whether the disease's rows deny a finding of the record, or one above it, and none has it. */
+static bool caution_denies(const med_report_work *w, const med_disease *d, uint32_t term)
+{
+    bool denied = false;
+    for (uint32_t i = 0; i < d->n_row; i++) {
+        const med_row *row = &w->kb->row[d->row_at + i];
+        bool related = med_kb_is_a(w->kb, term, row->term) || med_kb_is_a(w->kb, row->term, term);
+        if (related && !(row->flags & MED_ROW_NEGATED)) return false;
+        denied |= row_denies(w, row) && med_kb_is_a(w->kb, term, row->term);
+    }
+    return denied;
+}
+
+static r1_status caution_of_not(med_report_work *w, const med_disease *d, const char **s,
+                                uint32_t *n, r1_err *err)
+{
+    const char **name, *joined;
+    uint32_t k = 0;
+    MED_REPORT_LIST_OF(w->scratch, name, w->n_ranked, err);
+    for (uint32_t i = 0; i < w->n_ranked; i++)
+        if (caution_denies(w, d, w->observed[i])) name[k++] = med_report_name(w, w->observed[i]);
+    if (!k) return R1_OK;
+    R1_TRY(med_report_join(w, name, k, &joined, err));
+    return med_report_say(w, &s[(*n)++], err, MED_SAY(w->report->language, CAUTION_NOT_F), joined);
+}
+
 static r1_status candidate_caution(med_report_work *w, const med_disease *d,
                                    med_report_candidate *c, r1_err *err)
 {
@@ -444,10 +479,11 @@ static r1_status candidate_caution(med_report_work *w, const med_disease *d,
     uint32_t n = 0;
     bool of_men =
         d->inheritance && !(d->inheritance & ~(uint32_t)(MED_INHERIT_XLR | MED_INHERIT_Y));
-    MED_REPORT_LIST_OF(w->report->arena, s, 2, err);
+    MED_REPORT_LIST_OF(w->report->arena, s, 3, err);
     if (of_men && w->notes->sex == MED_SEX_FEMALE)
         s[n++] = MED_SAY(w->report->language, CAUTION_GIRL);
     R1_TRY(caution_of_age(w, d, s, &n, err));
+    R1_TRY(caution_of_not(w, d, s, &n, err));
     c->caution = (med_report_names){s, n};
     return R1_OK;
 }

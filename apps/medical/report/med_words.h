@@ -178,6 +178,9 @@ X(ADULT, "adult age", "成年期")                                              
 X(LATE, "late adult age", "老年期")                                                                \
 X(CAUTION_GIRL, "X-linked or Y-linked: it seldom affects girls and women in full. The patient is " \
   "female.", "X 或 Y 连锁遗传：女性很少完全发病。患者为女性。")                                    \
+/* findings */                                                                                     \
+X(CAUTION_NOT_F, "Its sources say that patients with it do not show: %s.",                         \
+  "其来源称该病患者不出现：%s。")                                                                  \
 /* onset, age */                                                                                   \
 X(CAUTION_EARLY_F, "Its known onset is not later than %s; the patient is %s old. It should have " \
   "shown since then.", "已知起病不晚于%s；患者现年 %s。应自那时起已有表现。")                      \
