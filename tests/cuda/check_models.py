@@ -93,8 +93,8 @@ def refused(args, folder, envs):
             (lost, ["replay", "--in", payments, "--model", model], "/nowhere/libr1_cuda.so"),
             (envs["cuda"], ["replay", "--in", payments, "--model", model, "--precision", "int8"],
              "no int8"),
-            (envs["cuda"], ["train", "--worlds", "2", "--accounts", "100", "--days", "21", "--rings", "1",
-                              "--work", "shards", "--out", "m.gguf"],
+            (envs["cuda"], ["train", "--worlds", "2", "--accounts", "100", "--days", "21",
+                            "--rings", "1", "--work", "shards", "--out", "m.gguf"],
              "cannot train")):
         done = subprocess.run([os.path.join(args.bin, "r1-fraud"), *command], cwd=folder, env=env,
                               capture_output=True, text=True)
