@@ -269,21 +269,23 @@ class Services:
         return told
 
     def produce_in_background(self, path, *args):
-        p = subprocess.Popen(
-            [
-                os.path.join(bin_dir(), "r1-fraud"),
-                "produce",
-                "--in",
-                path,
-                "--json",
-                "--brokers",
-                self.brokers,
-                *[str(a) for a in args],
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        """What it says is in produce.log."""
+        with open(os.path.join(self.folder, "produce.log"), "a", encoding="utf-8") as said:
+            p = subprocess.Popen(
+                [
+                    os.path.join(bin_dir(), "r1-fraud"),
+                    "produce",
+                    "--in",
+                    path,
+                    "--json",
+                    "--brokers",
+                    self.brokers,
+                    *[str(a) for a in args],
+                ],
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
         self.children.append(p)
         return p
 

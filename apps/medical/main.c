@@ -77,8 +77,9 @@ int main(int argc, char **argv)
     /* clang-format off */
     const r1_command commands[] = {
         {.name = "ontology fetch",
-         .summary = "get the public HPO of a pinned date and build its knowledge base",
-         .examples = "r1-medical ontology fetch --version 2025-01-16 --out run/hpo",
+         .summary = "get the public sources and build their knowledge base",
+         .examples = "r1-medical ontology fetch --version 2025-01-16 --out run/hpo\n"
+                     "r1-medical ontology fetch --from official --out run/knowledge",
          .options = cli_fetch_rows, .n_options = cli_fetch_n_row, .run = cli_fetch_command},
         {.name = "ontology build",
          .summary = "make one knowledge base file from ontologies, annotations and maps",

@@ -301,6 +301,31 @@ class Commands(unittest.TestCase):
                                check=True)  # fmt: skip
             self.assertEqual(json.loads(p.stdout)["sent"], 400 - sent)
 
+    def test_produce_says_where_a_broker_ended(self):
+        """The same where the broker goes away for good."""
+        folder = tempfile.mkdtemp(prefix="r1-ends-")
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, "rows.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            for i in range(400):
+                f.write(f'{{"tx_id": "s{i}", "from": "A{i % 7}"}}\n')
+        with Services(os.path.join(folder, "s"), partitions=1) as s:
+            program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
+            p = subprocess.Popen([program, "produce", "--in", path, "--brokers", s.brokers,
+                                  "--json", "--rate", "200", "--kafka-extra",
+                                  "message.timeout.ms=1000"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 text=True)  # fmt: skip
+            time.sleep(1.5)
+            s.stop_broker()
+            out, said = p.communicate(timeout=30)
+            self.assertEqual(p.returncode, 4, said)
+            told = json.loads(out)
+            self.assertGreater(told["delivered"], 0)
+            self.assertEqual(told["delivered"] + told["failed"], 400)
+            self.assertIn(f"message {told['delivered'] + 1} of the file did not arrive", said)
+            self.assertIn(f"--skip {told['delivered']} goes on", said)
+
 
 if __name__ == "__main__":
     os.environ.setdefault("R1_BIN", os.path.join(ROOT, "build", "release", "bin"))

@@ -149,6 +149,8 @@ typedef struct {
     int64_t down_us, up_us;    /* PostgreSQL is away */
     int64_t read_us, write_us; /* it takes reads alone */
     int64_t away_us, back_us;  /* the broker is away */
+    uint32_t fatal_after;      /* messages; with so many a producer's client is ended for good, */
+    uint32_t fatal_times;      /* so often; 0: never */
     int64_t until_us;          /* from then on no fault is drawn */
 } sim_faults;
 

@@ -168,6 +168,8 @@ struct rd_kafka_s {
     struct rd_kafka_queue_s look; /* of a client that reads single messages by rd_kafka_assign */
     pthread_t thread;
     bool threaded, closing;
+    bool ended; /* broker and client disagree about the numbers of batches */
+    uint32_t n_produced;
     sending send[SENDS_MAX];
     int n_send;
 };
@@ -597,8 +599,26 @@ static void sends_store(rd_kafka_t *rk, int i)
     }
 }
 
+rd_kafka_resp_err_t rd_kafka_fatal_error(rd_kafka_t *rk, char *why, size_t size)
+{
+    if (!rk->ended) return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (why) snprintf(why, size, "as the seed has it");
+    return RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+}
+
+/* What is on its way then is in the topic, or is not. */
+static void client_end(rd_kafka_t *rk)
+{
+    sim_faults *f = &sim->fault;
+    if (!f->fatal_times || ++rk->n_produced != f->fatal_after) return;
+    f->fatal_times--;
+    rk->ended = true;
+    sim_say("a producer is ended with %d messages on their way", rk->n_send);
+}
+
 rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *rk, ...)
 {
+    if (rk->ended) return RD_KAFKA_RESP_ERR__FATAL;
     if (rk->n_send == SENDS_MAX) return RD_KAFKA_RESP_ERR__QUEUE_FULL;
     sending *s = &rk->send[rk->n_send];
     memset(s, 0, sizeof *s);
@@ -628,6 +648,7 @@ rd_kafka_resp_err_t rd_kafka_producev(rd_kafka_t *rk, ...)
     rk->n_send++;
     /* Some arrive at once, and the answer is lost where the service dies before it. */
     if (!broker_away() && sim_below(2)) sends_store(rk, rk->n_send - 1);
+    client_end(rk);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -646,6 +667,7 @@ static void sends_turn(rd_kafka_t *rk)
 {
     while (rk->n_send) {
         bool purged = rk->send[0].purged;
+        if (!purged && rk->ended) return;
         if (!purged && (broker_away() || rk->send[0].ack_us > sim->now_us)) return;
         if (!purged) sends_store(rk, 0);
         send_answer(rk, purged ? RD_KAFKA_RESP_ERR__PURGE_QUEUE : RD_KAFKA_RESP_ERR_NO_ERROR);

@@ -59,6 +59,16 @@ static void draw_window(int64_t *from, int64_t *to, const director *d, int64_t l
     *to = *from + between(1000, longest);
 }
 
+/* By the seed itself: what else is drawn stays as it is. */
+static void choose_fatal(const director *d)
+{
+    enum { OF = 4, MOST = 100, TIMES = 8 };
+    uint64_t h = r1_hash64(&d->run->seed, sizeof d->run->seed, 4);
+    if (h % OF != 0) return;
+    sim->fault.fatal_after = 1 + (uint32_t)(h / OF % MOST);
+    sim->fault.fatal_times = 1 + (uint32_t)(h / OF / MOST % TIMES);
+}
+
 static void draw_faults(director *d)
 {
     sim_faults *f = &sim->fault;
@@ -75,6 +85,7 @@ static void draw_faults(director *d)
     if (one_in(3)) draw_window(&f->down_us, &f->up_us, d, 8000000);
     if (one_in(4)) draw_window(&f->read_us, &f->write_us, d, 5000000);
     if (one_in(8)) draw_window(&f->away_us, &f->back_us, d, 8000000);
+    choose_fatal(d);
 }
 
 static int by_time(const void *a, const void *b)

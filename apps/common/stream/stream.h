@@ -161,13 +161,24 @@ r1_status r1_consumer_range(r1_consumer *c, int topic, int32_t partition, int64_
 typedef struct r1_producer r1_producer;
 enum { R1_PRODUCER_BATCH_BYTES = 32768 }; /* of several messages; one alone may be larger */
 
+/* librdkafka ends a client for good where it and the broker disagree about the numbers of its
+ * batches, which happens after the death of a partition's leader. Then another client takes its
+ * place, with a log line producer_renewed. What was on its way may stand in the topic twice. Other
+ * errors that end a client are told where something is sent. */
+
+/* Borrows the texts of opts until r1_producer_free. */
 r1_status r1_producer_new(r1_producer **out, const r1_stream_opts *opts, r1_err *err);
 void r1_producer_free(r1_producer *p); /* drops what is not delivered: flush first; NULL is fine */
-/* Copies key and payload. sent_us 0: no header. Waits while the client's queue is full, at most
- * timeout_ms. */
-r1_status r1_producer_send(r1_producer *p, const char *topic, const char *key, size_t key_len,
-                           const char *payload, size_t payload_len, int64_t sent_us, int timeout_ms,
-                           r1_err *err);
+/* A message of a caller that counts alone. */
+typedef struct {
+    const char *topic, *key, *payload;
+    size_t key_len, payload_len;
+    int64_t sent_us; /* header; 0: none */
+    uint64_t number; /* of the caller's, from 1, higher with each: says where a failure was */
+} r1_sending;
+/* Copies the message. Waits while the client's queue is full, at most timeout_ms. A new client
+ * sends again what the one before it had on its way, in the order of the numbers. */
+r1_status r1_producer_send(r1_producer *p, const r1_sending *m, int timeout_ms, r1_err *err);
 /* What became of a message that was posted; written by r1_producer_poll and r1_producer_flush. */
 typedef enum {
     R1_ACK_WAITS = 0, /* on its way */
@@ -184,10 +195,11 @@ typedef struct {
     size_t n_header; /* at most R1_POST_HEADERS_MAX */
     r1_ack *ack;     /* borrowed until it says something else than R1_ACK_WAITS */
 } r1_post;
-/* Copies everything but ack, and does not wait. R1_E_AGAIN: the client's queue is full.
- * R1_E_INVAL: no broker could take it. */
+/* Copies everything but ack, and does not wait. R1_E_AGAIN: the client's queue is full, or a new
+ * client has begun, and what was posted before has its answer now. R1_E_INVAL: no broker could
+ * take it. */
 r1_status r1_producer_post(r1_producer *p, const r1_post *post, r1_err *err);
-/* Gives up what is on its way: each message that was posted has its answer afterwards. */
+/* Gives up what is on its way: each message has its answer or is counted as failed afterwards. */
 void r1_producer_forget(r1_producer *p);
 /* Learns the topic's leaders and gives the client a second to fetch its producer id, which
  * librdkafka does in the background and which holds back the first messages: without this an
@@ -198,8 +210,12 @@ r1_status r1_producer_warm(r1_producer *p, const char *topic, int timeout_ms, r1
 r1_status r1_producer_knows(r1_producer *p, const char *topic, int timeout_ms, r1_err *err);
 void r1_producer_poll(r1_producer *p);
 r1_status r1_producer_flush(r1_producer *p, int timeout_ms, r1_err *err);
-uint64_t r1_producer_delivered(const r1_producer *p);
-uint64_t r1_producer_failed(const r1_producer *p);
+typedef struct {
+    uint64_t delivered, failed; /* messages */
+    uint64_t first_failed;      /* lowest number of r1_producer_send that failed; 0: none */
+    uint64_t renewed, again;    /* clients that took another's place; messages they sent again */
+} r1_producer_counts;
+r1_producer_counts r1_producer_count(const r1_producer *p);
 /* Creates the topic. An existing one gets as many partitions where it has fewer and the broker can
  * add some. The embedded broker chooses their number: fewer than asked for are a warning. */
 r1_status r1_topic_create(const r1_stream_opts *opts, const char *topic, int n_partition,

@@ -31,6 +31,7 @@ typedef struct {
     r1_ack ack[IN_FLIGHT_MAX];
     size_t bytes[IN_FLIGHT_MAX]; /* of each body, should it be refused */
     uint64_t posted, answered;
+    bool failed; /* one that was posted did not arrive: the epoch ends */
     r1_header header[R1_POST_HEADERS_MAX];
     r1_merge_stats before; /* of earlier epochs */
     int64_t look_us;       /* monotonic: when the broker's offsets are looked at next */
@@ -58,14 +59,16 @@ r1_status fraud_event_append(r1_producer *p, const char *events, const fraud_eve
                           .n_header = 1,
                           .ack = &ack};
     int64_t until = r1_mono_us() + (int64_t)timeout_ms * 1000;
-    r1_status st = r1_producer_post(p, &post, err);
+    r1_status st;
+    while ((st = r1_producer_post(p, &post, err)) == R1_E_AGAIN && r1_mono_us() < until)
+        sequencer_nap(1);
     while (st == R1_OK && ack == R1_ACK_WAITS && r1_mono_us() < until) {
         r1_producer_poll(p);
         sequencer_nap(1);
     }
     if (st == R1_OK && ack == R1_ACK_WAITS) r1_producer_forget(p); /* it borrows ack */
     if (st == R1_OK && ack == R1_ACK_DONE) return R1_OK;
-    if (st == R1_OK)
+    if (st == R1_OK || st == R1_E_AGAIN)
         st = r1_err_set(err, R1_E_STREAM, __FILE__, __LINE__,
                         "topic %s: the broker did not take an event", events);
     if (err) err->retriable = true;
@@ -79,6 +82,21 @@ static void sequencer_lower(sequencer *q, size_t refused)
     atomic_store(&q->o->stats->body_max, refused > least ? refused - 1 : least);
 }
 
+static void event_not_taken(const sequencer *q, size_t bytes, bool refused)
+{
+    if (refused)
+        r1_log(R1_LOG_ERROR, "event_not_taken",
+               "topic=%s epoch=%lld bytes=%zu refused=1 expected=\"a topic whose max.message.bytes "
+               "is above "
+               "those of its inputs\"",
+               q->o->events, (long long)q->o->epoch, bytes);
+    else
+        r1_log(R1_LOG_WARN, "event_not_taken",
+               "topic=%s epoch=%lld bytes=%zu next=\"an epoch that "
+               "begins with its message\"",
+               q->o->events, (long long)q->o->epoch, bytes);
+}
+
 static bool sequencer_hear(sequencer *q)
 {
     r1_producer_poll(q->producer);
@@ -87,10 +105,8 @@ static bool sequencer_hear(sequencer *q)
         if (q->ack[i] == R1_ACK_WAITS) return true;
         if (q->ack[i] == R1_ACK_DONE) continue;
         if (q->ack[i] == R1_ACK_REFUSED) sequencer_lower(q, q->bytes[i]);
-        r1_log(R1_LOG_ERROR, "event_not_taken",
-               "topic=%s epoch=%lld bytes=%zu refused=%d expected=\"a topic whose "
-               "max.message.bytes is above those of its inputs\"",
-               q->o->events, (long long)q->o->epoch, q->bytes[i], q->ack[i] == R1_ACK_REFUSED);
+        if (!q->failed) event_not_taken(q, q->bytes[i], q->ack[i] == R1_ACK_REFUSED);
+        q->failed = true;
         return false;
     }
     return true;

@@ -92,8 +92,9 @@ typedef struct {
 } produced;
 
 typedef struct {
-    uint64_t sent, late, delivered, failed, keyless, faults, left_out;
+    uint64_t sent, late, keyless, faults, left_out;
     int64_t worst_late_us;
+    r1_producer_counts broker; /* what it took */
     double seconds;
 } counts;
 
@@ -222,7 +223,14 @@ static r1_status produce_one(r1_producer *p, const char *topic, source *s, const
     int64_t behind = r1_time_us() - due;
     if (behind > 2 * TICK_US) c->late++;
     if (behind > c->worst_late_us) c->worst_late_us = behind;
-    R1_TRY(r1_producer_send(p, topic, l->key, strlen(l->key), l->text, l->len, due, 30000, err));
+    const r1_sending message = {.topic = topic,
+                                .key = l->key,
+                                .key_len = strlen(l->key),
+                                .payload = l->text,
+                                .payload_len = l->len,
+                                .sent_us = due,
+                                .number = l->number};
+    R1_TRY(r1_producer_send(p, &message, 30000, err));
     c->sent++;
     s->n_done = l->number;
     c->keyless += !*l->key;
@@ -263,31 +271,66 @@ static r1_status produce_send_all(r1_producer *p, const r1_options *o, source *s
     r1_status st = produce_loop(p, o, s, err), flushed = r1_producer_flush(p, 60000, &why);
     if (st == R1_OK && flushed != R1_OK && err) *err = why;
     s->c.seconds = (double)(r1_mono_us() - begun) * 1e-6;
-    s->c.delivered = r1_producer_delivered(p);
-    s->c.failed = r1_producer_failed(p);
+    r1_producer_forget(p); /* what is still on its way counts as failed */
+    s->c.broker = r1_producer_count(p);
     return st == R1_OK ? flushed : st;
 }
 
-static int produce_report(const source *s, bool json)
+static void produce_counts(const source *s, bool json)
 {
     const counts *c = &s->c;
     const char *form =
-        json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, "
+        json ? "{\"sent\": %llu, \"delivered\": %llu, \"failed\": %llu, \"sent_again\": %llu, "
                "\"late_over_2ms\": %llu, \"worst_late_ms\": "
                "%.3f, "
                "\"seconds\": %.3f, \"without_key\": %llu, \"faults\": %llu, "
                "\"left_out\": %llu}\n"
-             : "sent %llu, delivered %llu, failed %llu, more than 2 ms late %llu "
+             : "sent %llu, delivered %llu, failed %llu, sent again %llu, more than 2 ms late %llu "
                "(worst %.3f ms), %.3f s, %llu without payer and id and so without "
                "a key, %llu rows at fault not sent, %llu left out by the mapping file\n";
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* one of two literals */
-    printf(form, (unsigned long long)c->sent, (unsigned long long)c->delivered,
-           (unsigned long long)c->failed, (unsigned long long)c->late,
-           (double)c->worst_late_us / 1e3, c->seconds, (unsigned long long)c->keyless,
-           (unsigned long long)c->faults, (unsigned long long)c->left_out);
+    printf(form, (unsigned long long)c->sent, (unsigned long long)c->broker.delivered,
+           (unsigned long long)c->broker.failed, (unsigned long long)c->broker.again,
+           (unsigned long long)c->late, (double)c->worst_late_us / 1e3, c->seconds,
+           (unsigned long long)c->keyless, (unsigned long long)c->faults,
+           (unsigned long long)c->left_out);
 #pragma GCC diagnostic pop
+}
+
+static bool source_is_left(const source *s) { return !(s->end && s->at == s->n_ahead); }
+
+/* Where it stopped, and how to go on. Whether anything is left to send. */
+static bool produce_rest(const source *s, bool broken)
+{
+    const r1_producer_counts *b = &s->c.broker;
+    bool left = (broken || r1_cli_stopped()) && source_is_left(s);
+    uint64_t done = b->first_failed ? b->first_failed - 1 : s->n_done;
+    if (b->renewed)
+        fprintf(stderr,
+                "the broker and the client disagreed about what had arrived %llu times, so %llu "
+                "messages were sent again and may have come twice; serve knows them by their ids\n",
+                (unsigned long long)b->renewed, (unsigned long long)b->again);
+    if (b->first_failed)
+        fprintf(stderr,
+                "message %llu of the file did not arrive, %llu in all: --skip %llu goes on there; "
+                "those behind it that came already come twice, and serve knows them by their ids\n",
+                (unsigned long long)b->first_failed, (unsigned long long)b->failed,
+                (unsigned long long)done);
+    else if (left)
+        fprintf(stderr,
+                "stopped %s behind message %llu of the file; the others were not sent: "
+                "--skip %llu goes on\n",
+                broken ? "by the fault" : "by a signal", (unsigned long long)done,
+                (unsigned long long)done);
+    return left;
+}
+
+static int produce_report(const source *s, bool broken, bool json)
+{
+    const counts *c = &s->c;
     char hint[256];
+    produce_counts(s, json);
     if (!json) fraud_messages_notes(s->in, stdout);
     if (*fraud_messages_hint(s->in, hint, sizeof hint)) fprintf(stderr, "%s\n", hint);
     bool odd = c->keyless && !s->as_lines;
@@ -298,14 +341,9 @@ static int produce_report(const source *s, bool json)
                 "what they lack\n",
                 (unsigned long long)c->keyless, (unsigned long long)c->sent,
                 s->map ? " --map MAP" : "");
-    bool stopped = r1_cli_stopped() && !(s->end && s->at == s->n_ahead);
-    if (stopped)
-        fprintf(stderr,
-                "stopped by a signal behind message %llu of the file; the others were not sent: "
-                "--skip %llu goes on\n",
-                (unsigned long long)s->n_done, (unsigned long long)s->n_done);
-    return odd || stopped || c->failed || c->faults || c->delivered != c->sent ? R1_EXIT_PARTIAL
-                                                                               : R1_EXIT_OK;
+    bool left = produce_rest(s, broken);
+    bool whole = !c->broker.failed && c->broker.delivered == c->sent;
+    return odd || left || c->faults || !whole ? R1_EXIT_PARTIAL : R1_EXIT_OK;
 }
 
 /* That the topic is there, or is made. */
@@ -348,9 +386,10 @@ int fraud_command_produce(r1_cli_call *call)
     if (st == R1_OK) st = r1_producer_new(&p, &opts, err);
     if (st == R1_OK) st = produce_topic(p, &opts, o, err);
     if (st == R1_OK) st = produce_send_all(p, o, &s, err);
-    int code = st == R1_OK || s.c.sent ? produce_report(&s, r1_options_bool(o, "json")) : 0;
+    bool broken = st == R1_E_STREAM;
+    int code = st == R1_OK || s.c.sent ? produce_report(&s, broken, r1_options_bool(o, "json")) : 0;
     r1_producer_free(p);
     source_end(&s);
     fraud_map_free(map);
-    return st == R1_OK ? code : r1_cli_exit(st);
+    return st == R1_OK || (broken && s.c.sent) ? code : r1_cli_exit(st);
 }

@@ -63,18 +63,12 @@ static r1_status assign_topic(server *s, int topic, r1_err *err)
 /* Where the order of the merged topics stood when the last payment was applied. */
 static r1_status resume_order(server *s, r1_err *err)
 {
-    r1_rows *rows;
-    R1_TRY(r1_store_query(s->store,
-                          "SELECT (extract(epoch FROM ts) * 1000)::bigint, "
-                          "coalesce((extract(epoch FROM broker_at) * 1000)::bigint, 0) "
-                          "FROM r1.payment WHERE applied AND ts IS NOT NULL "
-                          "ORDER BY apply_seq DESC LIMIT 1",
-                          0, NULL, &rows, err));
-    int64_t place = R1_MERGE_NO_TIME;
-    if (r1_rows_count(rows))
-        place = fraud_arrival_ms(&s->parts.arrival.band, r1_rows_int(rows, 0, 0),
-                                 r1_rows_int(rows, 0, 1), r1_time_us() / 1000);
-    r1_rows_free(rows);
+    fraud_time_case last;
+    size_t n;
+    R1_TRY(fraud_serve_last_applied(s, &last, &n, err));
+    if (!n) return R1_OK;
+    int64_t place =
+        fraud_arrival_ms(&s->parts.arrival.band, last.ts, last.message_ms, last.machine_ms);
     if (place != R1_MERGE_NO_TIME) r1_consumer_resume(s->consumer, place);
     return R1_OK;
 }

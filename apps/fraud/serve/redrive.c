@@ -150,12 +150,16 @@ static size_t redrive_headers(const fraud_dead_letter *l, const char *id, r1_hea
     return n;
 }
 
+/* A message that failed at once was on its way in a client that has ended: it goes once more. */
 static r1_status redrive_post(r1_producer *p, const r1_post *post, r1_err *err)
 {
-    R1_TRY(r1_producer_post(p, post, err));
-    r1_status st = r1_producer_flush(p, 10000, err);
-    if (*post->ack == R1_ACK_WAITS) r1_producer_forget(p);
-    R1_TRY(st);
+    for (int tries = 0; tries < 2; tries++) {
+        R1_TRY(r1_producer_post(p, post, err));
+        r1_status st = r1_producer_flush(p, 10000, err);
+        if (*post->ack == R1_ACK_WAITS) r1_producer_forget(p);
+        R1_TRY(st);
+        if (*post->ack != R1_ACK_FAILED) break;
+    }
     if (*post->ack == R1_ACK_DONE) return R1_OK;
     R1_FAIL(err, R1_E_STREAM, "topic %s: the broker did not take the letter%s", post->topic,
             *post->ack == R1_ACK_REFUSED ? " and never will: it is too large or no valid record"

@@ -18,6 +18,7 @@
 #include "serve/settings.h"
 #include "serve/share.h"
 #include "write/log_owner.h"
+#include "write/outbox.h"
 #include "write/patience.h"
 
 #include <stdio.h>
@@ -120,6 +121,7 @@ static r1_status take_ownership(server *s, r1_err *err)
         R1_TRY(fraud_ledger_known_cluster(&s->ledger, s->store, s->parts.topic[t], err));
     }
     R1_TRY(fraud_log_take(&s->ledger, s->store, s->parts.topic, err));
+    R1_TRY(fraud_outbox_fence(s->store, s->ledger.owner, &s->sent_seq, err));
     for (int t = 0; t < FRAUD_N_TOPIC; t++) {
         if (!s->parts.topic[t]) continue;
         R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],

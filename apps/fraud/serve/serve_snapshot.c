@@ -237,16 +237,14 @@ static r1_status restore_newest(server *s, int64_t *after_seq, r1_err *err)
     return R1_OK;
 }
 
-/* A snapshot holds rows that were committed. Numbers of rows that are gone are not given again. */
-static r1_status restore_numbers(server *s, r1_err *err)
+/* A snapshot holds rows that were committed, and what was sent to a topic was. */
+r1_status fraud_serve_last_number(const server *s, int64_t last_row, int64_t *out, r1_err *err)
 {
-    int64_t lost_to;
+    int64_t lost_to, known = s->snapshot_seq > s->sent_seq ? s->snapshot_seq : s->sent_seq;
     bool lost;
-    if (s->snapshot_seq)
-        R1_TRY(fraud_log_note_loss(&s->ledger, s->store, s->snapshot_seq, &lost, err));
+    if (known) R1_TRY(fraud_log_note_loss(&s->ledger, s->store, known, &lost, err));
     R1_TRY(fraud_log_lost_to(s->store, &lost_to, err));
-    s->last_seq = s->rebuilt.last_seq > lost_to ? s->rebuilt.last_seq : lost_to;
-    s->ledger.last_seq = s->last_seq;
+    *out = last_row > lost_to ? last_row : lost_to;
     return R1_OK;
 }
 
@@ -266,7 +264,8 @@ r1_status fraud_serve_restore(server *s, r1_err *err)
         R1_TRY(
             fraud_pace_rebuild_rules(s->parts.pace, s->store, after_seq, s->rebuilt.last_seq, err));
     s->rebuilt.seconds = (double)(r1_mono_us() - began) * 1e-6;
-    R1_TRY(restore_numbers(s, err));
+    R1_TRY(fraud_serve_last_number(s, s->rebuilt.last_seq, &s->last_seq, err));
+    s->ledger.last_seq = s->last_seq;
     name_stream(s);
     if (s->rebuilt.last_seq == after_seq || s->share) return R1_OK;
     return find_row(s, s->rebuilt.last_seq, &s->log, &found, err);

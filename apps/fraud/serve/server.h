@@ -52,6 +52,7 @@ typedef struct {
     fraud_snapshot_part part[FRAUD_SERVE_PARTS];
     fraud_snapshot_log log;  /* where the state stands */
     int64_t snapshot_seq;    /* highest row of a snapshot that the log ends before; 0: none */
+    int64_t sent_seq;        /* highest row whose decision went to its topic; 0: none */
     bool orderly;            /* the loop ended without a failure: the state is that of the log */
     struct fraud_port *port; /* port.h */
     struct fraud_scores *scores; /* scores.h */
@@ -98,6 +99,9 @@ r1_status fraud_serve_assign(server *s, r1_err *err);
 r1_status fraud_serve_watch(server *s, r1_err *err);
 /* ---- guard_resume.c: the guard of event time across a restart ---- */
 
+/* The last payments that were applied: how many there are, at most FRAUD_TIME_BELIEVED, and the
+ * times of the newest. */
+r1_status fraud_serve_last_applied(const server *s, fraud_time_case *last, size_t *n, r1_err *err);
 r1_status fraud_serve_resume_guard(server *s, r1_err *err); /* before the first message */
 fraud_guard_mark fraud_serve_guard_mark(const server *s);   /* of the guard as it stands */
 
@@ -123,6 +127,9 @@ r1_status fraud_serve_loop(server *s, r1_err *err);
 /* The state of the newest good snapshot and the log's tail, or of the whole log. Ownership has been
  * taken. */
 r1_status fraud_serve_restore(server *s, r1_err *err);
+/* The last number that was given, where the log's rows end with last_row: numbers of rows that are
+ * gone are not given again. What is seen to be gone is said and noted. */
+r1_status fraud_serve_last_number(const server *s, int64_t last_row, int64_t *out, r1_err *err);
 r1_status fraud_serve_name_log(server *s, r1_err *err); /* s->log.log_id: when the log was made */
 /* Notes the last record of the batch that has an apply_seq, before the writer gets it. */
 void fraud_serve_mark(server *s, const batch *b);

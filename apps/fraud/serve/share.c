@@ -5,6 +5,7 @@
 #include "r1_assert.h"
 #include "serve/share_settings.h"
 #include "write/log_owner.h"
+#include "write/outbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,19 @@
 enum { LEASE_MS = 2500, SAVED_VERSION = 1 };
 
 /* ---- start ---- */
+
+static void genesis_of(const server *s, fraud_genesis *g)
+{
+    g->live = s->guard.live;
+    g->n_leap = s->guard.n_leap;
+    g->n_good = s->guard.n_good;
+    g->leap_ms = s->guard.leap_ms;
+    g->log_epoch = s->ledger.log_epoch;
+    snprintf(g->made, sizeof g->made, "%s", s->log.log_id);
+    snprintf(g->cluster, sizeof g->cluster, "%s", s->ledger.cluster);
+    snprintf(g->payments, sizeof g->payments, "%s", s->parts.topic[0]);
+    snprintf(g->labels, sizeof g->labels, "%s", s->parts.topic[1] ? s->parts.topic[1] : "");
+}
 
 /* Whoever opens the topic fences the log's owner first; what it wrote is then the beginning. */
 static r1_status share_genesis(void *ctx, fraud_genesis *g, r1_err *err)
@@ -25,6 +39,7 @@ static r1_status share_genesis(void *ctx, fraud_genesis *g, r1_err *err)
         R1_TRY(fraud_ledger_known_cluster(&s->ledger, s->store, s->parts.topic[t], err));
     }
     R1_TRY(fraud_log_take(&s->ledger, s->store, s->parts.topic, err));
+    R1_TRY(fraud_outbox_fence(s->store, s->ledger.owner, &s->sent_seq, err));
     for (int t = 0; t < FRAUD_EVENT_TOPICS; t++) {
         if (!s->parts.topic[t]) continue;
         R1_TRY(fraud_ledger_take(&s->ledger, s->store, (fraud_topic)t, s->parts.topic[t],
@@ -39,18 +54,11 @@ static r1_status share_genesis(void *ctx, fraud_genesis *g, r1_err *err)
                           "SELECT greatest((SELECT max(apply_seq) FROM r1.payment), "
                           "(SELECT max(apply_seq) FROM r1.label))",
                           0, NULL, &rows, err));
-    g->last_seq = r1_rows_int(rows, 0, 0);
+    int64_t last_row = r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
+    R1_TRY(fraud_serve_last_number(s, last_row, &g->last_seq, err));
     R1_TRY(fraud_serve_resume_guard(s, err));
-    g->live = s->guard.live;
-    g->n_leap = s->guard.n_leap;
-    g->n_good = s->guard.n_good;
-    g->leap_ms = s->guard.leap_ms;
-    g->log_epoch = s->ledger.log_epoch;
-    snprintf(g->made, sizeof g->made, "%s", s->log.log_id);
-    snprintf(g->cluster, sizeof g->cluster, "%s", s->ledger.cluster);
-    snprintf(g->payments, sizeof g->payments, "%s", s->parts.topic[0]);
-    snprintf(g->labels, sizeof g->labels, "%s", s->parts.topic[1] ? s->parts.topic[1] : "");
+    genesis_of(s, g);
     return R1_OK;
 }
 

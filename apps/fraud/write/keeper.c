@@ -126,15 +126,18 @@ static r1_status keeper_sends(fraud_keeper *k, fraud_committed *c, r1_err *err)
     return st;
 }
 
-/* The writer looks with each transaction. Where none comes, a fail-over would be seen by nobody. */
+/* The writer looks with each transaction. Where none comes, a fail-over or another owner would be
+ * seen by nobody. */
 static r1_status keeper_log_end(fraud_keeper *k, int64_t last_seq, r1_err *err)
 {
     bool lost = false, moves = last_seq != k->looked_seq;
     int64_t now = r1_mono_us();
-    if (!k->o.ledger || !last_seq || (!moves && now < k->look_us)) return R1_OK;
+    if (!k->o.ledger || (!moves && now < k->look_us)) return R1_OK;
     k->looked_seq = last_seq;
     k->look_us = now + LOG_END_EVERY_US;
-    if (!moves) R1_TRY(fraud_log_note_loss(k->o.ledger, k->store, last_seq, &lost, err));
+    if (moves) return R1_OK;
+    R1_TRY(fraud_log_held(k->o.ledger, k->store, err));
+    if (last_seq) R1_TRY(fraud_log_note_loss(k->o.ledger, k->store, last_seq, &lost, err));
     if (lost)
         R1_FAIL(err, R1_E_FENCED, "PostgreSQL has lost commits up to row %lld: start again",
                 (long long)last_seq);

@@ -128,6 +128,26 @@ r1_status fraud_log_guard(const fraud_ledger *l, r1_store *s, fraud_guard_mark *
     return R1_OK;
 }
 
+r1_status fraud_log_held(const fraud_ledger *l, r1_store *s, r1_err *err)
+{
+    char epoch[24];
+    const char *param[] = {epoch};
+    r1_rows *rows;
+    snprintf(epoch, sizeof epoch, "%lld", (long long)l->log_epoch);
+    R1_TRY(r1_store_query(s,
+                          "SELECT epoch, owner FROM r1.log_owner WHERE app = 'fraud' AND epoch > "
+                          "$1::bigint",
+                          1, param, &rows, err));
+    if (r1_rows_count(rows))
+        r1_err_set(err, R1_E_FENCED, __FILE__, __LINE__,
+                   "the log of this database: expected epoch %s, found epoch %s: %.80s has taken "
+                   "it. One service runs on a database, or several share its topic of events",
+                   epoch, r1_rows_text(rows, 0, 0), r1_rows_text(rows, 0, 1));
+    r1_status st = r1_rows_count(rows) ? R1_E_FENCED : R1_OK;
+    r1_rows_free(rows);
+    return st;
+}
+
 /* ---- commits that PostgreSQL lost ---- */
 
 r1_status fraud_log_note_loss(const fraud_ledger *l, r1_store *s, int64_t to_seq, bool *lost,

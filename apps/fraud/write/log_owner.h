@@ -43,6 +43,9 @@ r1_status fraud_log_add(fraud_log_hold *h, const fraud_ledger *l, r1_store *s,
                         fraud_record *const *r, size_t n, r1_err *err);
 void fraud_log_landed(fraud_log_hold *h); /* that transaction has landed */
 
+/* R1_E_FENCED where another owner has taken the log since. */
+r1_status fraud_log_held(const fraud_ledger *l, r1_store *s, r1_err *err);
+
 /* ---- commits that PostgreSQL lost ---- */
 
 /* The caller knows of rows up to to_seq that were committed. Where the log ends before, and no

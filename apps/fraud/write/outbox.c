@@ -85,6 +85,19 @@ r1_status fraud_outbox_ensure(fraud_outbox *o, r1_store *s, r1_err *err)
         R1_COUNT(param), param, NULL, err);
 }
 
+r1_status fraud_outbox_fence(r1_store *s, const char *owner, int64_t *sent_seq, r1_err *err)
+{
+    r1_rows *rows;
+    R1_TRY(r1_store_query(s,
+                          "WITH held AS (UPDATE r1.outbox SET epoch = epoch + 1, owner = $1, "
+                          "updated_at = now() WHERE app = 'fraud' AND kind = 'decision' RETURNING "
+                          "next_seq) SELECT coalesce(max(next_seq), 1) - 1 FROM held",
+                          1, &owner, &rows, err));
+    *sent_seq = r1_rows_int(rows, 0, 0);
+    r1_rows_free(rows);
+    return R1_OK;
+}
+
 static r1_status outbox_settle_letters(fraud_outbox *o, r1_store *s, r1_err *err)
 {
     if (!*o->ids) return R1_OK;

@@ -51,6 +51,9 @@ void fraud_outbox_free(fraud_outbox *o); /* NULL is fine; after the producer's l
 /* Becomes its owner and learns where it stands. Call it before a writer commits anything: a topic
  * that is named for the first time begins with what is new then. */
 r1_status fraud_outbox_take(fraud_outbox *o, r1_store *s, r1_err *err);
+/* With the log: no earlier owner moves an outbox of decisions any more. *sent_seq: the last row
+ * that one of them has passed; it was committed, whatever the log holds now. */
+r1_status fraud_outbox_fence(r1_store *s, const char *owner, int64_t *sent_seq, r1_err *err);
 /* Makes its row where it lacks, and leaves its owner alone: a topic that is named for the first
  * time begins with what is new then. */
 r1_status fraud_outbox_ensure(fraud_outbox *o, r1_store *s, r1_err *err);

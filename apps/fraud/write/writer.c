@@ -414,7 +414,8 @@ static r1_status name_versions(fraud_writer *w, r1_err *err)
     return R1_OK;
 }
 
-/* Where the log's time stands. A clock that was ahead holds it there until it is overtaken. */
+/* Where the log's time stands. A clock that was ahead holds it there until it is overtaken. The
+ * outbox may have passed rows that PostgreSQL has lost since, and reads none of an earlier time. */
 static r1_status writer_last_time(fraud_writer *w, r1_err *err)
 {
     enum { AHEAD_US = 60 * 1000000 };
@@ -422,8 +423,9 @@ static r1_status writer_last_time(fraud_writer *w, r1_err *err)
     R1_TRY(r1_store_query(w->store,
                           "SELECT (extract(epoch FROM max(at)) * 1000000)::bigint FROM ((SELECT "
                           "written_at FROM r1.payment ORDER BY apply_seq DESC LIMIT 1) UNION ALL "
-                          "(SELECT written_at FROM r1.label ORDER BY apply_seq DESC LIMIT 1)) x "
-                          "(at)",
+                          "(SELECT written_at FROM r1.label ORDER BY apply_seq DESC LIMIT 1) UNION "
+                          "ALL (SELECT max(from_at) FROM r1.outbox WHERE app = 'fraud' AND kind = "
+                          "'decision' AND isfinite(from_at))) x (at)",
                           0, NULL, &rows, err));
     w->written_us = r1_rows_int(rows, 0, 0);
     r1_rows_free(rows);
