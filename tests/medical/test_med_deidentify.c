@@ -6,6 +6,7 @@
 #include "deidentify/med_deidentify.h"
 #include "ontology/med_sources.h"
 #include "support/r1_test.h"
+#include "text/r1_utf8.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -210,7 +211,66 @@ static void test_letters(void)
     CU_ASSERT(n >= 30);
 }
 
-/* A name is put before each sentence's end: the findings stay, and the name goes. */
+/* Fragments in any order, and long runs of one: the text that is left is UTF-8, and what stands
+ * between identifiers stays. */
+static void test_any_text(void)
+{
+    static const char *const part[] = {"Mr ",
+                                       "Fabry ",
+                                       "A",
+                                       "\xc5\x81",
+                                       "1-",
+                                       ".",
+                                       "\n",
+                                       " 12/",
+                                       "03/",
+                                       "2019 ",
+                                       "the 3rd ",
+                                       "http://",
+                                       "@",
+                                       "x.org ",
+                                       "Tel: ",
+                                       "0161 4",
+                                       "96 0111 ",
+                                       "(",
+                                       "seizures ",
+                                       "no ",
+                                       "May ",
+                                       "\xe2\x80\x99s ",
+                                       "aged 9",
+                                       "5 years ",
+                                       "St ",
+                                       "Hospital ",
+                                       "\t",
+                                       "MRN ",
+                                       "'",
+                                       "-",
+                                       "\xf0\x9f\x98\x80"};
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed());
+    deidentify_tools();
+    for (int i = 0; i < 400; i++) {
+        char text[4096] = "seizures ";
+        size_t at = strlen(text), n = r1_rng_below(&rng, 60), run = r1_rng_below(&rng, 8) ? 1 : 40;
+        for (size_t k = 0; k < n; k++) {
+            const char *s = part[r1_rng_below(&rng, R1_COUNT(part))];
+            for (size_t j = 0; j < run && at + strlen(s) + 1 < sizeof text; j++)
+                at += (size_t)snprintf(text + at, sizeof text - at, "%s", s);
+        }
+        med_deidentified out;
+        const med_deidentify_opts o = {
+            .keys = i % 2 ? keys : NULL, .patient = i % 2 ? "x" : NULL, .year = 2026};
+        R1_ASSERT_OK(med_deidentify(&out, deid, &o, text, at, &err), &err);
+        CU_ASSERT(r1_utf8_valid(out.text, out.len));
+        for (uint32_t k = 0; k < out.n_span; k++)
+            CU_ASSERT(out.span[k].start < out.span[k].end && out.span[k].end <= at &&
+                      (k == 0 || out.span[k - 1].end <= out.span[k].start));
+        if (!out.n_span) CU_ASSERT_STRING_EQUAL(out.text, text);
+        med_deidentified_free(&out);
+    }
+}
+
+/* The names of a letter go, and its findings stay. */
 static void test_letter_with_names(void)
 {
     static const char letter[] =
@@ -233,5 +293,5 @@ static void test_letter_with_names(void)
 
 R1_TEST_MAIN("med_deidentify", {"identifiers", test_identifiers},
              {"no identifiers", test_no_identifiers}, {"calendar", test_calendar},
-             {"shifted dates", test_shift}, {"letters", test_letters},
+             {"shifted dates", test_shift}, {"any text", test_any_text}, {"letters", test_letters},
              {"a letter with names", test_letter_with_names})
