@@ -319,8 +319,8 @@ static void test_burst_after_a_pause(void)
 
 /* ---- a leap that nothing tells of yet ---- */
 
-/* Seen by the simulator: in a backlog the order hung on whether the message that contradicts a wrong
- * first date had arrived when that date's turn came. */
+/* Seen by the simulator: in a backlog the order hung on whether the message that contradicts a
+ * wrong first date had arrived when that date's turn came. */
 static void test_leap_waits_for_its_next(void)
 {
     r1_err err = {0};
