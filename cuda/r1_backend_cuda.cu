@@ -415,7 +415,7 @@ static r1_status back_linear(r1_stream *s, const r1_op_args *args, r1_err *err)
 
 /* ---- gradients ---- */
 
-/* Launches r1_k_KERNEL with so many threads where the gradient of slot SLOT is wanted. */
+/* Launches a kernel with so many threads where the gradient of a slot is wanted. */
 #define R1_BACK(kernel, slot, threads)                                                             \
     do {                                                                                           \
         int64_t n_ = (threads);                                                                    \
@@ -426,7 +426,7 @@ static r1_status back_linear(r1_stream *s, const r1_op_args *args, r1_err *err)
         }                                                                                          \
     } while (0)
 
-/* back_NAME gives each of its gradients to a kernel. */
+/* Gives each gradient of an op to a kernel. */
 #define R1_OP_BACK(name, ...)                                                                      \
     static r1_status back_##name(r1_stream *s, const r1_op_args *args, r1_err *err)                \
     {                                                                                              \

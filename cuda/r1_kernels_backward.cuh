@@ -420,7 +420,7 @@ __global__ void r1_k_attend_back_q(r1_op_args a, r1_attend_kept kept)
     kept.mean[task] = mean;
 }
 
-/* The gradients of one row of K, V and FACTOR_K and of one head, while they are summed. */
+/* The gradients of one row of K, V and the key's factors and of one head, while they are summed. */
 typedef struct {
     float k[R1_PER_LANE], v[R1_PER_LANE], factor;
 } r1_key_sum;

@@ -247,7 +247,7 @@ int cli_rotate_command(r1_cli_call *call)
 
 /* ---- retain, erase ---- */
 
-static r1_status retain_days(const char *text, int64_t *days, r1_err *err)
+static r1_status cli_retain_days(const char *text, int64_t *days, r1_err *err)
 {
     char *end = NULL;
     long n = strtol(text, &end, 10);
@@ -271,7 +271,7 @@ static r1_status cli_retain_run(records_job *j, r1_cli_call *call, r1_err *err)
     char cutoff[32];
     med_forgotten f;
     bool dry = r1_options_bool(call->opts, "dry-run");
-    R1_TRY(retain_days(r1_options_str(call->opts, "older-than"), &days, err));
+    R1_TRY(cli_retain_days(r1_options_str(call->opts, "older-than"), &days, err));
     R1_TRY(records_open(j, call, NULL, err));
     R1_TRY(med_records_retain(&j->m, days, dry, cutoff, &f, err));
     forget_print(&f, dry);

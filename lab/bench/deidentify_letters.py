@@ -5,8 +5,9 @@
     deidentify_letters.py --program r1-medical [--kb KB] [--letters 400] [--seed 7] [--show]
 
 Prints one JSON object {command, figures}: recall of identifiers, whole and by kind, precision, and
-of words, and in how many letters the findings stay the same. An identifier is found where each of
-its letters and digits lies in a span of any kind. A span is right where it touches an identifier.
+in how many letters the findings stay the same. unseen: of lines that were written when the patterns
+stood, which were not changed by what they show. An identifier is found where each of its letters
+and digits lies in a span of any kind. A span is right where it touches an identifier.
 
 The names, streets, towns, hospitals and employers below are made up of syllables here, and stand in
 no file of the program, which has no list of names at all: nothing of a letter is known to it. Each
@@ -24,14 +25,16 @@ import subprocess
 import sys
 import tempfile
 
-START = "Ab Bel Cor Dun El Far Gal Hol Im Jor Kel Lam Mar Nor Ol Per Quin Ros Sel Tor Ul Ves Wen Yar Zel"
-START += " Br Cl Dr Fl Gr Pl Sk St Th Tr Vl Kr Sch Chr Szy Ng Kw Mb Ozg Øst Šim Łuk Ćos Ünal Éti"
+START = "Ab Bel Cor Dun El Far Gal Hol Im Jor Kel Lam Mar Nor Ol Per Quin Ros Sel Tor Ul Ves Wen "
+START += "Yar Zel "
+START += "Br Cl Dr Fl Gr Pl Sk St Th Tr Vl Kr Sch Chr Szy Ng Kw Mb Ozg Øst Šim Łuk Ćos Ünal Éti"
 MIDDLE = "a e i o u ar en il or un and ell ing old ush ack ert omb ist ark ove"
-END_SURNAME = "wick ley sson ski ova ez off man stad ward combe thorpe quist ides enko adze oğlu ński"
+END_SURNAME = "wick ley sson ski ova ez off man stad ward combe thorpe quist ides enko adze oğlu"
+END_SURNAME += " ński"
 END_GIVEN = "a ia ine elle is an on en us o ita ika esh ael iel ette ya uwa iko"
 END_TOWN = "ton ham bury field mouth ford dale gate bridge worth stead minster hurst"
 STREETS = "Street Road Avenue Lane Drive Close Court Crescent Terrace Gardens Way".split()
-FACILITIES = "Hospital|Infirmary|General Hospital|Children's Hospital|Medical Centre|Surgery".split("|")
+FACILITIES = ("Hospital", "Infirmary", "General Hospital", "Children's Hospital", "Medical Centre")
 MONTHS = "January February March April May June July August September October November".split()
 MONTHS.append("December")
 # Persons whose name is an eponym too: their place alone says so.
@@ -46,8 +49,9 @@ NOT_NAMES = (
     "Kayser-Fleischer rings were absent.", "Height 112.4 cm, weight 19.6 kg (25th centile).",
     "Friedreich ataxia was discussed.", "An EEG showed no epileptiform activity.",
     "The array found arr[GRCh37] 22q11.21(18916842_21465659)x1.", "Levetiracetam was stopped.",
-    "He was seen by Physiotherapy and by Speech and Language Therapy.", "Temperature 37.2 Celsius.",
-    "The Apgar scores were 8 and 9.", "The variant rs113993960 is common.", "She speaks Portuguese.",
+    "He was seen by Physiotherapy and by Speech and Language Therapy.", "It was 37.2 Celsius.",
+    "The Apgar scores were 8 and 9.", "The variant rs113993960 is common.",
+    "She speaks Portuguese.",
 )  # fmt: skip
 FINDINGS = (
     "seizures", "hypotonia", "short stature", "cleft palate", "proteinuria", "ataxia", "tremor",
@@ -90,15 +94,17 @@ class Maker:
         r = self.rng
         d, m, y = day or (r.randint(1, 28), r.randint(1, 12), r.randint(2019, 2024))
         name = MONTHS[m - 1]
+        ordinal = {1: "st", 2: "nd", 3: "rd"}.get(d % 10 * (d // 10 != 1), "th")
         forms = (
             f"{d:02}/{m:02}/{y}", f"{d}.{m}.{y}", f"{y}-{m:02}-{d:02}", f"{d} {name} {y}",
-            f"{d}{'st' if d in (1, 21) else 'nd' if d in (2, 22) else 'rd' if d in (3, 23) else 'th'}"
-            f" {name} {y}", f"{name} {d}, {y}", f"{d}-{name[:3]}-{y}", f"{d:02}/{m:02}/{y % 100:02}",
+            f"{d}{ordinal} {name} {y}", f"{name} {d}, {y}", f"{d}-{name[:3]}-{y}",
+            f"{d:02}/{m:02}/{y % 100:02}",
         )  # fmt: skip
         return r.choice(forms)
 
     def phone(self):
-        forms = ("01### 9## ###", "+44 7### ### ###", "(5##) 555-01##", "5##-555-01##", "07### ######")
+        forms = ("01### 9## ###", "+44 7### ### ###", "(5##) 555-01##", "5##-555-01##",
+                 "07### ######")  # fmt: skip
         return self.digits(self.rng.choice(forms))
 
     def street(self):
@@ -264,7 +270,8 @@ def facts(m):
 def harder(m):
     """Places of identifiers that tell less."""
     r = m.rng
-    person, other, short = m.word(END_GIVEN), m.word(END_SURNAME), r.choice("Ngo Liu Ojo Vu Ekk Oda".split())
+    person, other = m.word(END_GIVEN), m.word(END_SURNAME)
+    short, town = r.choice(("Ngo", "Liu", "Ojo", "Ekk", "Oda")), m.word(END_TOWN)
     lines = (
         (("NAME", person), " has tremor at rest."),
         ("We spoke to ", ("NAME", person), " and ", ("NAME", other), " about the result."),
@@ -288,11 +295,74 @@ def harder(m):
         ("His lawyer is ", ("NAME", f"{person} {other}-{m.word(END_SURNAME)}"), "."),
         ("The late ", ("NAME", f"O'{other}"), " had been his neighbour."),
         (("NAME", f"{person} {other}"), ", her cousin, has the same."),
+        ("Informant: ", ("NAME", f"{person} {other}"), " (aunt)"),
+        ("Spoke with ", ("NAME", person), " at length; she understands."),
+        ("As ", ("NAME", person), " told us, walking came late."),
+        (("NAME", person), ", ", ("NAME", m.word(END_GIVEN)), " and the baby came along."),
+        ("Signature: ", ("NAME", f"{person[0]} {other}")),
+        ("Pt: ", ("NAME", f"{other.upper()}, {person.upper()}"), "  M  "),
+        ("Handover from SHO ", ("NAME", other), "."),
+        ("This was explained to the ", ("NAME", other), " family."),
+        ("Copies: the ", ("NAME", other), "s, and the school."),
+        ("Born at ", ("PLACE", f"{town} Maternity Home"), ", third child."),
+        ("He boards at ", ("PLACE", f"St {person}'s"), " during the week."),
+        ("The ", ("PLACE", town), " team will review."),
+        ("Works for ", ("PLACE", f"{other} & Sons"), " as a fitter."),
+        ("c/o ", ("PLACE", f"Flat 4, {town} House, {r.randint(2, 90)} {town} Walk")),
+        ("Operated on ", ("DATE", f"{r.randint(1, 28)}/{r.randint(1, 12)}"), " without trouble."),
+        ("Admitted ", ("DATE", f"{r.randint(10, 28)}.{r.randint(10, 12)}.{r.randint(19, 24)}")),
+        ("Reviewed ", ("DATE", f"{r.choice(MONTHS)[:3]} '{r.randint(19, 24)}"), "."),
+        ("Next visit ", "the ", ("DATE", f"{r.randint(4, 20)}th"), "."),
+        ("Her ", ("AGE", str(r.randint(90, 99))), "yo neighbour drives her."),
+        ("Ring ", ("PHONE", m.digits("0161 496 0###")), " after five."),
+        ("Bleep ", ("PHONE", m.digits("4###")), " if worse."),
+        ("Skype: ", ("ID", f"{person.lower()}.{m.digits('##')}")),
+        ("Hosp. no ", ("MRN", m.letters("@######@")), " at the other site."),
+        ("(", ("MRN", m.letters("@#######")), ") was the old number."),
+        ("Chip in the implant: ", ("DEVICE", m.letters("@@-####-####")), "."),
+        ("Drives a van, ", ("VEHICLE", m.letters("@@## @@@")), "."),
+        ("See ", ("URL", f"clinic-{m.digits('###')}x.example.com")),
     )  # fmt: skip
-    for line in r.sample(lines, 5):
+    for line in r.sample(lines, 8):
         for part in line:
             m.say(part) if isinstance(part, str) else m.put(*part)
         m.say(" ")
+
+
+def unseen(m):
+    """Lines that were written after the patterns, which were not changed by what they show."""
+    r = m.rng
+    person, other, town = m.word(END_GIVEN), m.word(END_SURNAME), m.word(END_TOWN)
+    lines = (
+        ("Mother's maiden name ", ("NAME", other), "."),
+        ("History was taken from ", ("NAME", f"{person} {other}"), ", who knows her well."),
+        ("In the waiting room ", ("NAME", person), " fell asleep."),
+        ("Yesterday ", ("NAME", person), " vomited twice."),
+        ("Foster placement with the ", ("NAME", other), "s ended."),
+        ("(Dictated but not read, ", ("NAME", other), ")"),
+        ("Interpreter ", ("NAME", f"{person} {other}"), " was present throughout."),
+        ("Her twin is called ", ("NAME", person), "."),
+        ("GP: ", ("NAME", other), ", ", ("PLACE", f"{town} Health Centre")),
+        ("Parents run a bakery in ", ("PLACE", town), "."),
+        ("Transferred from ", ("PLACE", f"{town} District Hospital"), " overnight."),
+        ("Post to: ", ("PLACE", f"{r.randint(2, 90)} {town} Hill, {m.word(END_TOWN)}")),
+        ("Next review: ", ("DATE", f"{r.choice(MONTHS)} {r.randint(2024, 2026)}"), "."),
+        ("LMP ", ("DATE", f"{r.randint(10, 28)}-{r.randint(10, 12)}-{r.randint(19, 24)}")),
+        ("Surgery took place on ", ("DATE", f"{r.choice(MONTHS)} {r.randint(4, 20)}th"), "."),
+        ("Father's mother lived to ", ("AGE", str(r.randint(91, 99))), " years."),
+        ("Mobile ", ("PHONE", m.digits("07700 900###")), ", or ",
+         ("PHONE", m.digits("01632 9#####"))),
+        ("Secretary's line: ", ("PHONE", m.digits("020 7946 0###"))),
+        ("E: ", ("EMAIL", f"clinic{m.digits('##')}@nhs.example.org")),
+        ("Lab number ", ("ID", m.letters("##@######")), " refers."),
+        ("CHI ", ("MRN", m.digits("##########")), " checked."),
+        ("Private patient, policy ", ("PLAN", m.letters("@@######")), "."),
+        ("Hearing aid S/N ", ("DEVICE", m.letters("##@#####")), " was replaced."),
+    )  # fmt: skip
+    for line in r.sample(lines, 6):
+        for part in line:
+            m.say(part) if isinstance(part, str) else m.put(part[0] + "+", part[1])
+        m.say("\n")
 
 
 def tail(m):
@@ -307,7 +377,7 @@ def tail(m):
 
 def letter(seed):
     m = Maker(random.Random(seed))
-    for part in (head, patient, body, tail):
+    for part in (head, patient, body, tail, unseen):
         part(m)
     return m
 
@@ -348,7 +418,9 @@ def count(m, got, n, args):
 
 
 def figures(n, letters):
-    kinds = sorted(k for _, k in (key for key in n if isinstance(key, tuple) and key[0] == "all"))
+    every = sorted(key[1] for key in n if isinstance(key, tuple) and key[0] == "all")
+    kinds = [k for k in every if not k.endswith("+")]
+    later = [k for k in every if k.endswith("+")]
     total = sum(n["all", k] for k in kinds)
     found = sum(n["found", k] for k in kinds)
     out = {f"recall_{k.lower()}": n["found", k] / n["all", k] for k in kinds}
@@ -357,6 +429,8 @@ def figures(n, letters):
         "identifiers": total,
         "recall": found / total,
         "recall_worst": min(out.values()),
+        "recall_unseen": sum(n["found", k] for k in later) / sum(n["all", k] for k in later),
+        "recall_unseen_name": n["found", "NAME+"] / n["all", "NAME+"],
         "precision": n["right"] / n["spans"],
         "same_findings": n["same"] / letters,
         **out,

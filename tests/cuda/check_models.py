@@ -4,7 +4,8 @@
 
     check_models.py --bin FOLDER --source TREE --plugin LIBRARY [--driver FOLDER]
 
-The programs load LIBRARY as they would load the plugin of a card. Without it they end with an error. --driver names a folder with a
+The programs load LIBRARY as they would load the plugin of a card. Without it they end with an
+error. --driver names a folder with a
 libcuda.so.1, where the machine has none: an empty one will do for the emulated plugin. Each score
 must lie within TOLERANCE of the CPU's, and what is ranked must keep its order.
 """
@@ -59,7 +60,8 @@ def fraud(args, folder, envs):
     for name, env in envs.items():
         out = os.path.join(folder, f"{name}.jsonl")
         run(args, folder, env, "r1-fraud", "replay", "--in", "payments.jsonl", "--model",
-            os.path.join(args.source, "models", "fraud-s.gguf"), "--precision", "f32", "--out", out)
+            os.path.join(args.source, "models", "fraud-s.gguf"), "--precision", "f32", "--out",
+            out)
         with open(out, encoding="utf-8") as f:
             lines[name] = [json.loads(line) for line in f]
     n = sum(compare(f"payment {i}", a, b)
@@ -91,8 +93,8 @@ def refused(args, folder, envs):
             (lost, ["replay", "--in", payments, "--model", model], "/nowhere/libr1_cuda.so"),
             (envs["cuda"], ["replay", "--in", payments, "--model", model, "--precision", "int8"],
              "no int8"),
-            (envs["cuda"], ["train", "--worlds", "2", "--accounts", "100", "--days", "21", "--rings", "1",
-                              "--work", "shards", "--out", "m.gguf"],
+            (envs["cuda"], ["train", "--worlds", "2", "--accounts", "100", "--days", "21",
+                            "--rings", "1", "--work", "shards", "--out", "m.gguf"],
              "cannot train")):
         done = subprocess.run([os.path.join(args.bin, "r1-fraud"), *command], cwd=folder, env=env,
                               capture_output=True, text=True)

@@ -58,7 +58,7 @@ MUTANTS = [
     (FORWARD, "z > clip ? clip", "z > clip ? z"),
     (FORWARD, "static_cast<float>(cols) + a.f[R1_RMSNORM_EPS]", "static_cast<float>(cols)"),
     (FORWARD, "id == -1 ? first[c]", "id < 0 ? first[c]"),
-    (FORWARD, "n = first[c + 1] - first[c] - 2", "n = first[c + 1] - first[c] - 1"),
+    (FORWARD, "n = first[c + 1] - first[c] - 2", "n = first[c + 1] - first[c] - 3"),
     (FORWARD, "keep = expf(top - new_top)", "keep = 1.0f"),
     (FORWARD,
      "if (a.i[R1_ATTEND_CAUSAL]) n = min(n, static_cast<int>(r) - q_off[s] + 1);",

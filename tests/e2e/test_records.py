@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What r1-medical keeps of patients in a real PostgreSQL: sealed, found by blind index, sealed anew,
-let go by age, erased; and where a marked text turns up: nowhere.
+"""What r1-medical keeps of patients in a real PostgreSQL: sealed, found by blind index, sealed
+anew, let go by age, erased; and where a marked text turns up: nowhere.
 
 tests/e2e/test_records.py [Records.test_erase...]
 
@@ -149,8 +149,8 @@ class Records(unittest.TestCase):
         """Rows that were swapped, cut or changed do not open, nor does another key; each is told,
         and the others do."""
         s = self.s
-        s.sql("UPDATE r1.med_sealed s SET sealed = o.sealed FROM r1.med_sealed o WHERE s.kind = 'id' "
-              "AND o.kind = 'id' AND s.kafka_offset = 0 AND o.kafka_offset = 1")  # fmt: skip
+        s.sql("UPDATE r1.med_sealed s SET sealed = o.sealed FROM r1.med_sealed o WHERE s.kind = "
+              "'id' AND o.kind = 'id' AND s.kafka_offset = 0 AND o.kafka_offset = 1")  # fmt: skip
         s.sql("UPDATE r1.med_sealed SET sealed = substr(sealed, 1, 30) WHERE kind = 'id' AND "
               "kafka_offset = 1")  # fmt: skip
         s.sql("UPDATE r1.med_sealed s SET sealed = o.sealed FROM r1.med_sealed o WHERE s.kind = "
@@ -161,7 +161,8 @@ class Records(unittest.TestCase):
         self.assertIn("id: Zwyxmark-3", self.records("show", "records/0/3"))
         other = os.path.join(self.tmp, "other")
         run(MEDICAL, "records", "key", "--keys", other)
-        self.assertIn("lacks: add its line", self.records("show", "records/0/3", keys=other, code=1))
+        said = self.records("show", "records/0/3", keys=other, code=1)
+        self.assertIn("lacks: add its line", said)
         self.assertIn("0 records", self.records("find", "--id", "Zwyxmark-3", keys=other))
         keys = self.copy_keys()
         run(MEDICAL, "records", "key", "--keys", keys)

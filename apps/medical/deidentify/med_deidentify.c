@@ -17,7 +17,7 @@ enum {
     SPREAD_SLOTS = 1 << 12,
     SHIFTS = 104, /* whole weeks, up to a year to either side: a weekday stays true */
     AGE_CAP = 90,
-    WRAPPED_BYTES = 50, /* a line of so many goes on in the next one, where nothing ends it */
+    WRAPPED_BYTES = 64, /* a line of so many goes on in the next one, where nothing ends it */
     BODY_KEPT = 1,      /* a byte of an eponym */
     BODY_FINDING = 2,   /* a byte of a finding */
     BODY_TAKEN = 4      /* a byte of an identifier */
@@ -29,16 +29,16 @@ enum {
 typedef struct {
     uint64_t *slot;
     uint32_t n, cap; /* cap: a power of two */
-} word_set;
+} deid_words;
 
-static r1_status words_new(word_set *s, uint32_t cap, r1_err *err)
+static r1_status deid_words_new(deid_words *s, uint32_t cap, r1_err *err)
 {
-    *s = (word_set){calloc(cap, sizeof *s->slot), 0, cap};
+    *s = (deid_words){calloc(cap, sizeof *s->slot), 0, cap};
     if (!s->slot) R1_FAIL(err, R1_E_NOMEM, "no memory for words");
     return R1_OK;
 }
 
-static uint64_t word_hash(const char *s, size_t len)
+static uint64_t deid_word_hash(const char *s, size_t len)
 {
     char folded[WORD_BYTES];
     size_t n = med_lexicon_fold(s, len, folded, sizeof folded);
@@ -46,7 +46,7 @@ static uint64_t word_hash(const char *s, size_t len)
     return h ? h : 1;
 }
 
-static bool words_have(const word_set *s, uint64_t hash)
+static bool deid_words_have(const deid_words *s, uint64_t hash)
 {
     for (uint32_t i = (uint32_t)hash & (s->cap - 1); s->slot[i]; i = (i + 1) & (s->cap - 1))
         if (s->slot[i] == hash) return true;
@@ -54,9 +54,9 @@ static bool words_have(const word_set *s, uint64_t hash)
 }
 
 /* Beyond three quarters a set takes no more; true: it is in. */
-static bool words_add(word_set *s, uint64_t hash)
+static bool deid_words_add(deid_words *s, uint64_t hash)
 {
-    if (words_have(s, hash)) return true;
+    if (deid_words_have(s, hash)) return true;
     if (s->n >= s->cap / 4 * 3) return false;
     uint32_t i = (uint32_t)hash & (s->cap - 1);
     while (s->slot[i]) i = (i + 1) & (s->cap - 1);
@@ -66,7 +66,7 @@ static bool words_add(word_set *s, uint64_t hash)
 }
 
 /* Bytes of the letters that begin at s; an apostrophe or a hyphen ends them. */
-static size_t word_len(const char *s, size_t len)
+static size_t deid_word_len(const char *s, size_t len)
 {
     size_t n = 0;
     while (n < len && (isalpha((unsigned char)s[n]) || (unsigned char)s[n] >= 0x80) &&
@@ -77,11 +77,11 @@ static size_t word_len(const char *s, size_t len)
 }
 
 /* Calls for each word of s: fn(ctx, start, length). */
-typedef void (*word_fn)(void *ctx, const char *s, size_t at, size_t len);
-static void words_each(const char *s, size_t len, word_fn fn, void *ctx)
+typedef void (*deid_word_fn)(void *ctx, const char *s, size_t at, size_t len);
+static void deid_words_each(const char *s, size_t len, deid_word_fn fn, void *ctx)
 {
     for (size_t at = 0; at < len;) {
-        size_t n = word_len(s + at, len - at);
+        size_t n = deid_word_len(s + at, len - at);
         if (n) fn(ctx, s, at, n);
         at += n ? n : 1;
     }
@@ -93,15 +93,15 @@ struct med_deidentifier {
     med_identifiers *patterns;
     const med_lexicon *lex;
     const med_kb *kb;
-    word_set capitals; /* data/capitals.txt */
-    word_set ordinary; /* ordinary words, and first words of diseases' names */
-    word_set eponyms;  /* data/eponyms.txt, and other words of those names with a capital letter */
+    deid_words capitals; /* data/capitals.txt */
+    deid_words ordinary; /* ordinary words, and first words of diseases' names */
+    deid_words eponyms; /* data/eponyms.txt, and other words of those names with a capital letter */
 };
 
 static void capital_add(void *ctx, const char *s, size_t at, size_t len)
 {
-    word_set *set = ctx;
-    words_add(set, word_hash(s + at, len));
+    deid_words *set = ctx;
+    deid_words_add(set, deid_word_hash(s + at, len));
 }
 
 static void disease_add(void *ctx, const char *s, size_t at, size_t len)
@@ -116,24 +116,24 @@ static void disease_add(void *ctx, const char *s, size_t at, size_t len)
         capital_add(eponym ? &d->eponyms : &d->ordinary, s, at, len);
 }
 
-static void words_of_file(word_set *set, const unsigned char *data, size_t len)
+static void deid_words_of_file(deid_words *set, const unsigned char *data, size_t len)
 {
     const char *s = (const char *)data, *end = s + len;
     for (const char *nl; s < end; s = nl + 1) {
         nl = memchr(s, '\n', (size_t)(end - s));
         if (!nl) nl = end;
-        if (*s != '#') words_each(s, (size_t)(nl - s), capital_add, set);
+        if (*s != '#') deid_words_each(s, (size_t)(nl - s), capital_add, set);
     }
 }
 
 static void deidentifier_words(med_deidentifier *d)
 {
-    words_of_file(&d->capitals, med_data_capitals, sizeof med_data_capitals);
-    words_of_file(&d->ordinary, med_data_ordinary, sizeof med_data_ordinary);
-    words_of_file(&d->eponyms, med_data_eponyms, sizeof med_data_eponyms);
+    deid_words_of_file(&d->capitals, med_data_capitals, sizeof med_data_capitals);
+    deid_words_of_file(&d->ordinary, med_data_ordinary, sizeof med_data_ordinary);
+    deid_words_of_file(&d->eponyms, med_data_eponyms, sizeof med_data_eponyms);
     for (uint32_t i = 0; i < d->kb->n_disease; i++) {
         const char *name = med_str(d->kb, d->kb->disease[i].name);
-        words_each(name, strlen(name), disease_add, d);
+        deid_words_each(name, strlen(name), disease_add, d);
     }
 }
 
@@ -145,9 +145,9 @@ r1_status med_deidentifier_new(med_deidentifier **out, const med_lexicon *lex, c
     d->lex = lex;
     d->kb = kb;
     r1_status st = med_identifiers_new(&d->patterns, err);
-    if (st == R1_OK) st = words_new(&d->capitals, WORDS_SLOTS, err);
-    if (st == R1_OK) st = words_new(&d->ordinary, WORDS_SLOTS, err);
-    if (st == R1_OK) st = words_new(&d->eponyms, WORDS_SLOTS, err);
+    if (st == R1_OK) st = deid_words_new(&d->capitals, WORDS_SLOTS, err);
+    if (st == R1_OK) st = deid_words_new(&d->ordinary, WORDS_SLOTS, err);
+    if (st == R1_OK) st = deid_words_new(&d->eponyms, WORDS_SLOTS, err);
     if (st == R1_OK) deidentifier_words(d);
     if (st == R1_OK)
         *out = d;
@@ -177,9 +177,9 @@ typedef struct {
     const med_deidentify_opts *o;
     const char *text;
     size_t len;
-    uint8_t *body;   /* [len] BODY_* */
-    word_set lower;  /* words that stand without a capital letter somewhere */
-    word_set spread; /* words of names */
+    uint8_t *body;     /* [len] BODY_* */
+    deid_words lower;  /* words that stand without a capital letter somewhere */
+    deid_words spread; /* words of names */
     deid_span *span;
     uint32_t n, cap;
     int year;                   /* of the newest date */
@@ -192,17 +192,17 @@ static void lower_add(void *ctx, const char *s, size_t at, size_t len)
 {
     deid_run *r = ctx;
     if (islower((unsigned char)s[at]) && !(r->body[at] & BODY_TAKEN))
-        words_add(&r->lower, word_hash(s + at, len));
+        deid_words_add(&r->lower, deid_word_hash(s + at, len));
 }
 
 /* Whether a word is one of a vocabulary. eponyms: they count as words of one. */
 static bool run_knows(const deid_run *r, const char *s, size_t len, bool eponyms)
 {
     uint8_t flags = 0;
-    uint64_t hash = word_hash(s, len);
-    if (len > 1 && words_have(&r->d->eponyms, hash)) return eponyms;
-    return len < 2 || words_have(&r->d->capitals, hash) || words_have(&r->d->ordinary, hash) ||
-           words_have(&r->lower, hash) ||
+    uint64_t hash = deid_word_hash(s, len);
+    if (len > 1 && deid_words_have(&r->d->eponyms, hash)) return eponyms;
+    return len < 2 || deid_words_have(&r->d->capitals, hash) ||
+           deid_words_have(&r->d->ordinary, hash) || deid_words_have(&r->lower, hash) ||
            med_lexicon_word(r->d->lex, s, len, &flags) != MED_WORD_UNKNOWN;
 }
 
@@ -238,7 +238,7 @@ typedef struct {
     const med_identifier *hit;
     bool any, caps;  /* a word is in no vocabulary; the stretch is in capitals alone */
     size_t from, to; /* the words that may be a name */
-} name_words;
+} deid_name;
 
 static bool all_capitals(const char *s, size_t len)
 {
@@ -247,11 +247,15 @@ static bool all_capitals(const char *s, size_t len)
     return true;
 }
 
-static void name_word(void *ctx, const char *s, size_t at, size_t len)
+static void deid_name_word(void *ctx, const char *s, size_t at, size_t len)
 {
-    name_words *n = ctx;
-    bool known = run_knows(n->r, s + at, len, !(n->hit->flags & MED_IDENTIFIER_EPONYM));
-    bool cut = n->caps ? known : words_have(&n->r->d->capitals, word_hash(s + at, len));
+    deid_name *n = ctx;
+    uint64_t hash = deid_word_hash(s + at, len);
+    bool known = n->hit->flags & MED_IDENTIFIER_PLACED
+                     ? len < 2 || deid_words_have(&n->r->d->capitals, hash) ||
+                           deid_words_have(&n->r->lower, hash)
+                     : run_knows(n->r, s + at, len, !(n->hit->flags & MED_IDENTIFIER_EPONYM));
+    bool cut = n->caps ? known : deid_words_have(&n->r->d->capitals, hash);
     n->any |= !known;
     if (cut || len < 2) return;
     if (n->from > at) n->from = at;
@@ -263,9 +267,9 @@ static void name_word(void *ctx, const char *s, size_t at, size_t len)
 static bool name_trim(const deid_run *r, const med_identifier *hit, med_stretch *s)
 {
     const char *text = r->text + s->start;
-    size_t len = s->end - s->start, first = word_len(text, len);
-    name_words n = {.r = r, .hit = hit, .caps = all_capitals(text, len), .from = len};
-    words_each(text, len, name_word, &n);
+    size_t len = s->end - s->start, first = deid_word_len(text, len);
+    deid_name n = {.r = r, .hit = hit, .caps = all_capitals(text, len), .from = len};
+    deid_words_each(text, len, deid_name_word, &n);
     if (hit->flags & MED_IDENTIFIER_UNKNOWN) {
         if (!n.any || n.from == len) return false;
     } else {
@@ -274,13 +278,16 @@ static bool name_trim(const deid_run *r, const med_identifier *hit, med_stretch 
         while (n.to < len && (text[n.to] == '.' || isalnum((unsigned char)text[n.to]))) n.to++;
     }
     while (n.from > 0 && text[n.from - 1] != ' ') n.from--; /* "O'Neill" is one word */
+    while (n.from > 1 && isupper((unsigned char)text[n.from - 2]) &&
+           (n.from == 2 || text[n.from - 3] == ' '))
+        n.from -= 2; /* "J F Neill" */
     *s = (med_stretch){s->start + (uint32_t)n.from, s->start + (uint32_t)(n.to ? n.to : len)};
     return true;
 }
 
 static void spread_add(void *ctx, const char *s, size_t at, size_t len)
 {
-    if (len > 2) words_add(ctx, word_hash(s + at, len));
+    if (len > 2) deid_words_add(ctx, deid_word_hash(s + at, len));
 }
 
 /* Whether a word at that place begins a sentence or an item, so that its capital letter says
@@ -298,7 +305,7 @@ static bool begins_sentence(const char *text, uint32_t at)
         return !goes_on || end - i < WRAPPED_BYTES;
     }
     if (text[i - 1] == '-' && i > 1 && isalnum((unsigned char)text[i - 2])) return false;
-    return strchr(".!?:;|\"'*>-", text[i - 1]) != NULL || (unsigned char)text[i - 1] >= 0x80;
+    return strchr(".!?:;|\"')]*>-", text[i - 1]) != NULL || (unsigned char)text[i - 1] >= 0x80;
 }
 
 static r1_status run_name(deid_run *r, const med_identifier *hit, r1_err *err)
@@ -311,22 +318,23 @@ static r1_status run_name(deid_run *r, const med_identifier *hit, r1_err *err)
     if (guarded && all_capitals(r->text + name.span.start, name.span.end - name.span.start))
         return R1_OK; /* dictated: its letters say nothing */
     if ((guarded && run_any(r, name.span, BODY_FINDING)) ||
-        (unknown && run_any(r, name.span, BODY_KEPT)))
+        (unknown && hit->kind == MED_IDENTIFIER_NAME && run_any(r, name.span, BODY_KEPT)))
         return R1_OK;
     if (hit->flags & MED_IDENTIFIER_SPREADS)
-        words_each(r->text + name.span.start, name.span.end - name.span.start, spread_add,
-                   &r->spread);
+        deid_words_each(r->text + name.span.start, name.span.end - name.span.start, spread_add,
+                        &r->spread);
     return run_take(r, &name, err);
 }
 
-/* Whether the next word, one blank behind, has a capital letter and is in no vocabulary: two such
- * words are a name, wherever they stand. */
+/* Whether the next word, behind a blank or a comma, has a capital letter and is in no vocabulary:
+ * two such words are names, wherever they stand. */
 static bool name_goes_on(const deid_run *r, uint32_t end)
 {
-    const char *s = r->text + end + 1;
-    size_t left = end + 1 < r->len ? r->len - end - 1 : 0, len = word_len(s, left);
-    return len > 1 && r->text[end] == ' ' && isupper((unsigned char)*s) && !all_capitals(s, len) &&
-           !run_knows(r, s, len, true);
+    uint32_t blank = end + (end < r->len && r->text[end] == ',');
+    const char *s = r->text + blank + 1;
+    size_t left = blank + 1 < r->len ? r->len - blank - 1 : 0, len = deid_word_len(s, left);
+    return len > 1 && r->text[blank] == ' ' && isupper((unsigned char)*s) &&
+           !all_capitals(s, len) && !run_knows(r, s, len, true);
 }
 
 /* Initials before a name are of it: "P. J. Smith". */
@@ -358,7 +366,7 @@ static r1_status run_weak(deid_run *r, const med_identifier *hit, r1_err *err)
                                                                      : 0;
     bool known = run_knows(r, s + skip, len - skip, true), /* "O'Neill" */
         begins = begins_sentence(r->text, name.span.start);
-    bool spread = words_have(&r->spread, word_hash(s, len)) && !(known && begins);
+    bool spread = deid_words_have(&r->spread, deid_word_hash(s, len)) && !(known && begins);
     bool guess = hit->valued && !known && (!begins || name_goes_on(r, hit->span.end));
     if (!spread && !guess) return R1_OK;
     if (guess) spread_add(&r->spread, s, 0, len);
@@ -405,7 +413,7 @@ static void write_date(FILE *f, const deid_run *r, const deid_span *s, int days)
     int newest = r->year ? r->year : r->o->year;
     med_date d = med_date_read(x, r->text, &s->hit, newest, r->first_is_month);
     date_cap(r, &s->hit, 0, &d);
-    if (days && s->start == s->hit.span.start && s->end == s->hit.span.end)
+    if (days && d.month && s->start == s->hit.span.start && s->end == s->hit.span.end)
         med_date_write(f, x, r->text, &s->hit, med_date_shift(d, days), r->first_is_month);
     else if (d.year) {
         uint32_t first = s->hit.date[MED_DATE_YEAR].start;
@@ -425,7 +433,7 @@ static r1_status run_hit(void *ctx, const med_identifier *hit, r1_err *err)
     deid_run *r = ctx;
     bool words = hit->kind == MED_IDENTIFIER_NAME || hit->kind == MED_IDENTIFIER_PLACE ||
                  hit->kind == MED_IDENTIFIER_WEAK;
-    if (words && !r->lower.n) words_each(r->text, r->len, lower_add, r);
+    if (words && !r->lower.n) deid_words_each(r->text, r->len, lower_add, r);
     switch (hit->kind) {
     case MED_IDENTIFIER_KEEP:
         for (uint32_t i = hit->span.start; i < hit->span.end; i++) r->body[i] |= BODY_KEPT;
@@ -514,8 +522,8 @@ static uint32_t findings_differ(const uint64_t *a, uint32_t n, const uint64_t *b
     return differ;
 }
 
-static r1_status run_compare(const deid_run *r, const med_notes *before, med_deidentified *out,
-                             r1_err *err)
+static r1_status deid_compare(const deid_run *r, const med_notes *before, med_deidentified *out,
+                              r1_err *err)
 {
     med_notes after = {0};
     r1_status st = med_notes_read(&after, r->d->lex, r->d->kb, "the text that is left", out->text,
@@ -534,7 +542,7 @@ static r1_status run_compare(const deid_run *r, const med_notes *before, med_dei
     return st;
 }
 
-static r1_status run_all(deid_run *r, med_deidentified *out, r1_err *err)
+static r1_status deid_all(deid_run *r, med_deidentified *out, r1_err *err)
 {
     med_notes before = {0};
     R1_TRY(med_notes_read(&before, r->d->lex, r->d->kb, "the record", r->text, r->len, err));
@@ -545,7 +553,7 @@ static r1_status run_all(deid_run *r, med_deidentified *out, r1_err *err)
     r->first_is_month =
         r->month_first != r->day_first ? r->month_first > r->day_first : r->o->month_first;
     if (st == R1_OK) st = run_write(r, out, err);
-    if (st == R1_OK) st = run_compare(r, &before, out, err);
+    if (st == R1_OK) st = deid_compare(r, &before, out, err);
     med_notes_free(&before);
     return st;
 }
@@ -558,9 +566,9 @@ r1_status med_deidentify(med_deidentified *out, const med_deidentifier *d,
     R1_ASSERT(!opts->keys == !opts->patient, "keys and a patient come together: %d", 0);
     r1_status st =
         r.body ? R1_OK : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a text");
-    if (st == R1_OK) st = words_new(&r.lower, WORDS_SLOTS, err);
-    if (st == R1_OK) st = words_new(&r.spread, SPREAD_SLOTS, err);
-    if (st == R1_OK) st = run_all(&r, out, err);
+    if (st == R1_OK) st = deid_words_new(&r.lower, WORDS_SLOTS, err);
+    if (st == R1_OK) st = deid_words_new(&r.spread, SPREAD_SLOTS, err);
+    if (st == R1_OK) st = deid_all(&r, out, err);
     free(r.body);
     free(r.lower.slot);
     free(r.spread.slot);

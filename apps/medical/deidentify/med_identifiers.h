@@ -44,7 +44,8 @@ enum {
     MED_IDENTIFIER_UNKNOWN = 2, /* w: one of its words must be in no vocabulary */
     MED_IDENTIFIER_GUARDED = 4, /* g: no finding, nothing kept and no capitals alone */
     MED_IDENTIFIER_BIRTH = 8,   /* b */
-    MED_IDENTIFIER_EPONYM = 16  /* e: with w, a word may be an eponym */
+    MED_IDENTIFIER_EPONYM = 16, /* e: with w, a word may be an eponym */
+    MED_IDENTIFIER_PLACED = 32  /* p: with w, a word may be one of a finding's name */
 };
 
 typedef struct {

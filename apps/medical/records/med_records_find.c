@@ -24,8 +24,8 @@ static const char *const find_sql[] = {
     [MED_FIND_WAITING] = FIND_SQL("r.outcome <> 'reported' AND r.handled_at IS NULL"),
 };
 
-static void find_row(const med_records *m, const r1_rows *rows, size_t i, med_stored_fn fn,
-                     void *ctx)
+static void stored_row(const med_records *m, const r1_rows *rows, size_t i, med_stored_fn fn,
+                       void *ctx)
 {
     const char *t[13];
     char *id = NULL;
@@ -53,7 +53,7 @@ r1_status med_records_find(const med_records *m, med_find_by by, const char *ind
     if (*more) n = MED_RECORDS_SHOWN_MAX;
     r1_status st =
         med_records_audit(m, "find", "id", n, by == MED_FIND_WAITING ? "waiting" : index, err);
-    for (size_t i = 0; i < n && st == R1_OK; i++) find_row(m, rows, i, fn, ctx);
+    for (size_t i = 0; i < n && st == R1_OK; i++) stored_row(m, rows, i, fn, ctx);
     r1_rows_free(rows);
     return st;
 }
