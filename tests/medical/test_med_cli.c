@@ -414,8 +414,8 @@ static int cli_prints(const char *script, const char *one, const char *two, char
     return rc;
 }
 
-/* A ranking among the demonstration's diseases says so before anything else; `check` tells a bad row
- * of a source by its place, and ends with 3. */
+/* A ranking among the demonstration's diseases says so before anything else; `check` tells a bad
+ * row of a source by its place, and ends with 3. */
 static void test_first_line_and_rows(void)
 {
     static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:0000118\nname: Root\n";

@@ -46,6 +46,10 @@ size_t med_builder_copy(med_builder *b, const char *field, med_text text, char *
 /* The same for a string that lies in s already, of whose bytes only n were kept. */
 size_t med_builder_cut(med_builder *b, const char *field, const char *s, size_t n);
 
+/* The version of the input in hand's source, where the input itself states none. */
+#define MED_VERSION_NONE "not stated"
+r1_status med_builder_dated(med_builder *b, const char *version, r1_err *err);
+
 /* A row of the input in hand that cannot be used: which field, what stands there, what was
  * expected. It is counted and told; the rest of the input is read. */
 void med_builder_refuse(med_builder *b, const char *field, med_text value, const char *expected);
