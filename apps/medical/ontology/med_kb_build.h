@@ -124,6 +124,7 @@ typedef struct {
     med_told refused;  /* rows that could not be read */
     med_told ignored;  /* values that their rows do without */
     med_told unknown;  /* rows of findings that no ontology defines */
+    med_told orphan;   /* is-a links to findings that are not defined */
     med_told moved;    /* rows that name a finding by an id that another one has taken over */
 } med_build_stats;
 r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats,
