@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* r1_backend_cuda.cu - fills the backend table: devices, memory, streams, events, one launch per
- * op, matrix products by cuBLASLt. Compiled by nvcc into libr1_cuda.so; with -DR1_EMU by a C++
- * compiler into the tests, where the matrix product is a plain loop.
+ * op, one per gradient, matrix products by cuBLASLt. Compiled by nvcc into libr1_cuda.so; with
+ * -DR1_EMU by a C++ compiler into the tests.
  *
  * Threads: one thread at a time per stream. Errors: R1_E_DEVICE with CUDA's own words; a sticky
  * error stays, so the caller gives the stream up. An op neither allocates nor synchronises. */
-#ifndef R1_EMU /* the tests' compiler is told to include the emulator first */
+#ifndef R1_EMU /* the tests' compiler is told to include the emulators first */
 #include <cublasLt.h>
 #include <cuda_runtime.h>
 #endif
@@ -16,14 +16,14 @@
 extern "C" {
 #include "r1_backend.h"
 }
-#include "r1_kernels.cuh"
+#include "r1_kernels_backward.cuh"
 
 #ifdef R1_EMU
-#define R1_LAUNCH(kernel, blocks, stream, args)                                                    \
-    emu::launch(dim3(blocks), dim3(R1_BLOCK), [=] { kernel(args); })
+#define R1_LAUNCH(kernel, blocks, stream, ...)                                                     \
+    emu::launch(dim3(blocks), dim3(R1_BLOCK), [=] { kernel(__VA_ARGS__); })
 #else
-#define R1_LAUNCH(kernel, blocks, stream, args)                                                    \
-    kernel<<<dim3(blocks), dim3(R1_BLOCK), 0, stream>>>(args)
+#define R1_LAUNCH(kernel, blocks, stream, ...)                                                     \
+    kernel<<<dim3(blocks), dim3(R1_BLOCK), 0, stream>>>(__VA_ARGS__)
 #endif
 
 #define R1_CUDA(err, call)                                                                         \
@@ -46,12 +46,14 @@ static r1_status cuda_fail(r1_err *err, const char *what, const char *why)
     return R1_E_DEVICE;
 }
 
+enum { WORKSPACE_BYTES = 32 << 20, WAY_ROWS = 1024 };
+
 struct r1_stream {
     cudaStream_t cuda;
-#ifndef R1_EMU
     cublasLtHandle_t lt;
-    void *workspace;
-#endif
+    void *workspace; /* of products, and of what an attention's gradients keep */
+    struct product_way *way;
+    uint32_t n_way, way_cap;
 };
 
 struct r1_device_event {
@@ -78,11 +80,16 @@ static r1_status cuda_device_text(uint32_t device, char *text, size_t cap, r1_er
     return R1_OK;
 }
 
+/* Zeroed before it is handed out: a stream of its own would not wait for the default one. */
 static r1_status cuda_buffer_new(void **p, size_t bytes, r1_err *err)
 {
     R1_CUDA(err, cudaMalloc(p, bytes ? bytes : 256));
-    R1_CUDA(err, cudaMemset(*p, 0, bytes ? bytes : 256));
-    return R1_OK;
+    cudaError_t e = cudaMemset(*p, 0, bytes ? bytes : 256);
+    if (e == cudaSuccess) e = cudaStreamSynchronize(0);
+    if (e == cudaSuccess) return R1_OK;
+    cudaFree(*p);
+    *p = NULL;
+    return cuda_fail(err, "cudaMemset", cudaGetErrorString(e));
 }
 
 static void cuda_buffer_free(void *p) { cudaFree(p); }
@@ -101,17 +108,12 @@ static r1_status cuda_download(r1_stream *s, void *host, const void *device, siz
     return R1_OK;
 }
 
-#ifndef R1_EMU
-enum { WORKSPACE_BYTES = 32 << 20 };
-#endif
-
 static void cuda_stream_free(r1_stream *s)
 {
     if (!s) return;
-#ifndef R1_EMU
     if (s->lt) cublasLtDestroy(s->lt);
     cudaFree(s->workspace);
-#endif
+    free(s->way);
     if (s->cuda) cudaStreamDestroy(s->cuda);
     free(s);
 }
@@ -120,11 +122,9 @@ static r1_status cuda_stream_open(r1_stream *s, uint32_t device, r1_err *err)
 {
     R1_CUDA(err, cudaSetDevice((int)device));
     R1_CUDA(err, cudaStreamCreateWithFlags(&s->cuda, cudaStreamNonBlocking));
-#ifndef R1_EMU
     if (cublasLtCreate(&s->lt) != CUBLAS_STATUS_SUCCESS)
         return cuda_fail(err, "cublasLtCreate", "no handle");
     R1_CUDA(err, cudaMalloc(&s->workspace, WORKSPACE_BYTES));
-#endif
     return R1_OK;
 }
 
@@ -217,95 +217,310 @@ R1_OP_LAUNCH(place,        a.v[R1_PLACE_Y].rows * a.v[R1_PLACE_Y].cols)
 R1_OP_LAUNCH(seg_mean,     a.v[R1_SEG_MEAN_Y].rows * a.v[R1_SEG_MEAN_Y].cols)
 R1_OP_LAUNCH(causal_mean,  (int64_t)(a.v[R1_CAUSAL_MEAN_OFF].cols - 1) * a.v[R1_CAUSAL_MEAN_X].cols)
 R1_OP_LAUNCH(cawa_scale,   a.v[R1_CAWA_SCALE_Q].rows * a.v[R1_CAWA_SCALE_Q].cols)
+R1_OP_LAUNCH(lsq,          a.v[R1_LSQ_X].rows * a.v[R1_LSQ_X].cols)
 R1_OP_LAUNCH(attend,       a.v[R1_ATTEND_Q].rows * a.i[R1_ATTEND_HEADS] * R1_WARP)
 /* clang-format on */
 
 /* ---- matrix products ---- */
 
-#ifdef R1_EMU
-static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
-{
-    (void)s, (void)err;
-    for (int64_t m = 0; m < a->v[R1_LINEAR_X].rows; m++)
-        for (int32_t n = 0; n < a->v[R1_LINEAR_W].rows; n++) {
-            float sum = a->v[R1_LINEAR_B].p ? r1_at(a->v[R1_LINEAR_B], 0)[n] : 0.0f;
-            for (int32_t k = 0; k < a->v[R1_LINEAR_X].cols; k++)
-                sum += r1_at(a->v[R1_LINEAR_X], m)[k] * r1_at(a->v[R1_LINEAR_W], n)[k];
-            r1_at(a->v[R1_LINEAR_Y], m)[n] = sum;
-        }
-    return R1_OK;
-}
-#else
-/* y[M,N] = x[M,K] w[N,K]' + b. cuBLASLt is column-major, so it sees y'[N,M] = w[K,N]' x'[K,M]. */
+/* out = left right, or out += left right, in cuBLASLt's column-major eyes: a matrix of ours with
+ * rows of length n is one of theirs with columns of length n. */
 typedef struct {
-    cublasLtMatmulDesc_t desc;
-    cublasLtMatrixLayout_t w, x, y;
-    cublasLtMatmulPreference_t preference;
+    const void *left, *right, *bias; /* bias: added to each column of out; NULL: none */
+    void *out;
+    uint64_t rows, cols, inner; /* out[rows, cols], left[rows, inner], right[inner, cols] */
+    int64_t ld_left, ld_right, ld_out;
+    bool turn_left, turn_right; /* that matrix lies transposed */
+    bool add;
 } product;
 
-static void product_free(product *p)
-{
-    if (p->preference) cublasLtMatmulPreferenceDestroy(p->preference);
-    if (p->y) cublasLtMatrixLayoutDestroy(p->y);
-    if (p->x) cublasLtMatrixLayoutDestroy(p->x);
-    if (p->w) cublasLtMatrixLayoutDestroy(p->w);
-    if (p->desc) cublasLtMatmulDescDestroy(p->desc);
-}
+struct product_way {
+    product shape;
+    cublasLtMatmulAlgo_t algo;
+};
+
+/* What cuBLASLt calls the same. */
+typedef struct {
+    cublasLtMatmulDesc_t desc;
+    cublasLtMatrixLayout_t left, right, out;
+} described;
 
 static bool cublas_good(cublasStatus_t st) { return st == CUBLAS_STATUS_SUCCESS; }
 
-static bool product_describe(product *p, const r1_op_args *a)
+static void described_free(described *d)
 {
-    cublasOperation_t t = CUBLAS_OP_T;
-    cublasLtEpilogue_t bias = CUBLASLT_EPILOGUE_BIAS;
-    size_t workspace = WORKSPACE_BYTES;
-    uint64_t m = (uint64_t)a->v[R1_LINEAR_X].rows, n = (uint64_t)a->v[R1_LINEAR_W].rows,
-             k = (uint64_t)a->v[R1_LINEAR_X].cols;
-    return cublas_good(cublasLtMatmulDescCreate(&p->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
-           cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_TRANSA, &t,
-                                                      sizeof t)) &&
-           (!a->v[R1_LINEAR_B].p ||
-            (cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_EPILOGUE,
-                                                        &bias, sizeof bias)) &&
-             cublas_good(cublasLtMatmulDescSetAttribute(p->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
-                                                        &a->v[R1_LINEAR_B].p, sizeof(void *))))) &&
-           cublas_good(cublasLtMatrixLayoutCreate(&p->w, CUDA_R_32F, k, n, a->v[R1_LINEAR_W].ld)) &&
-           cublas_good(cublasLtMatrixLayoutCreate(&p->x, CUDA_R_32F, k, m, a->v[R1_LINEAR_X].ld)) &&
-           cublas_good(cublasLtMatrixLayoutCreate(&p->y, CUDA_R_32F, n, m, a->v[R1_LINEAR_Y].ld)) &&
-           cublas_good(cublasLtMatmulPreferenceCreate(&p->preference)) &&
-           cublas_good(cublasLtMatmulPreferenceSetAttribute(
-               p->preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
-               sizeof workspace));
+    if (d->out) cublasLtMatrixLayoutDestroy(d->out);
+    if (d->right) cublasLtMatrixLayoutDestroy(d->right);
+    if (d->left) cublasLtMatrixLayoutDestroy(d->left);
+    if (d->desc) cublasLtMatmulDescDestroy(d->desc);
 }
 
-static r1_status product_run(const product *p, r1_stream *s, const r1_op_args *a, r1_err *err)
+static bool product_matrix(cublasLtMatrixLayout_t *l, uint64_t rows, uint64_t cols, int64_t ld,
+                           bool turn)
 {
+    return cublas_good(
+        cublasLtMatrixLayoutCreate(l, CUDA_R_32F, turn ? cols : rows, turn ? rows : cols, ld));
+}
+
+static bool product_says(cublasLtMatmulDesc_t d, cublasLtMatmulDescAttributes_t what,
+                         const void *value, size_t size)
+{
+    return cublas_good(cublasLtMatmulDescSetAttribute(d, what, value, size));
+}
+
+static bool product_describe(const product *p, described *d)
+{
+    cublasOperation_t left = p->turn_left ? CUBLAS_OP_T : CUBLAS_OP_N,
+                      right = p->turn_right ? CUBLAS_OP_T : CUBLAS_OP_N;
+    cublasLtEpilogue_t bias = CUBLASLT_EPILOGUE_BIAS;
+    return cublas_good(cublasLtMatmulDescCreate(&d->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F)) &&
+           product_says(d->desc, CUBLASLT_MATMUL_DESC_TRANSA, &left, sizeof left) &&
+           product_says(d->desc, CUBLASLT_MATMUL_DESC_TRANSB, &right, sizeof right) &&
+           (!p->bias ||
+            (product_says(d->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias) &&
+             product_says(d->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &p->bias, sizeof p->bias))) &&
+           product_matrix(&d->left, p->rows, p->inner, p->ld_left, p->turn_left) &&
+           product_matrix(&d->right, p->inner, p->cols, p->ld_right, p->turn_right) &&
+           product_matrix(&d->out, p->rows, p->cols, p->ld_out, false);
+}
+
+/* Whether a way of multiplying that was found for one shape serves another: all but how many rows
+ * the caller's batch has. */
+static bool product_alike(const product *a, const product *b)
+{
+    bool same_sides = a->rows == b->rows && a->turn_left == b->turn_left &&
+                      a->turn_right == b->turn_right && a->add == b->add && !a->bias == !b->bias;
+    bool batch_inside = a->turn_right && a->add; /* a weight's gradient sums over the batch */
+    return same_sides && (batch_inside ? a->cols == b->cols : a->inner == b->inner) &&
+           a->ld_left == b->ld_left && a->ld_right == b->ld_right && a->ld_out == b->ld_out;
+}
+
+/* Asks cuBLASLt for the shape with many rows, and without sums in parts, whose order would depend
+ * on the number of rows. */
+static bool product_ask(r1_stream *s, const product *p, cublasLtMatmulAlgo_t *way)
+{
+    product many = *p;
+    if (p->turn_right && p->add)
+        many.inner = WAY_ROWS;
+    else
+        many.cols = WAY_ROWS;
+    described d = {};
+    cublasLtMatmulPreference_t wish = NULL;
     cublasLtMatmulHeuristicResult_t found;
+    size_t workspace = WORKSPACE_BYTES;
+    uint32_t whole = CUBLASLT_REDUCTION_SCHEME_NONE;
     int n = 0;
-    float one = 1.0f, zero = 0.0f;
-    if (!cublas_good(cublasLtMatmulAlgoGetHeuristic(s->lt, p->desc, p->w, p->x, p->y, p->y,
-                                                    p->preference, 1, &found, &n)) ||
-        n < 1)
-        return cuda_fail(err, "linear", "cuBLASLt knows no way to multiply these shapes");
-    if (!cublas_good(cublasLtMatmul(s->lt, p->desc, &one, a->v[R1_LINEAR_W].p, p->w,
-                                    a->v[R1_LINEAR_X].p, p->x, &zero, a->v[R1_LINEAR_Y].p, p->y,
-                                    a->v[R1_LINEAR_Y].p, p->y, &found.algo, s->workspace,
-                                    WORKSPACE_BYTES, s->cuda)))
-        return cuda_fail(err, "linear", "cublasLtMatmul failed");
+    bool good =
+        product_describe(&many, &d) && cublas_good(cublasLtMatmulPreferenceCreate(&wish)) &&
+        cublas_good(cublasLtMatmulPreferenceSetAttribute(
+            wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace)) &&
+        cublas_good(cublasLtMatmulPreferenceSetAttribute(
+            wish, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &whole, sizeof whole)) &&
+        cublas_good(cublasLtMatmulAlgoGetHeuristic(s->lt, d.desc, d.left, d.right, d.out, d.out,
+                                                   wish, 1, &found, &n)) &&
+        n >= 1;
+    if (good) *way = found.algo;
+    if (wish) cublasLtMatmulPreferenceDestroy(wish);
+    described_free(&d);
+    return good;
+}
+
+/* One way per weight and direction, whatever the number of rows: a row's sums have one order, so
+ * the same input keeps the same answer in any batch. */
+static const cublasLtMatmulAlgo_t *product_way(r1_stream *s, const product *p)
+{
+    for (uint32_t i = 0; i < s->n_way; i++)
+        if (product_alike(&s->way[i].shape, p)) return &s->way[i].algo;
+    if (s->n_way == s->way_cap) {
+        uint32_t cap = s->way_cap ? 2 * s->way_cap : 64;
+        struct product_way *more = (struct product_way *)realloc(s->way, cap * sizeof *more);
+        if (!more) return NULL;
+        s->way = more;
+        s->way_cap = cap;
+    }
+    struct product_way *w = &s->way[s->n_way];
+    w->shape = *p;
+    if (!product_ask(s, p, &w->algo)) return NULL;
+    s->n_way++;
+    return &w->algo;
+}
+
+static r1_status product_run(r1_stream *s, const product *p, r1_err *err)
+{
+    if (!s) return cuda_fail(err, "linear", "a product needs a stream");
+    const cublasLtMatmulAlgo_t *way = product_way(s, p);
+    if (!way) return cuda_fail(err, "linear", "cuBLASLt knows no way to multiply these shapes");
+    described d = {};
+    float one = 1.0f, keep = p->add ? 1.0f : 0.0f;
+    bool good = product_describe(p, &d) &&
+                cublas_good(cublasLtMatmul(s->lt, d.desc, &one, p->left, d.left, p->right, d.right,
+                                           &keep, p->out, d.out, p->out, d.out, way, s->workspace,
+                                           WORKSPACE_BYTES, s->cuda));
+    described_free(&d);
+    return good ? R1_OK : cuda_fail(err, "linear", "cublasLtMatmul failed");
+}
+
+/* y[M, N] = x[M, K] w[N, K]' + b: theirs is y[N, M] = w[K, N]' x[K, M]. */
+static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    const r1_view *x = &a->v[R1_LINEAR_X], *w = &a->v[R1_LINEAR_W], *y = &a->v[R1_LINEAR_Y];
+    product p = {};
+    if (x->rows <= 0) return R1_OK;
+    p.left = w->p, p.ld_left = w->ld, p.turn_left = true;
+    p.right = x->p, p.ld_right = x->ld;
+    p.out = y->p, p.ld_out = y->ld;
+    p.bias = a->v[R1_LINEAR_B].p;
+    p.rows = (uint64_t)w->rows, p.cols = (uint64_t)x->rows, p.inner = (uint64_t)x->cols;
+    return product_run(s, &p, err);
+}
+
+/* gx[M, K] += gy[M, N] w[N, K]: theirs is gx[K, M] += w[K, N] gy[N, M]. */
+static r1_status linear_back_x(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    const r1_view *w = &a->v[R1_LINEAR_W], *gx = &a->g[R1_LINEAR_X], *gy = &a->g[R1_LINEAR_Y];
+    product p = {};
+    p.left = w->p, p.ld_left = w->ld;
+    p.right = gy->p, p.ld_right = gy->ld;
+    p.out = gx->p, p.ld_out = gx->ld;
+    p.rows = (uint64_t)w->cols, p.cols = (uint64_t)gx->rows, p.inner = (uint64_t)w->rows;
+    p.add = true;
+    return product_run(s, &p, err);
+}
+
+/* gw[N, K] += gy[M, N]' x[M, K]: theirs is gw[K, N] += x[K, M] gy[N, M]'. */
+static r1_status linear_back_w(r1_stream *s, const r1_op_args *a, r1_err *err)
+{
+    const r1_view *x = &a->v[R1_LINEAR_X], *gw = &a->g[R1_LINEAR_W], *gy = &a->g[R1_LINEAR_Y];
+    product p = {};
+    p.left = x->p, p.ld_left = x->ld;
+    p.right = gy->p, p.ld_right = gy->ld, p.turn_right = true;
+    p.out = gw->p, p.ld_out = gw->ld;
+    p.rows = (uint64_t)x->cols, p.cols = (uint64_t)gw->rows, p.inner = (uint64_t)x->rows;
+    p.add = true;
+    return product_run(s, &p, err);
+}
+
+static r1_status back_linear(r1_stream *s, const r1_op_args *args, r1_err *err)
+{
+    const r1_op_args a = *args;
+    r1_status st = R1_OK;
+    if (a.v[R1_LINEAR_X].rows <= 0) return R1_OK;
+    if (a.g[R1_LINEAR_X].p) st = linear_back_x(s, &a, err);
+    if (st == R1_OK && a.g[R1_LINEAR_W].p) st = linear_back_w(s, &a, err);
+    if (st != R1_OK || !a.g[R1_LINEAR_B].p) return st;
+    R1_LAUNCH(r1_k_linear_back_b, blocks_for((int64_t)a.g[R1_LINEAR_B].cols * R1_WARP),
+              cuda_stream_of(s), a);
+    return cuda_launched("linear, bias", err);
+}
+
+/* ---- gradients ---- */
+
+/* Launches a kernel with so many threads where the gradient of a slot is wanted. */
+#define R1_BACK(kernel, slot, threads)                                                             \
+    do {                                                                                           \
+        int64_t n_ = (threads);                                                                    \
+        if (a.g[slot].p && n_ > 0) {                                                               \
+            R1_LAUNCH(r1_k_##kernel, blocks_for(n_), cuda_stream_of(s), a);                        \
+            r1_status st_ = cuda_launched(#kernel, err);                                           \
+            if (st_ != R1_OK) return st_;                                                          \
+        }                                                                                          \
+    } while (0)
+
+/* Gives each gradient of an op to a kernel. */
+#define R1_OP_BACK(name, ...)                                                                      \
+    static r1_status back_##name(r1_stream *s, const r1_op_args *args, r1_err *err)                \
+    {                                                                                              \
+        const r1_op_args a = *args;                                                                \
+        __VA_ARGS__;                                                                               \
+        return R1_OK;                                                                              \
+    }
+
+/* clang-format off */
+R1_OP_BACK(add,
+    R1_BACK(add_back_a, R1_ADD_A, a.v[R1_ADD_A].rows * a.v[R1_ADD_A].cols);
+    R1_BACK(add_back_b, R1_ADD_B, a.v[R1_ADD_B].rows * a.v[R1_ADD_B].cols * R1_WARP))
+R1_OP_BACK(act,
+    R1_BACK(act_back, R1_ACT_X, a.v[R1_ACT_X].rows * a.v[R1_ACT_X].cols))
+R1_OP_BACK(rmsnorm,
+    R1_BACK(rmsnorm_back_x, R1_RMSNORM_X, a.v[R1_RMSNORM_X].rows * R1_WARP);
+    R1_BACK(rmsnorm_back_gain, R1_RMSNORM_GAIN,
+            ((int64_t)a.v[R1_RMSNORM_X].cols + R1_WARP - 1) / R1_WARP * R1_WARP))
+R1_OP_BACK(embed,
+    R1_BACK(embed_back, R1_EMBED_TABLE, a.v[R1_EMBED_TABLE].rows * R1_WARP))
+R1_OP_BACK(edge_message,
+    R1_BACK(edge_message_back_h, R1_EDGE_MESSAGE_H, a.v[R1_EDGE_MESSAGE_H].rows * R1_WARP);
+    R1_BACK(edge_message_back_e, R1_EDGE_MESSAGE_E,
+            a.v[R1_EDGE_MESSAGE_E].rows * a.v[R1_EDGE_MESSAGE_E].cols))
+R1_OP_BACK(mark_pool,
+    R1_BACK(mark_pool_back, R1_MARK_POOL_H, a.v[R1_MARK_POOL_H].rows * a.v[R1_MARK_POOL_H].cols))
+R1_OP_BACK(seg_mean,
+    R1_BACK(seg_mean_back, R1_SEG_MEAN_X, a.v[R1_SEG_MEAN_X].rows * R1_WARP))
+R1_OP_BACK(causal_mean,
+    R1_BACK(causal_mean_back, R1_CAUSAL_MEAN_X,
+            (int64_t)(a.v[R1_CAUSAL_MEAN_OFF].cols - 1) * a.v[R1_CAUSAL_MEAN_X].cols))
+R1_OP_BACK(lsq,
+    R1_BACK(lsq_back_x, R1_LSQ_X, a.v[R1_LSQ_X].rows * a.v[R1_LSQ_X].cols);
+    R1_BACK(lsq_back_step, R1_LSQ_STEP, a.v[R1_LSQ_STEP].rows * R1_WARP))
+/* clang-format on */
+
+/* Rows of x, then the row of what is absent: either may be unwanted. */
+static r1_status back_place(r1_stream *s, const r1_op_args *args, r1_err *err)
+{
+    const r1_op_args a = *args;
+    R1_LAUNCH(r1_k_place_back, blocks_for((a.v[R1_PLACE_X].rows + 1) * R1_WARP), cuda_stream_of(s),
+              a);
+    return cuda_launched("place_back", err);
+}
+
+static r1_status back_cawa_scale(r1_stream *s, const r1_op_args *args, r1_err *err)
+{
+    const r1_op_args a = *args;
+    int64_t n = a.v[R1_CAWA_SCALE_Q].rows * a.i[R1_CAWA_SCALE_HEADS];
+    if (n <= 0) return R1_OK;
+    R1_LAUNCH(r1_k_cawa_scale_back_q, blocks_for(n), cuda_stream_of(s), a);
+    r1_status st = cuda_launched("cawa_scale_back_q", err);
+    if (st != R1_OK || !a.v[R1_CAWA_SCALE_LENGTH].p) return st;
+    R1_BACK(cawa_scale_back_length, R1_CAWA_SCALE_LENGTH,
+            (int64_t)a.i[R1_CAWA_SCALE_HEADS] * R1_WARP);
     return R1_OK;
 }
 
-static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
+/* What a query's kernel leaves for those of the keys, in the stream's workspace. */
+static r1_status attend_keep(r1_stream *s, const r1_op_args *a, r1_attend_kept *kept, r1_err *err)
 {
-    if (a->v[R1_LINEAR_X].rows <= 0) return R1_OK;
-    product p = {};
-    r1_status st = product_describe(&p, a)
-                       ? product_run(&p, s, a, err)
-                       : cuda_fail(err, "linear", "cuBLASLt refuses the shapes");
-    product_free(&p);
-    return st;
+    int64_t n = a->v[R1_ATTEND_Q].rows * a->i[R1_ATTEND_HEADS],
+            bucket = a->v[R1_ATTEND_BIAS].p ? a->v[R1_ATTEND_BIAS].cols : 0;
+    if (!s) return cuda_fail(err, "attend", "its gradients need a stream");
+    if (n > (int64_t)WORKSPACE_BYTES / (int64_t)sizeof(float) / (2 + bucket))
+        return cuda_fail(err, "attend",
+                         "more queries than the workspace keeps; take a smaller batch");
+    kept->log_sum = (float *)s->workspace;
+    kept->mean = kept->log_sum + n;
+    kept->bias = kept->mean + n;
+    return R1_OK;
 }
-#endif
+
+static r1_status back_attend(r1_stream *s, const r1_op_args *args, r1_err *err)
+{
+    const r1_op_args a = *args;
+    r1_attend_kept kept;
+    int64_t queries = a.v[R1_ATTEND_Q].rows * a.i[R1_ATTEND_HEADS],
+            keys = a.v[R1_ATTEND_K].rows * a.i[R1_ATTEND_HEADS];
+    if (queries <= 0) return R1_OK;
+    r1_status st = attend_keep(s, &a, &kept, err);
+    if (st != R1_OK) return st;
+    R1_LAUNCH(r1_k_attend_back_q, blocks_for(queries * R1_WARP), cuda_stream_of(s), a, kept);
+    st = cuda_launched("attend_back_q", err);
+    if (st == R1_OK && keys > 0) {
+        R1_LAUNCH(r1_k_attend_back_k, blocks_for(keys * R1_WARP), cuda_stream_of(s), a, kept);
+        st = cuda_launched("attend_back_k", err);
+    }
+    if (st != R1_OK || !a.v[R1_ATTEND_BIAS].p || !a.g[R1_ATTEND_BIAS].p) return st;
+    R1_LAUNCH(r1_k_attend_back_bias,
+              blocks_for(a.v[R1_ATTEND_BIAS].rows * a.v[R1_ATTEND_BIAS].cols * R1_WARP),
+              cuda_stream_of(s), a, kept);
+    return cuda_launched("attend_back_bias", err);
+}
 
 /* ---- the table ---- */
 
@@ -314,7 +529,9 @@ static bool cuda_supports(r1_op op, const r1_op_args *a)
     if (op >= R1_OP_COUNT) return false;
     for (int k = 0; k < R1_OP_VIEWS; k++)
         if (a->v[k].dtype != R1_F32 && a->v[k].dtype != R1_I32) return false;
-    return op != R1_OP_ATTEND || a->v[R1_ATTEND_Q].cols / a->i[R1_ATTEND_HEADS] <= R1_HEAD_DIM_MAX;
+    return op != R1_OP_ATTEND ||
+           (a->v[R1_ATTEND_Q].cols / a->i[R1_ATTEND_HEADS] <= R1_HEAD_DIM_MAX &&
+            a->v[R1_ATTEND_BIAS].cols <= R1_BUCKETS_MAX);
 }
 
 static r1_backend cuda_make_table(void)
@@ -351,6 +568,20 @@ static r1_backend cuda_make_table(void)
     b.forward[R1_OP_CAWA_SCALE] = op_cawa_scale;
     b.forward[R1_OP_ATTEND] = op_attend;
     b.forward[R1_OP_TAIL_NORM] = op_tail_norm;
+    b.forward[R1_OP_LSQ] = op_lsq;
+    b.backward[R1_OP_LINEAR] = back_linear;
+    b.backward[R1_OP_ADD] = back_add;
+    b.backward[R1_OP_ACT] = back_act;
+    b.backward[R1_OP_RMSNORM] = back_rmsnorm;
+    b.backward[R1_OP_EMBED] = back_embed;
+    b.backward[R1_OP_EDGE_MESSAGE] = back_edge_message;
+    b.backward[R1_OP_MARK_POOL] = back_mark_pool;
+    b.backward[R1_OP_PLACE] = back_place;
+    b.backward[R1_OP_SEG_MEAN] = back_seg_mean;
+    b.backward[R1_OP_CAUSAL_MEAN] = back_causal_mean;
+    b.backward[R1_OP_CAWA_SCALE] = back_cawa_scale;
+    b.backward[R1_OP_ATTEND] = back_attend;
+    b.backward[R1_OP_LSQ] = back_lsq;
     return b;
 }
 

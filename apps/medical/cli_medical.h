@@ -6,6 +6,7 @@
 
 #include "cli/r1_cli.h"
 #include "documents/med_document.h"
+#include "privacy/med_keys.h"
 #include "rank/med_rerank.h"
 
 #include <jansson.h>
@@ -14,10 +15,13 @@
 extern const r1_option cli_fetch_rows[], cli_build_rows[], cli_info_rows[], cli_shards_rows[],
     cli_annotate_rows[], cli_eval_annotate_rows[], cli_report_rows[], cli_rank_rows[],
     cli_review_rows[], cli_eval_rank_rows[], cli_eval_probes_rows[], cli_serve_rows[],
-    cli_train_rows[];
+    cli_train_rows[], cli_key_rows[], cli_find_rows[], cli_show_rows[], cli_retain_rows[],
+    cli_erase_rows[], cli_rotate_rows[], cli_deidentify_rows[];
 extern const size_t cli_fetch_n_row, cli_build_n_row, cli_info_n_row, cli_shards_n_row,
     cli_annotate_n_row, cli_eval_annotate_n_row, cli_report_n_row, cli_rank_n_row, cli_review_n_row,
-    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_serve_n_row, cli_train_n_row;
+    cli_eval_rank_n_row, cli_eval_probes_n_row, cli_serve_n_row, cli_train_n_row, cli_key_n_row,
+    cli_find_n_row, cli_show_n_row, cli_retain_n_row, cli_erase_n_row, cli_rotate_n_row,
+    cli_deidentify_n_row;
 int cli_fetch_command(r1_cli_call *call);
 int cli_build_command(r1_cli_call *call);
 int cli_info_command(r1_cli_call *call);
@@ -32,9 +36,20 @@ int cli_eval_rank_command(r1_cli_call *call);
 int cli_eval_probes_command(r1_cli_call *call);
 int cli_train_command(r1_cli_call *call);
 int cli_serve_command(r1_cli_call *call);
+int cli_key_command(r1_cli_call *call);
+int cli_find_command(r1_cli_call *call);
+int cli_show_command(r1_cli_call *call);
+int cli_retain_command(r1_cli_call *call);
+int cli_erase_command(r1_cli_call *call);
+int cli_rotate_command(r1_cli_call *call);
+int cli_deidentify_command(r1_cli_call *call);
 
 /* --kb where given, else our own ontology. Prints the time on request. */
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err);
+/* The file of keys; R1_E_INVAL with the remedy where none is given. why: what needs them. */
+r1_status cli_open_keys(const r1_options *o, const char *why, med_keys **keys, r1_err *err);
+/* What this command writes from now on holds patients' words: its owner's alone. */
+void cli_private_files(void);
 /* R1: --model where given, else the shipped one; both stay NULL with --no-r1. */
 typedef struct {
     r1_model *model;
@@ -66,6 +81,9 @@ void cli_inputs_free(cli_inputs *in);
 void cli_state_person(const r1_options *o, med_document *d, med_notes *n);
 /* A record from a file, or from standard input ("-"). Free it. */
 r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
+/* The same, with the bytes that were read, which the caller frees. */
+r1_status cli_read_record(const char *path, med_document *d, char **bytes, size_t *len,
+                          r1_err *err);
 
 /* clang-format off */
 #define CLI_KB_OPTION                                                                              \
@@ -91,6 +109,9 @@ r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
     {.name = "genes", .type = R1_OPT_PATH,                                                         \
      .help = "genes in which the patient has variants: a file of symbols, or a VCF with ANN or "   \
              "CSQ; they are weighed apart from the ranking"}
+#define CLI_KEYS_OPTION                                                                            \
+    {.name = "keys", .section = "medical", .type = R1_OPT_PATH,                                    \
+     .help = "file of keys, which its owner alone can read; `r1-medical records key` makes it"}
 #define CLI_JSON_OPTION                                                                            \
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"}
 /* clang-format on */

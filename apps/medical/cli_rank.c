@@ -4,6 +4,7 @@
 #include "eval/med_eval_rank.h"
 #include "genes/med_genes.h"
 #include "print/med_put.h"
+#include "rank/med_families.h"
 #include "report/med_report_summary.h"
 #include "train/med_train.h"
 
@@ -318,9 +319,23 @@ static r1_status rank_print_genes(rank_job *j, const med_candidate *list, uint32
     return R1_OK;
 }
 
+/* Rank, probability, id, name; behind them the ids of the entries that are counted with it, where
+ * there are any. */
+static void rank_print_row(const med_kb *kb, uint32_t rank, const med_candidate *c)
+{
+    const med_disease *d = &kb->disease[c->disease];
+    med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s", rank, (double)c->posterior, med_str(kb, d->id),
+            med_str(kb, d->name));
+    uint32_t n = 0;
+    for (uint32_t i = 0; kb->family && i < kb->n_disease; i++)
+        if (i != c->disease && med_families_same(kb, i, c->disease))
+            med_put(stdout, MED_TABLE, n++ ? ",%s" : "\twith %s", med_str(kb, kb->disease[i].id));
+    fputc('\n', stdout);
+}
+
 static r1_status rank_print(rank_job *j, r1_err *err)
 {
-    static med_candidate list[MED_RERANK_MAX];
+    static med_candidate judged[MED_RERANK_MAX], list[MED_RERANK_MAX];
     const med_kb *kb = j->kb;
     uint32_t n = 0;
     float none = 1;
@@ -331,19 +346,18 @@ static r1_status rank_print(rank_job *j, r1_err *err)
                         .sex = j->notes.sex,
                         .age_years = j->notes.age_years};
     if (kb->n_profiled < MED_FEW_DISEASES) {
-        med_put(stderr, MED_TEXT_LINE, MED_SAY(MED_WORDS_EN, FEW_F), kb->n_profiled,
+        fputs("# ", stdout);
+        med_put(stdout, MED_TEXT_LINE, MED_SAY(MED_WORDS_EN, FEW_F), kb->n_profiled,
                 kb->n_source ? med_str(kb, kb->source[0].name) : "");
-        fputc('\n', stderr);
+        fputc('\n', stdout);
     }
-    R1_TRY(rank_judge(j, &c, list, &n, &none, err));
+    R1_TRY(rank_judge(j, &c, judged, &n, &none, err));
     if (med_case_left_out(j->ranker))
         med_document_note(&j->document, "%u informative findings found no room in the likelihood.",
                           med_case_left_out(j->ranker));
-    if (r1_options_has(j->call->opts, "genes")) return rank_print_genes(j, list, n, none, err);
-    for (uint32_t i = 0; i < n && i < SHOWN; i++)
-        med_put(stdout, MED_TABLE, "%u\t%.4f\t%s\t%s\n", i + 1, (double)list[i].posterior,
-                med_str(kb, kb->disease[list[i].disease].id),
-                med_str(kb, kb->disease[list[i].disease].name));
+    if (r1_options_has(j->call->opts, "genes")) return rank_print_genes(j, judged, n, none, err);
+    n = med_families_join(kb, judged, n, list, NULL);
+    for (uint32_t i = 0; i < n && i < SHOWN; i++) rank_print_row(kb, i + 1, &list[i]);
     printf("-\t%.4f\t\tnone of these\n", (double)none);
     return R1_OK;
 }

@@ -21,6 +21,7 @@ typedef struct {
     med_lexicon *lex;
     med_ranker *ranker;
     cli_r1 r1;
+    med_keys *keys; /* NULL: no row is written */
     med_genes genes;
     med_labels *labels; /* NULL: none are given */
     cli_inputs in;
@@ -34,6 +35,8 @@ typedef struct {
 /* One record on its way. */
 typedef struct {
     const cli_input *input;
+    char *bytes; /* of the file */
+    size_t len;
     med_document document;
     med_notes notes;
     med_report *report;
@@ -237,9 +240,19 @@ static r1_status report_date(report_job *j, r1_err *err)
     return R1_OK;
 }
 
+/* Rows name a record by its blind index. */
+static r1_status report_keys(report_job *j, r1_err *err)
+{
+    const char *conninfo = NULL;
+    R1_TRY(r1_store_conninfo(j->call->opts, &conninfo, err));
+    return conninfo ? cli_open_keys(j->call->opts, "--postgres", &j->keys, err) : R1_OK;
+}
+
 static r1_status report_open(report_job *j, r1_err *err)
 {
     const r1_options *o = j->call->opts;
+    cli_private_files();
+    R1_TRY(report_keys(j, err));
     R1_TRY(report_check_formats(r1_options_str(o, "format"), err));
     R1_TRY(report_date(j, err));
     snprintf(j->program, sizeof j->program, "r1-medical %s", r1_cli_version());
@@ -280,7 +293,7 @@ static r1_status report_store(const report_job *j, const report_record *r, r1_er
     const char *conninfo = NULL;
     R1_TRY(r1_store_conninfo(j->call->opts, &conninfo, err));
     if (!conninfo) return R1_OK;
-    R1_TRY(med_write_report(conninfo, r->report, r->document.text, r->document.len, &written, err));
+    R1_TRY(med_write_report(conninfo, j->keys, r->report, r->bytes, r->len, &written, err));
     if (!j->table) printf("%s\n", written ? "rows written" : "rows were there already");
     return R1_OK;
 }
@@ -356,7 +369,7 @@ static void report_row(const report_job *j, const report_record *r, r1_status st
 static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
 {
     report_record r = {.input = input};
-    r1_status st = cli_read_document(input->path, &r.document, err);
+    r1_status st = cli_read_record(input->path, &r.document, &r.bytes, &r.len, err);
     if (st == R1_OK && r1_options_has(j->call->opts, "findings") &&
         r.document.kind != MED_DOCUMENT_REVIEW)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
@@ -371,6 +384,7 @@ static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
     med_report_free(r.report);
     med_notes_free(&r.notes);
     med_document_free(&r.document);
+    free(r.bytes);
     return st;
 }
 
@@ -442,6 +456,7 @@ int cli_report_command(r1_cli_call *call)
     cli_close_r1(&j.r1);
     med_genes_free(&j.genes);
     med_labels_free(j.labels);
+    med_keys_free(j.keys);
     med_ranker_free(j.ranker);
     med_lexicon_free(j.lex);
     med_kb_free(j.kb);
@@ -473,6 +488,7 @@ const r1_option cli_report_rows[] = {
      .help = "of several records, those whose reports are newer than they are stay as they are"},
     R1_STORE_POSTGRES_ROW(NULL, "PostgreSQL connection for the report's rows, as libpq takes it"),
     R1_STORE_DB_ROW("medical"),
+    CLI_KEYS_OPTION,
     {.name = "timings", .type = R1_OPT_BOOL, .def = "false", .help = "print what each stage took"},
 };
 /* clang-format on */

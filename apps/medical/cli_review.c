@@ -42,6 +42,7 @@ static r1_status review_spare(const char *out, const char *text, r1_err *err)
 static r1_status review_run(const r1_cli_call *call, review_job *j, r1_err *err)
 {
     const char *out = r1_options_str(call->opts, "out"), *slash = strrchr(j->path, '/');
+    cli_private_files();
     const r1_named_file to = {"--out", out, R1_OUTPUT_REPLACED},
                         from[] = {{"the record", j->path, 0},
                                   {"--kb", r1_options_str(call->opts, "kb"), 0}};

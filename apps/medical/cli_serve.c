@@ -17,6 +17,7 @@ typedef struct {
     const r1_options *o;
     char kb[4096], model[4096], migrations[4096];
     char *api;
+    med_keys *keys; /* NULL: there is no topic, and nothing is kept */
     med_service *service;
     med_intake *intake;
     med_port *port;
@@ -46,7 +47,10 @@ static r1_status serve_check(serve_job *j, r1_err *err)
     R1_TRY(serve_token(j, "token", err));
     R1_TRY(serve_token(j, "admin-token", err));
     R1_TRY(r1_http_check(r1_options_str(o, "http-listen"), NULL, err));
-    if (r1_options_str(o, "topic")) R1_TRY(r1_topic_check(r1_options_str(o, "topic"), err));
+    if (r1_options_str(o, "topic")) {
+        R1_TRY(r1_topic_check(r1_options_str(o, "topic"), err));
+        R1_TRY(cli_open_keys(o, "--topic", &j->keys, err));
+    }
     R1_TRY(r1_cli_shipped("schemas/http/r1-medical.openapi.json", path, err));
     return r1_file_read(path, API_BYTES_MAX, &j->api, &n, err);
 }
@@ -67,6 +71,8 @@ static r1_status serve_service(serve_job *j, const r1_cli_call *call, r1_err *er
 static r1_status serve_intake(serve_job *j, r1_err *err)
 {
     med_intake_opts in = {.service = j->service,
+                          .keys = j->keys,
+                          .keep_text = r1_options_bool(j->o, "keep-text"),
                           .topic = r1_options_str(j->o, "topic"),
                           .wait_s = (int)r1_options_int(j->o, "wait"),
                           .stream = {.brokers = r1_options_str(j->o, "brokers"),
@@ -129,6 +135,7 @@ int cli_serve_command(r1_cli_call *call)
     med_port_free(j.port);
     med_intake_stop(j.intake);
     med_service_free(j.service);
+    med_keys_free(j.keys);
     free(j.api);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
 }
@@ -151,6 +158,10 @@ const r1_option cli_serve_rows[] = {
     CLI_R1_OPTIONS,
     {.name = "topic", .section = "kafka", .type = R1_OPT_STRING,
      .help = "of records, such as records; none: no stream"},
+    CLI_KEYS_OPTION,
+    {.name = "keep-text", .section = "medical", .type = R1_OPT_BOOL, .def = "false",
+     .only = "topic",
+     .help = "keep each record of the topic, sealed, for `records show`; off: none is kept"},
     {.name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092",
      .help = "host:port,host:port"},
     {.name = "group", .section = "kafka", .type = R1_OPT_STRING, .def = "r1-medical",

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
@@ -21,6 +22,18 @@ r1_status cli_open_kb(const r1_cli_call *call, med_kb **kb, r1_err *err)
     }
     return med_sources_open(kb, given, err);
 }
+
+r1_status cli_open_keys(const r1_options *o, const char *why, med_keys **keys, r1_err *err)
+{
+    const char *path = r1_options_str(o, "keys");
+    if (path) return med_keys_open(keys, path, err);
+    R1_FAIL(err, R1_E_INVAL,
+            "%s needs --keys FILE: what names a patient is stored sealed or not at all; "
+            "`r1-medical records key --keys FILE` makes the file",
+            why);
+}
+
+void cli_private_files(void) { umask(077); }
 
 r1_precision cli_precision(const r1_cli_call *call)
 {
@@ -64,8 +77,9 @@ int main(int argc, char **argv)
     /* clang-format off */
     const r1_command commands[] = {
         {.name = "ontology fetch",
-         .summary = "get the public HPO of a pinned date and build its knowledge base",
-         .examples = "r1-medical ontology fetch --version 2025-01-16 --out run/hpo",
+         .summary = "get the public sources and build their knowledge base",
+         .examples = "r1-medical ontology fetch --version 2025-01-16 --out run/hpo\n"
+                     "r1-medical ontology fetch --from official --out run/knowledge",
          .options = cli_fetch_rows, .n_options = cli_fetch_n_row, .run = cli_fetch_command},
         {.name = "ontology build",
          .summary = "make one knowledge base file from ontologies, annotations and maps",
@@ -133,6 +147,47 @@ int main(int argc, char **argv)
                      "127.0.0.1:19092 --postgres 'dbname=r1'",
          .config = true,
          .options = cli_serve_rows, .n_options = cli_serve_n_row, .run = cli_serve_command},
+        {.name = "deidentify",
+         .summary = "a record's text without what names its patient (exit code 4: other findings "
+                    "are read in it than before)",
+         .examples = "r1-medical deidentify letter.txt --kb run/hpo --out letter.plain.txt\n"
+                     "r1-medical deidentify letter.txt --keys keys --patient MRN-0042",
+         .config = true, .operands = "[FILE]", .operands_max = 1,
+         .options = cli_deidentify_rows, .n_options = cli_deidentify_n_row,
+         .run = cli_deidentify_command},
+        {.name = "records key",
+         .summary = "make the file of keys that seal what is kept of patients, or put a fresh key "
+                    "at its front",
+         .examples = "r1-medical records key --keys keys", .config = true,
+         .options = cli_key_rows, .n_options = cli_key_n_row, .run = cli_key_command},
+        {.name = "records find",
+         .summary = "the stored records of an id or of a file, or those that wait for a person",
+         .examples = "r1-medical records find --id MRN-0042 --keys keys --postgres 'dbname=r1'\n"
+                     "r1-medical records find --waiting --keys keys --postgres 'dbname=r1'",
+         .config = true,
+         .options = cli_find_rows, .n_options = cli_find_n_row, .run = cli_find_command},
+        {.name = "records show",
+         .summary = "open what is sealed of one record",
+         .examples = "r1-medical records show records/0/17 --keys keys --postgres 'dbname=r1'",
+         .config = true, .operands = "PLACE", .operands_min = 1, .operands_max = 1,
+         .options = cli_show_rows, .n_options = cli_show_n_row, .run = cli_show_command},
+        {.name = "records rotate",
+         .summary = "seal anew, by the first key, what older keys sealed and earlier versions left "
+                    "open (exit code 4: some could not be opened)",
+         .examples = "r1-medical records key --keys keys\n"
+                     "r1-medical records rotate --keys keys --postgres 'dbname=r1'",
+         .config = true,
+         .options = cli_rotate_rows, .n_options = cli_rotate_n_row, .run = cli_rotate_command},
+        {.name = "records retain",
+         .summary = "delete what is older than the days that are kept",
+         .examples = "r1-medical records retain --older-than 400d --postgres 'dbname=r1'",
+         .config = true,
+         .options = cli_retain_rows, .n_options = cli_retain_n_row, .run = cli_retain_command},
+        {.name = "records erase",
+         .summary = "delete what is stored under an id, or of a file",
+         .examples = "r1-medical records erase --id MRN-0042 --keys keys --postgres 'dbname=r1'",
+         .config = true,
+         .options = cli_erase_rows, .n_options = cli_erase_n_row, .run = cli_erase_command},
         {.name = "eval rank",
          .summary = "how often the right disease comes first",
          .examples = "r1-medical eval rank --cases cases.tsv --kb run/hpo --leave-publication-out",

@@ -9,7 +9,7 @@
  * "Device" memory is filled with NaN, so that reads of unset memory show.
  *
  * What it cannot show: races between blocks, memory ordering, timing, the card's own rounding of
- * expf and tanhf. x86-64 and glibc's ucontext; test programs only. */
+ * expf and tanhf. x86-64; test programs only. */
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <ucontext.h>
+#include <map>
+#include <sys/mman.h>
 #include <vector>
 
 #define __global__ static
@@ -36,7 +37,7 @@ namespace emu
 enum class state { run, warp, done };
 
 struct fiber {
-    ucontext_t context;
+    void *sp = nullptr; /* of a fiber that does not run */
     std::vector<char> stack;
     unsigned lane_in_block = 0, mask = 0;
     int op = 0;
@@ -44,9 +45,16 @@ struct fiber {
     state now = state::done;
 };
 
+/* Keeps the registers that a call must keep on the stack, hands over to another stack. */
+#define EMU_SAVE "push %rbp\n\tpush %rbx\n\tpush %r12\n\tpush %r13\n\tpush %r14\n\tpush %r15\n\t"
+#define EMU_BACK "pop %r15\n\tpop %r14\n\tpop %r13\n\tpop %r12\n\tpop %rbx\n\tpop %rbp\n\tret\n\t"
+extern "C" void emu_switch(void **from, void *to);
+asm(".text\n\t.weak emu_switch\n\t.type emu_switch, @function\nemu_switch:\n\t" EMU_SAVE
+    "mov %rsp, (%rdi)\n\tmov %rsi, %rsp\n\t" EMU_BACK ".size emu_switch, .-emu_switch");
+
 inline std::vector<fiber> lanes;
 inline fiber *current;
-inline ucontext_t home;
+inline void *home;
 inline unsigned block_x, block_size;
 inline std::function<void()> body;
 
@@ -62,8 +70,19 @@ inline void entry()
 {
     body();
     current->now = state::done;
-    swapcontext(&current->context, &home);
+    emu_switch(&current->sp, home);
     abort();
+}
+
+/* A stack on which emu_switch starts the kernel. */
+inline void fiber_start(fiber &f)
+{
+    auto top = reinterpret_cast<uintptr_t>(f.stack.data() + f.stack.size()) & ~uintptr_t{15};
+    void **p = reinterpret_cast<void **>(top);
+    *--p = nullptr; /* where a call's return address would be */
+    *--p = reinterpret_cast<void *>(entry);
+    for (int i = 0; i < 6; i++) *--p = nullptr;
+    f.sp = p;
 }
 
 /* fn gets the argument of every lane in the mask (null elsewhere) once all of them have come. */
@@ -85,7 +104,7 @@ inline void collect(unsigned mask, int op, void *arg, collective fn)
         if (f != current && f->now == state::done) die("a lane of the mask has left the kernel");
         if (f != current && f->now != state::warp) {
             current->now = state::warp;
-            swapcontext(&current->context, &home);
+            emu_switch(&current->sp, home);
             return; /* another lane did it */
         }
         if (f->op != op || f->mask != mask)
@@ -103,11 +122,7 @@ inline void run_block(std::vector<unsigned> &order, uint64_t &seed)
         fiber &f = lanes[i];
         f.lane_in_block = i;
         f.now = state::run;
-        getcontext(&f.context);
-        f.context.uc_stack.ss_sp = f.stack.data();
-        f.context.uc_stack.ss_size = f.stack.size();
-        f.context.uc_link = nullptr;
-        makecontext(&f.context, entry, 0);
+        fiber_start(f);
     }
     for (;;) {
         if (seed)
@@ -120,7 +135,7 @@ inline void run_block(std::vector<unsigned> &order, uint64_t &seed)
             if (lanes[i].now != state::run) continue;
             current = &lanes[i];
             ran++;
-            swapcontext(&home, &current->context);
+            emu_switch(&home, current->sp);
         }
         current = nullptr;
         for (unsigned i = 0; i < block_size; i++) done += lanes[i].now == state::done;
@@ -210,16 +225,62 @@ struct cudaDeviceProp {
     size_t totalGlobalMem;
     int major, minor;
 };
+/* A buffer ends before a page that may not be touched, and begins behind one. The bytes that its
+ * alignment leaves before the page are looked at when it is freed. */
+namespace emu
+{
+struct block {
+    size_t bytes, mapped;
+    char *map;
+};
+inline std::map<void *, block> blocks;
+enum { PAGE = 4096, ALIGN = 256, SLACK = 0x5a };
+} // namespace emu
 inline cudaError_t cudaMalloc(void **p, size_t n)
 {
-    *p = aligned_alloc(256, (n + 255) / 256 * 256);
-    if (*p) memset(*p, 0xff, n);
-    return *p ? cudaSuccess : cudaErrorMemoryAllocation;
+    size_t room = (n + emu::ALIGN - 1) / emu::ALIGN * emu::ALIGN,
+           pages = (room + emu::PAGE - 1) / emu::PAGE * emu::PAGE, mapped = pages + 2 * emu::PAGE;
+    void *map = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) return cudaErrorMemoryAllocation;
+    char *first = static_cast<char *>(map) + emu::PAGE;
+    if (mprotect(first, pages, PROT_READ | PROT_WRITE)) emu::die("mprotect");
+    *p = first + pages - room;
+    memset(*p, 0xff, n);
+    memset(static_cast<char *>(*p) + n, emu::SLACK, room - n);
+    emu::blocks[*p] = {n, mapped, static_cast<char *>(map)};
+    return cudaSuccess;
 }
-inline cudaError_t cudaFree(void *p) { return free(p), cudaSuccess; }
-inline cudaError_t cudaMemset(void *p, int v, size_t n) { return memset(p, v, n), cudaSuccess; }
-inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, int, cudaStream_t)
+inline cudaError_t cudaFree(void *p)
 {
+    if (!p) return cudaSuccess;
+    auto at = emu::blocks.find(p);
+    if (at == emu::blocks.end()) emu::die("a pointer is freed that is none of the device's");
+    emu::block b = at->second;
+    for (char *c = static_cast<char *>(p) + b.bytes; c < b.map + b.mapped - emu::PAGE; c++)
+        if (*c != emu::SLACK) emu::die("bytes behind a buffer's end were written");
+    emu::blocks.erase(at);
+    munmap(b.map, b.mapped);
+    return cudaSuccess;
+}
+/* Whether n bytes from p lie within one buffer of the device. */
+inline bool emu_on_device(const void *p, size_t n)
+{
+    auto at = emu::blocks.upper_bound(const_cast<void *>(p));
+    if (at == emu::blocks.begin()) return false;
+    --at;
+    auto *first = static_cast<const char *>(at->first), *from = static_cast<const char *>(p);
+    return from < first + at->second.bytes && from + n <= first + at->second.bytes;
+}
+inline cudaError_t cudaMemset(void *p, int v, size_t n)
+{
+    if (!emu_on_device(p, n)) emu::die("memset beyond a buffer of the device");
+    return memset(p, v, n), cudaSuccess;
+}
+inline cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n, int kind, cudaStream_t)
+{
+    bool up = kind == cudaMemcpyHostToDevice;
+    if (n && !emu_on_device(up ? to : from, n)) emu::die("a copy beyond a buffer of the device");
+    if (n && emu_on_device(up ? from : to, 1)) emu::die("a copy in the wrong direction");
     return memcpy(to, from, n), cudaSuccess;
 }
 inline cudaError_t cudaGetDeviceCount(int *n) { return *n = 1, cudaSuccess; }

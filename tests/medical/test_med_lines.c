@@ -192,7 +192,8 @@ static void test_lines(void)
                                         "more_laboratory",
                                         "growth",
                                         "held_measures",
-                                        "fourth"};
+                                        "fourth",
+                                        "fifth_status"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         uint32_t n = 0, good = 0;

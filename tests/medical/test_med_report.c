@@ -329,6 +329,9 @@ static const med_report_candidate hostile_candidate = {.rank = 1,
                                                        .name = HOSTILE("name"),
                                                        .ids = {hostile_names, 2},
                                                        .genes = {hostile_names, 2},
+                                                       .together = {hostile_names, 2},
+                                                       .together_first = {hostile_names, 2},
+                                                       .origin = {hostile_names, 2},
                                                        .unexplained = {hostile_names, 2},
                                                        .contribution = &hostile_contribution,
                                                        .step = &hostile_step,
@@ -341,8 +344,13 @@ static const med_report_candidate hostile_candidate = {.rank = 1,
                                                        .n_contribution = 1,
                                                        .n_step = 1,
                                                        .n_typical = 1};
-static const med_report_source hostile_source = {HOSTILE("name"), HOSTILE("version"),
-                                                 HOSTILE("licence"), HOSTILE("address")};
+static const med_report_source hostile_source = {HOSTILE("name"),
+                                                 HOSTILE("version"),
+                                                 HOSTILE("licence"),
+                                                 HOSTILE("address"),
+                                                 HOSTILE("loss"),
+                                                 1,
+                                                 1};
 
 static med_report_finding hostile_finding(void)
 {

@@ -100,8 +100,14 @@ static void make_ple(r1_op_args *a)
     for (int32_t c = 0; c < n; c++)
         for (int32_t b = 0; b <= bins; b++)
             r1_row(&a->v[R1_PLE_EDGE], c)[b] = (float)b * 0.37f - 1.5f;
-    for (int64_t i = 0; i < r; i++)
+    for (int64_t i = 0; i < r; i++) {
         if (op_cases_coin()) r1_row(&a->v[R1_PLE_X], i)[r1_rng_below(&rng, (uint64_t)n)] = NAN;
+        if (op_cases_coin()) { /* exactly on an edge */
+            uint64_t c = r1_rng_below(&rng, (uint64_t)n),
+                     b = r1_rng_below(&rng, (uint64_t)bins + 1);
+            r1_row(&a->v[R1_PLE_X], i)[c] = r1_row(&a->v[R1_PLE_EDGE], (int64_t)c)[b];
+        }
+    }
 }
 
 static void make_embed(r1_op_args *a)
@@ -191,7 +197,7 @@ static void make_cawa_scale(r1_op_args *a)
     a->v[R1_CAWA_SCALE_Q] = op_case_floats(r, h * dh);
     if (op_cases_coin()) a->v[R1_CAWA_SCALE_CONTEXT] = op_case_floats(r, h);
     if (op_cases_coin()) a->v[R1_CAWA_SCALE_LENGTH] = op_case_floats(1, h);
-    a->v[R1_CAWA_SCALE_COUNT] = ints((int32_t)r, 0, 5000);
+    a->v[R1_CAWA_SCALE_COUNT] = ints((int32_t)r, 0, op_cases_coin() ? 3 : 5000);
     a->v[R1_CAWA_SCALE_Y] = op_case_floats(r, h * dh);
     a->i[R1_CAWA_SCALE_HEADS] = h;
     a->f[R1_CAWA_SCALE_BETA] = 0.3f;

@@ -200,7 +200,7 @@ void r1_options_free(r1_options *o)
 }
 
 /* Whoever may read a file that holds a secret has the secret. */
-static r1_status file_is_private(const char *path, r1_err *err)
+r1_status r1_file_private(const char *path, r1_err *err)
 {
     struct stat is;
     if (stat(path, &is) != 0 || !S_ISREG(is.st_mode) || !(is.st_mode & 077)) return R1_OK;
@@ -213,7 +213,7 @@ static r1_status file_is_private(const char *path, r1_err *err)
 /* The first line of a file that holds a secret; the caller clears and frees it. */
 static r1_status read_secret(const char *path, char **data, size_t *len, r1_err *err)
 {
-    R1_TRY(file_is_private(path, err));
+    R1_TRY(r1_file_private(path, err));
     R1_TRY(r1_file_read(path, 64 * 1024, data, len, err));
     (*data)[strcspn(*data, "\r\n")] = 0;
     return R1_OK;
@@ -483,7 +483,7 @@ static r1_status origin_is_private(const char *name, const char *origin, r1_err 
             name, name, origin);
     memcpy(path, origin, (size_t)(colon - origin));
     path[colon - origin] = 0;
-    return file_is_private(path, err);
+    return r1_file_private(path, err);
 }
 
 r1_status r1_options_private(const r1_options *o, const char *name, r1_err *err)

@@ -68,6 +68,9 @@ r1_status r1_options_check(const r1_options *o, r1_err *err);
 /* R1_E_INVAL where a row's value, which holds a secret, came from somewhere else than a file that
  * its owner alone can read. r1_options_check does so for secret_keys. */
 r1_status r1_options_private(const r1_options *o, const char *name, r1_err *err);
+/* R1_E_INVAL where a file, which holds a secret, can be read by others than its owner. What is not
+ * there, and what is no file, is for its reader to refuse. */
+r1_status r1_file_private(const char *path, r1_err *err);
 /* The variable of the environment that sets the row, "R1_BATCH_ROWS"; false: none does. */
 bool r1_option_env_name(const r1_option *row, char *name, size_t size);
 /* R1_<NAME> for every row that has a section. */

@@ -67,8 +67,7 @@ static r1_status packet_feature(med_document *d, const char *what, size_t i, con
     if (!id)
         R1_FAIL(err, R1_E_FORMAT, "%s: feature %zu: expected \"type\" with an \"id\"", what, i + 1);
     if (no && !json_is_boolean(no))
-        R1_FAIL(err, R1_E_FORMAT, "%s: feature %zu (%s): \"excluded\" is true or false", what,
-                i + 1, id);
+        R1_FAIL(err, R1_E_FORMAT, "%s: feature %zu: \"excluded\" is true or false", what, i + 1);
     bool gone = med_member(f, "resolution", NULL) && !json_is_true(no);
     return med_state(d, id, med_member_text(type, "label", NULL),
                      json_is_true(no) ? MED_ABSENT

@@ -68,19 +68,24 @@ static r1_status review_add(med_review *r, const med_kb *kb, const med_notes *n,
     *f = (med_review_finding){.id = strdup(med_str(kb, kb->term[m->term].id)),
                               .name = strdup(med_str(kb, kb->term[m->term].name)),
                               .relative = m->status == MED_FAMILY,
-                              .status = m->status == MED_FAMILY ? MED_PRESENT : m->status};
+                              .status = m->denied                 ? MED_ABSENT
+                                        : m->status == MED_FAMILY ? MED_PRESENT
+                                                                  : m->status};
     if (!f->id || !f->name) return review_no_memory(err);
     return review_quote(&f->quote, n, m, err);
 }
 
-/* Numbers by term and status: place[] holds the finding's number and 1, 0 for none yet. */
+/* Numbers by term and status, what relatives do not have last: place[] holds the finding's number
+ * and 1, 0 for none yet. */
 static r1_status review_findings(med_review *r, const med_kb *kb, const med_notes *n, r1_err *err)
 {
-    uint32_t beyond = 0, *place = calloc((size_t)kb->n_term * MED_STATUS_COUNT + 1, sizeof *place);
+    uint32_t beyond = 0, kinds = MED_STATUS_COUNT + 1;
+    uint32_t *place = calloc((size_t)kb->n_term * kinds + 1, sizeof *place);
     r1_status st = place ? R1_OK : review_no_memory(err);
     for (uint32_t i = 0; i < n->n_mention && st == R1_OK; i++) {
         const med_mention *m = &n->mention[i];
-        uint32_t *at = &place[(size_t)m->term * MED_STATUS_COUNT + m->status];
+        uint32_t kind = m->denied ? MED_STATUS_COUNT : (uint32_t)m->status;
+        uint32_t *at = &place[(size_t)m->term * kinds + kind];
         if (*at) {
             r->finding[*at - 1].quote.mentions++;
         } else if (r->n < MED_DOCUMENT_FINDINGS_MAX) {

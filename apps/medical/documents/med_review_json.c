@@ -115,8 +115,8 @@ static r1_status review_word(const place *p, const json_t *o, const char *name,
     words_text(word, n, without, known, sizeof known);
     for (*out = 0; s && *out < n; ++*out)
         if (*out != without && strcmp(word[*out], s) == 0) return R1_OK;
-    if (s) REVIEW_FAIL(err, p, "\"%s\": expected one of %s, found \"%.40s\"", name, known, s);
-    REVIEW_FAIL(err, p, "\"%s\": expected one of %s, found %s", name, known, kind_text(v));
+    REVIEW_FAIL(err, p, "\"%s\": expected one of %s, found %s", name, known,
+                s ? "another text" : kind_text(v));
 }
 
 static r1_status review_count(const place *p, const json_t *o, const char *name, json_int_t low,
@@ -227,8 +227,7 @@ static r1_status review_head(const place *p, const json_t *tree, med_review *r, 
     uint32_t version;
     const char *format = json_string_value(json_object_get(tree, "format"));
     if (!format || strcmp(format, MED_REVIEW_FORMAT) != 0)
-        REVIEW_FAIL(err, p, "\"format\": expected \"%s\", found \"%.40s\"", MED_REVIEW_FORMAT,
-                    format ? format : "");
+        REVIEW_FAIL(err, p, "\"format\": expected \"%s\", found another", MED_REVIEW_FORMAT);
     R1_TRY(review_object(p, "the file", tree, head_members, R1_COUNT(head_members), err));
     R1_TRY(
         review_count(p, tree, "version", MED_REVIEW_VERSION, MED_REVIEW_VERSION, 0, &version, err));

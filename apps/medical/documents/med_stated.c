@@ -231,11 +231,34 @@ r1_status med_document_state(med_document *d, const char *what, const char *list
     return R1_OK;
 }
 
+/* Ids that stand in a text and are not taken as they are, each told once: one that another has
+ * replaced, an obsolete one, one that is not known. */
+static void stated_ids_of_text(med_document *d, const med_kb *kb)
+{
+    enum { IDS_MAX = 256 };
+    char seen[IDS_MAX][MED_HPO_ID_BYTES], id[MED_HPO_ID_BYTES];
+    uint32_t n = 0;
+    for (size_t at = 0; at + 1 < d->len && n < IDS_MAX; at++) {
+        bool begins = at == 0 || !isalnum((unsigned char)d->text[at - 1]);
+        size_t len = begins ? med_hpo_id(d->text + at, d->len - at, id) : 0;
+        uint32_t k = 0;
+        while (len && k < n && strcmp(seen[k], id) != 0) k++;
+        if (!len || k < n) continue;
+        memcpy(seen[n++], id, sizeof id);
+        const med_stated s = {.id = id};
+        stated_term(d, kb, NULL, &s);
+        at += len - 1;
+    }
+}
+
 r1_status med_document_notes(med_document *d, const med_lexicon *lex, const med_kb *kb,
                              const char *what, med_notes *out, r1_err *err)
 {
     *out = (med_notes){0};
-    if (!d->listed) return med_notes_read(out, lex, kb, what, d->text, d->len, err);
+    if (!d->listed) {
+        stated_ids_of_text(d, kb);
+        return med_notes_read(out, lex, kb, what, d->text, d->len, err);
+    }
     r1_status st = stated_notes(d, kb, what, out, err);
     if (st == R1_OK && out->n_mention == 0 && d->n_stated)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,

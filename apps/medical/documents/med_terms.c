@@ -145,12 +145,12 @@ static bool finding_status(const char *s, size_t len, med_status *status)
     return false;
 }
 
-static r1_status finding_refuse(const char *what, size_t at, const char *s, size_t len, r1_err *err)
+static r1_status finding_refuse(const char *what, size_t at, r1_err *err)
 {
     R1_FAIL(err, R1_E_FORMAT,
-            "%s: finding %zu: status \"%.*s\", expected present, absent, family, historical, "
-            "hypothetical or uncertain",
-            what, at, (int)(len < 40 ? len : 40), s);
+            "%s: finding %zu: expected the status present, absent, family, historical, "
+            "hypothetical or uncertain, found another text",
+            what, at);
 }
 
 /* "3 y 6 m", "2.5", "6 months", "P3Y6M" in years; NaN: none of these. */
@@ -240,7 +240,7 @@ static r1_status terms_table(med_document *d, const char *what, const char *s, s
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, fewer than its first line", what,
                     (long long)lines.number, n);
         if (!finding_status(f[status].s, f[status].len, &of))
-            return finding_refuse(what, (size_t)lines.number - 1, f[status].s, f[status].len, err);
+            return finding_refuse(what, (size_t)lines.number - 1, err);
         snprintf(text, sizeof text, "%.*s", (int)(f[id].len < 31 ? f[id].len : 31), f[id].s);
         if (name < n)
             snprintf(label, sizeof label, "%.*s", (int)(f[name].len < 199 ? f[name].len : 199),
@@ -358,8 +358,7 @@ r1_status med_findings_tree(med_document *d, const char *what, const json_t *tre
         if (!id || !s)
             R1_FAIL(err, R1_E_FORMAT, "%s: finding %zu: expected \"id\" and \"status\" as texts",
                     what, i + 1);
-        if (!finding_status(s, strlen(s), &status))
-            return finding_refuse(what, i + 1, s, strlen(s), err);
+        if (!finding_status(s, strlen(s), &status)) return finding_refuse(what, i + 1, err);
         R1_TRY(med_state(d, id, med_member_text(o, "name", NULL), status, what, err));
     }
     return R1_OK;

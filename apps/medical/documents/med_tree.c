@@ -9,13 +9,21 @@
 
 enum { TREE_NODES_MAX = 2000000 };
 
+/* The length of jansson's reason without the words of the record that it quotes: errors end in
+ * logs. */
+static int json_reason(const char *text)
+{
+    const char *quoted = strstr(text, " near '");
+    return (int)(quoted ? (size_t)(quoted - text) : strlen(text));
+}
+
 r1_status med_json_tree(const char *what, const char *s, size_t len, json_t **out, r1_err *err)
 {
     json_error_t e;
     *out = json_loadb(s, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
     if (!*out)
-        R1_FAIL(err, R1_E_FORMAT, "%s:%d:%d: JSON that cannot be read: %s", what, e.line, e.column,
-                e.text);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%d:%d: JSON that cannot be read: %.*s", what, e.line,
+                e.column, json_reason(e.text), e.text);
     return R1_OK;
 }
 
@@ -43,7 +51,7 @@ static r1_status yaml_hang(yaml_tree *y, json_t *value, bool opens, r1_err *err)
         char **key = &y->key[y->depth - 1];
         bool twice = json_object_get(parent, *key) != NULL;
         bad = json_object_set_new(parent, *key, value);
-        if (twice) R1_FAIL(err, R1_E_FORMAT, "%s:%lu: \"%s\" stands twice", y->what, line, *key);
+        if (twice) R1_FAIL(err, R1_E_FORMAT, "%s:%lu: a key that stands twice", y->what, line);
         free(*key);
         *key = NULL;
     }
@@ -74,8 +82,8 @@ static r1_status yaml_event(yaml_tree *y, const yaml_event_t *e, r1_err *err)
     bool keyed = y->depth && json_is_object(y->open[y->depth - 1]) && !y->key[y->depth - 1];
     switch (e->type) {
     case YAML_ALIAS_EVENT:
-        R1_FAIL(err, R1_E_FORMAT, "%s:%lu: YAML with aliases (*%s), which are not accepted",
-                y->what, line, (const char *)e->data.alias.anchor);
+        R1_FAIL(err, R1_E_FORMAT, "%s:%lu: YAML with aliases (*), which are not accepted", y->what,
+                line);
     case YAML_MAPPING_END_EVENT:
     case YAML_SEQUENCE_END_EVENT: y->depth--; return R1_OK;
     case YAML_SCALAR_EVENT:

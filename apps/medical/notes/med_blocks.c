@@ -176,7 +176,8 @@ static bool bullet_tight(const char *s, uint32_t i, uint32_t n, uint32_t end)
 {
     if (i + n >= end || s[i] == '+' || s[i] == '>') return false;
     if (s[i] == '*' && s[end - 1] == '*') return false;
-    bool ve = i + n + 2 < end && strncasecmp(s + i + n, "ve ", 3) == 0;
+    bool ve =
+        i + n + 2 < end && strncasecmp(s + i + n, "ve", 2) == 0 && !blocks_letter(s[i + n + 2]);
     return (blocks_letter(s[i + n]) && !ve) || s[i + n] == '[';
 }
 
@@ -360,7 +361,8 @@ static r1_status blocks_lines(blocks *b, r1_err *err)
 
 /* ---- lines beside lines ---------------------------------------------------------------------- */
 
-/* The number of separators that stand without a blank behind them; 0 where one has a blank. */
+/* The number of separators that stand without a blank behind them; 0 where one has a blank, or
+ * where the only one ends the line, as in a sentence that was broken there. */
 static uint32_t blocks_separators(const char *s, const block_line *l, char separator)
 {
     uint32_t n = 0;
@@ -370,7 +372,7 @@ static uint32_t blocks_separators(const char *s, const block_line *l, char separ
         if (i + 1 < l->stop && blocks_blank(s[i + 1])) return 0;
         n++;
     }
-    return n;
+    return n == 1 && s[l->stop - 1] == separator ? 0 : n;
 }
 
 static void blocks_find_csv(blocks *b)
@@ -681,7 +683,8 @@ static bool blocks_whole(const blocks *b, const block_line *l, uint32_t i, const
     bool colon = s[l->stop - 1] == ':' || (l->stop < l->end && s[l->stop] == ':');
     bool listed = l->bullet && l->bullet != '1' && l->bullet != '#';
     *h = blocks_known(b, l->body, l->stop);
-    if (*h) return colon || l->strong || !(listed || blocks_is_answer(b, l->body, l->stop));
+    bool over = !l->bullet && i + 1 < b->n_line && b->line[i + 1].bullet; /* "Denies" over a list */
+    if (*h) return colon || l->strong || over || !(listed || blocks_is_answer(b, l->body, l->stop));
     if (l->strong) return true;
     if (colon) return l->number <= HEADING_WORDS && s[l->body] != '?';
     if (listed) return false;
@@ -783,6 +786,8 @@ static r1_status blocks_sentence_heading(blocks *b, uint32_t *from, uint32_t to,
         *from = head;
         return blocks_open(b, start, *h, head, err);
     }
+    bool visit = within && blocks_section(b)->status == MED_FAMILY;
+    if (visit && blocks_begins_with(b, start, to, "visit")) return blocks_plain(b, start, err);
     return blocks_key(b, start, to) ? blocks_plain(b, start, err) : R1_OK;
 }
 
@@ -799,6 +804,20 @@ static uint32_t blocks_cut(const char *s, uint32_t from, uint32_t at)
     return at;
 }
 
+/* "FH: none SH: lives alone PE: ataxia": a short heading in capitals within the line ends a family
+ * history. */
+static bool blocks_caps_heading(const blocks *b, uint32_t i, uint32_t from, uint32_t end)
+{
+    const char *s = b->n->text;
+    if (blocks_section(b)->status != MED_FAMILY || i == from || !blocks_blank(s[i - 1]))
+        return false;
+    uint32_t k = i;
+    while (k < end && k < i + 5 && ((s[k] >= 'A' && s[k] <= 'Z') || s[k] == '/')) k++;
+    if (k < i + 2 || k >= end || s[k] != ':') return false;
+    const med_heading *h = blocks_known(b, i, k);
+    return h && !h->same && h->status != MED_FAMILY;
+}
+
 static r1_status blocks_sentences(blocks *b, const block_line *l, uint32_t start, uint32_t end,
                                   med_unit_kind kind, r1_err *err)
 {
@@ -807,7 +826,10 @@ static r1_status blocks_sentences(blocks *b, const block_line *l, uint32_t start
     if (!l->row) R1_TRY(blocks_sentence_heading(b, &from, end, false, err));
     for (uint32_t i = from; i < end; i++) {
         uint32_t stop = 0;
-        if (blocks_ends(b, i, from, end)) {
+        bool head = blocks_caps_heading(b, i, from, end);
+        if (head) {
+            stop = i;
+        } else if (blocks_ends(b, i, from, end)) {
             stop = i + med_char_at(b->n->text, i, end).len;
         } else if (i - from >= MED_SENTENCE_BYTES) {
             stop = blocks_cut(b->n->text, from, i);
@@ -815,7 +837,7 @@ static r1_status blocks_sentences(blocks *b, const block_line *l, uint32_t start
         }
         if (!stop) continue;
         R1_TRY(blocks_unit(b, l, from, stop, kind, continues, err));
-        continues = stop <= i;
+        continues = !head && stop <= i;
         from = stop;
         i = stop > i ? stop - 1 : i;
         if (!continues && !l->row) R1_TRY(blocks_sentence_heading(b, &from, end, true, err));
@@ -888,7 +910,7 @@ static bool blocks_goes_on(const blocks *b, const block_line *first, uint32_t i)
     char last = s[l->stop - 1], head = s[next->body];
     bool asks = last == '?' || l->bullet == 'Q';
     if (asks && (next->bullet == 'A' || blocks_is_answer(b, next->body, next->stop))) return true;
-    if (!next->bullet && blocks_is_answer(b, next->body, next->stop))
+    if (!next->bullet && s[next->stop - 1] != ':' && blocks_is_answer(b, next->body, next->stop))
         return last == ':' ||
                (l->stop - l->body <= SHORT_LINE && i == first - b->line && blocks_is_finding(b, l));
     if (l->row || next->row || next->bullet || next->strong || l->sign) return false;
@@ -917,10 +939,45 @@ static bool blocks_label_above(const blocks *b, uint32_t i)
            blocks_is_answer(b, b->line[i + 1].body, b->line[i + 1].stop);
 }
 
+/* What the first sentence of a paragraph speaks of. */
+typedef struct {
+    bool subject; /* it begins with the patient, or with who examined */
+    bool kin;     /* a relative, or a word of family trees */
+    bool dose;    /* a word of prescriptions */
+    bool verb, number;
+} block_topic;
+
+static block_topic blocks_topic(const blocks *b, const block_line *l)
+{
+    med_token t[LOOK_TOKENS];
+    uint32_t n = blocks_look(b, l->body, l->stop, t);
+    block_topic x = {.subject = blocks_begins_with(b, l->body, l->stop, "subject")};
+    for (uint32_t i = 0; i < n && t[i].mark != '.'; i++) {
+        uint16_t w = blocks_word(b, &t[i]);
+        x.kin |= med_cues_is(b->cues, "rel", w) || med_cues_is(b->cues, "kindred", w);
+        x.dose |= med_cues_is(b->cues, "dose", w);
+        x.verb |= med_cues_is(b->cues, "finite", w) || med_cues_is(b->cues, "be", w);
+        x.number |= blocks_digit(b->n->text[t[i].start]);
+    }
+    return x;
+}
+
+/* Whether the paragraph behind a blank line is no longer of the family history, of the drugs or of
+ * the results above it: prose or values in which no relative and no dose is named. */
+static bool blocks_leaves(const blocks *b, const block_line *l)
+{
+    const med_section *s = blocks_section(b);
+    bool family = s->status == MED_FAMILY, drugs = s->name == MED_SECTION_MEDICATIONS;
+    bool results = s->name == MED_SECTION_LABORATORY || s->name == MED_SECTION_IMAGING;
+    if (!family && !drugs && !results) return false;
+    block_topic x = blocks_topic(b, l);
+    if (family) return !x.kin && (x.subject || x.verb || x.number);
+    return drugs ? x.subject || !x.dose : x.subject;
+}
+
 /* Ends what goes no further than a list, a blank line or an item. */
 static r1_status blocks_close(blocks *b, const block_line *l, bool item, r1_err *err)
 {
-    med_section *s = blocks_section(b);
     if (b->heading_indent != MED_NONE && item && l->indent <= b->heading_indent)
         return blocks_plain(b, l->start, err);
     bool content = b->n->n_sentence &&
@@ -928,8 +985,7 @@ static r1_status blocks_close(blocks *b, const block_line *l, bool item, r1_err 
                    b->n->sentence[b->n->n_sentence - 1].kind != MED_UNIT_HEADING;
     if (b->unknown && content && !item && (b->in_list || b->after_blank))
         return blocks_plain(b, l->start, err);
-    if (s->status == MED_FAMILY && b->after_blank && content && !item &&
-        blocks_begins_with(b, l->body, l->stop, "subject"))
+    if (b->after_blank && content && !item && blocks_leaves(b, l))
         return blocks_plain(b, l->start, err);
     return R1_OK;
 }

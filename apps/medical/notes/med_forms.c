@@ -17,6 +17,7 @@ enum {
     WORD_NAMES_MAX = 4000,
     WORD_WIDER_MAX = 200,
     WORD_TROUBLES_MAX = 20,
+    WORD_LASTING_MAX = 128,
     SPELL_FROM = 5
 };
 
@@ -43,6 +44,7 @@ struct med_forms {
         bool wide;
     } name[WORD_NAMES_MAX];
     uint32_t trouble[WORD_TROUBLES_MAX], n_trouble;
+    uint32_t lasting[WORD_LASTING_MAX], n_lasting;
     struct {
         uint32_t word, as;
     } wider[WORD_WIDER_MAX];
@@ -193,6 +195,13 @@ static r1_status words_trouble(words_reader *r, words_field f, r1_err *err)
     return words_string(r, f, &w->trouble[w->n_trouble++], err);
 }
 
+static r1_status words_lasting(words_reader *r, words_field id, r1_err *err)
+{
+    med_forms *w = r->w;
+    if (w->n_lasting == WORD_LASTING_MAX) return words_wrong(r, "fewer findings", id, err);
+    return words_string(r, id, &w->lasting[w->n_lasting++], err);
+}
+
 /* An organ with each word of trouble: "renal anomaly", "renal involvement". */
 static r1_status words_organ(words_reader *r, words_field id, words_field organ, r1_err *err)
 {
@@ -230,7 +239,8 @@ typedef enum {
     WORDS_ALSO,
     WORDS_TROUBLE,
     WORDS_ORGAN,
-    WORDS_UNLESS
+    WORDS_UNLESS,
+    WORDS_LASTING
 } words_what;
 
 static const struct {
@@ -257,7 +267,8 @@ static const struct {
                    {"also", WORDS_ALSO, 0},
                    {"trouble", WORDS_TROUBLE, 0},
                    {"organ", WORDS_ORGAN, 0},
-                   {"unless", WORDS_UNLESS, 0}};
+                   {"unless", WORDS_UNLESS, 0},
+                   {"lasting", WORDS_LASTING, 0}};
 
 static r1_status words_one(words_reader *r, uint32_t kind, words_field first, words_field f,
                            r1_err *err)
@@ -273,6 +284,7 @@ static r1_status words_one(words_reader *r, uint32_t kind, words_field first, wo
     case WORDS_TROUBLE: return words_trouble(r, f, err);
     case WORDS_ORGAN: return words_organ(r, first, f, err);
     case WORDS_UNLESS: return words_unless(r, first, f, err);
+    case WORDS_LASTING: return words_lasting(r, f, err);
     default:
         if (!f.len || med_map_intern(r->w->vague, f.s, f.len) == MED_NONE)
             return words_wrong(r, "a name", f, err);
@@ -290,8 +302,8 @@ static r1_status words_line(words_reader *r, words_field line, r1_err *err)
         return words_wrong(r, "a kind and words, a tab between", line, err);
     const char *two = memchr(one + 1, '\t', (size_t)(end - one - 1));
     uint8_t what = words_kinds[k].what;
-    bool pair =
-        what != WORDS_FLAG && what != WORDS_VAGUE && what != WORDS_NONE && what != WORDS_TROUBLE;
+    bool pair = what != WORDS_FLAG && what != WORDS_VAGUE && what != WORDS_NONE &&
+                what != WORDS_TROUBLE && what != WORDS_LASTING;
     if (pair != (two != NULL))
         return words_wrong(r, pair ? "a second tab" : "no second tab", line, err);
     words_field first = {one + 1, two ? (size_t)(two - one - 1) : 0};
@@ -386,4 +398,12 @@ med_wider med_forms_wider(const med_forms *w, uint32_t i)
     R1_ASSERT(i < w->n_wider, "word %u of %u", i, w->n_wider);
     return (med_wider){med_map_text(w->text, w->wider[i].word),
                        med_map_text(w->text, w->wider[i].as)};
+}
+
+uint32_t med_forms_lastings(const med_forms *w) { return w->n_lasting; }
+
+const char *med_forms_lasting(const med_forms *w, uint32_t i)
+{
+    R1_ASSERT(i < w->n_lasting, "finding %u of %u", i, w->n_lasting);
+    return med_map_text(w->text, w->lasting[i]);
 }

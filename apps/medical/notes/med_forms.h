@@ -58,5 +58,8 @@ typedef struct {
 } med_wider;
 uint32_t med_forms_widers(const med_forms *w);
 med_wider med_forms_wider(const med_forms *w, uint32_t i);
+/* The ids of findings that last, with all below them. */
+uint32_t med_forms_lastings(const med_forms *w);
+const char *med_forms_lasting(const med_forms *w, uint32_t i);
 
 #endif

@@ -611,6 +611,16 @@ bool med_lexicon_below(const med_lexicon *x, uint32_t b, uint32_t a)
     return a != b && med_kb_is_a(x->kb, b, a);
 }
 
+bool med_lexicon_lasts(const med_lexicon *x, uint32_t term)
+{
+    for (uint32_t i = 0; i < med_forms_lastings(x->forms); i++) {
+        const char *id = med_forms_lasting(x->forms, i);
+        uint32_t root = med_lexicon_id(x, id, strlen(id));
+        if (root != MED_NONE && med_kb_is_a(x->kb, term, root)) return true;
+    }
+    return false;
+}
+
 /* ---- look-up --------------------------------------------------------------------------------- */
 
 static size_t filter_bit(uint64_t hash, uint32_t n) { return (hash ^ n) >> (64 - FILTER_BITS); }

@@ -81,6 +81,8 @@ bool med_lexicon_below(const med_lexicon *x, uint32_t b, uint32_t a);
 /* Whether a word names no finding where that other word stands beside it; both in lower case. */
 bool med_lexicon_unless(const med_lexicon *x, const char *s, size_t n, const char *beside,
                         size_t m);
+/* Whether a finding lasts: who had it still has it, unless the text says otherwise. */
+bool med_lexicon_lasts(const med_lexicon *x, uint32_t term);
 /* The finding of that id, MED_NONE for none. */
 uint32_t med_lexicon_id(const med_lexicon *x, const char *id, size_t len);
 

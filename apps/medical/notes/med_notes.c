@@ -85,6 +85,7 @@ static r1_status add_mention(med_notes *n, const med_token *t, const med_found *
                      .status = f->status,
                      .cue_start = f->cue_start,
                      .cue_end = f->cue_end,
+                     .denied = f->denied,
                      .other = h->other};
     /* "no other seizures" tells of seizures, "no other anomalies" of none */
     bool none = m.status == MED_HISTORICAL && (n->text[m.cue_start] | 32) == 'n';
@@ -220,6 +221,7 @@ static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uin
     const med_sentence *s = &n->sentence[index];
     for (uint32_t i = 0; i < n_find && s->answer_end > s->answer_start; i++) {
         w->find[i].status = s->answer;
+        w->find[i].denied = false;
         w->find[i].cue_start = s->answer_start;
         w->find[i].cue_end = s->answer_end;
     }
@@ -229,6 +231,19 @@ static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uin
     for (uint32_t i = 0; i < n_find; i++)
         if (w->measured[i]) R1_TRY(add_measured(n, kb, w->measured[i], &w->find[i], index, err));
     return R1_OK;
+}
+
+/* "Past medical history: hypertension": it lasts, and only its heading speaks of the past. */
+static void lasting_stands(const med_lexicon *lex, const med_section *x, notes_work *w,
+                           uint32_t n_find)
+{
+    for (uint32_t i = 0; i < n_find; i++) {
+        med_scope_finding *f = &w->find[i];
+        bool heading = f->cue_start == x->head_start && f->cue_end == x->head_end;
+        if (w->named[i] && heading && f->status == MED_HISTORICAL &&
+            med_lexicon_lasts(lex, w->named[i]->term))
+            f->status = MED_PRESENT;
+    }
 }
 
 static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *kb, notes_work *w,
@@ -256,6 +271,7 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *k
     if (!s->continues) med_scope_begin(&w->scope, x->status, x->head_start, x->head_end);
     med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, w->own, w->find,
                    n_find);
+    lasting_stands(lex, x, w, n_find);
     if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
     return add_findings(n, kb, w, n_token, n_find, index, err);
 }

@@ -231,6 +231,23 @@ static bool person_of_other(const person *p, uint32_t from, uint32_t to)
     return false;
 }
 
+static const char children[] = " daughter son daughters sons child baby infant boy girl born ";
+
+/* Whether what stands at i is a parent's or a child's of the patient: "the daughter of a 45-year-
+ * man", "his 9-year-old daughter". to: behind the age or noun. */
+static bool person_of_parent(const person *p, uint32_t i, uint32_t to)
+{
+    for (uint32_t k = i; k-- > 1 && i - k <= 8;) {
+        if (person_in(p, k, " of to "))
+            return person_in(p, k + 1, " a an the ") && person_in(p, k - 1, children);
+        if (!person_in(p, k, " a an the year years month months old healthy young ") &&
+            !person_mark(p, k, "-") && !person_number(p, k))
+            break;
+    }
+    while (person_mark(p, to, "-")) to++;
+    return i && person_is(p, i - 1, "his") && person_in(p, to, " daughter son ");
+}
+
 static void person_set_sex(person *p, med_sex sex, int weight)
 {
     if (weight <= p->sex_weight) return;
@@ -322,11 +339,22 @@ static bool person_find_letter(person *p, uint32_t i)
     if (k >= p->n || !p->t[k].joined || !p->t[k].capital || !person_in(p, k, " f m ")) return false;
     if (p->t[i].value < 1 || person_is(p, k + 1, "old") || person_mark(p, k + 1, "-/."))
         return false;
-    if (i && !person_mark(p, i - 1, ".,:;(") && !person_in(p, i - 1, " a an pt patient this "))
+    bool dash = i && person_mark(p, i - 1, "-") && !p->t[i].joined; /* "NEW PATIENT - 31F" */
+    if (i && !dash && !person_mark(p, i - 1, ".,:;(") &&
+        !person_in(p, i - 1, " a an pt patient this "))
         return false;
     person_set_age(p, p->t[i].value, STATED);
     person_set_sex(p, person_is(p, k, "f") ? MED_SEX_FEMALE : MED_SEX_MALE, STATED);
     return true;
+}
+
+/* "Patient: male, 17 yrs", "RE: Amelia, 3 years": an age that stands alone behind a comma, after a
+ * noun of a sex or the name that a letter is about. */
+static bool person_after_name(const person *p, uint32_t i)
+{
+    if (i < 2 || !person_mark(p, i - 1, ",")) return false;
+    bool about = person_in(p, 0, " re patient regarding ") && person_mark(p, 1, ":");
+    return about && i <= 8;
 }
 
 static void person_find_age(person *p, uint32_t i)
@@ -338,7 +366,7 @@ static void person_find_age(person *p, uint32_t i)
     if (isnan(v)) return;
     uint32_t old = person_is(p, next, "old") ? next + 1 : person_old(p, next);
     if (old) {
-        if (person_of_other(p, i, old)) return;
+        if (person_of_other(p, i, old) || person_of_parent(p, i, old)) return;
         person_set_age(p, v, STATED);
         person_sex_after(p, old);
         return;
@@ -347,6 +375,8 @@ static void person_find_age(person *p, uint32_t i)
     bool now = i && person_in(p, i - 1, " is now currently ");
     if (of_age && now && !person_of_other(p, i, next + 2)) person_set_age(p, v, STATED);
     if (now && person_mark(p, next, ".,;") && !person_of_other(p, i, next))
+        person_set_age(p, v, STATED);
+    if (person_after_name(p, i) && (next == p->n || person_mark(p, next, ".,;()")))
         person_set_age(p, v, STATED);
     /* "At 3 years he has ...": the age of what is told, where nothing else is said. */
     uint32_t subject = next + (of_age ? 2 : 0);
@@ -378,9 +408,16 @@ static void person_find_noun(person *p, uint32_t i)
         return;
     }
     if ((!f && !m) || person_of_other(p, i, i + 1)) return;
-    bool child = person_in(p, i, " son daughter ");
-    if (child && i && person_in(p, i - 1, " his ")) return; /* a man's child is a relative */
-    person_set_sex(p, f ? MED_SEX_FEMALE : MED_SEX_MALE, child ? WEAK : WEAK + 1);
+    bool child = person_in(p, i, " son daughter "), brought = false;
+    for (uint32_t k = 0; k < i; k++) brought |= person_in(p, k, " brought brings bringing ");
+    if (person_of_parent(p, i, i + 1)) return;
+    for (uint32_t k = i; child && !brought && k-- > 0 && i - k <= 6;) {
+        if (person_is(p, k, "his")) return; /* a man's child is a relative */
+        if (!person_number(p, k) && !person_mark(p, k, "-") && !person_unit(p, k) &&
+            !person_in(p, k, " old eldest older younger young "))
+            break;
+    }
+    person_set_sex(p, f ? MED_SEX_FEMALE : MED_SEX_MALE, child && !brought ? WEAK : WEAK + 1);
 }
 
 /* "A newborn girl", "This neonate": at the start of what is said. */

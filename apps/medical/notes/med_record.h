@@ -43,6 +43,7 @@ typedef struct {
     uint32_t sentence;
     med_status status;
     uint32_t cue_start, cue_end; /* what decided the status; equal: nothing */
+    bool denied;                 /* with MED_FAMILY: the relatives do not have it */
     const char *other; /* of an abbreviation: what else it may mean, of the lexicon; NULL */
     bool lab;          /* from a measured value against its range */
     /* lab: what was measured; the range in its unit, not finite where there is no bound */

@@ -11,7 +11,8 @@ enum {
     BACK_REACH = 8, /* tokens between a finding and a cue behind it */
     ITEM_REACH = 2,
     JOIN_REACH = 4, /* tokens between two findings of a list */
-    CLAUSE_REACH = 6
+    CLAUSE_REACH = 6,
+    SPAN_REACH = 3 /* tokens from a finding to the unit of its time */
 };
 
 /* A cue that stands in the unit. */
@@ -33,6 +34,7 @@ typedef struct {
     uint32_t n_hit;
     bool box_before; /* a box stands before what it marks */
     uint32_t behind; /* the token behind the last cue that denies */
+    uint32_t verb;   /* the token at which the verb of "does not" or "can't" stands; 0: none */
 } scope_run;
 
 static const med_scope_cue no_cue;
@@ -81,6 +83,8 @@ static void scope_start(scope_run *r, const scope_hit *h)
                           .end = r->t[h->at + h->n - 1].end,
                           .near = h->cue->direction != MED_CUE_FORWARD,
                           .sticky = med_cues_is(r->c, "conditional", r->word[h->at])};
+    for (uint32_t i = h->at; i < h->at + h->n; i++)
+        live.none |= med_cues_is(r->c, "nokin", r->word[i]);
     if (says == MED_SAYS_PATIENT || says == MED_SAYS_PRONOUN) scope_clear(s, MED_SAYS_FAMILY);
     if (says == MED_SAYS_FAMILY) scope_clear(s, MED_SAYS_PATIENT);
     if (says == MED_SAYS_PRESENT) scope_clear(s, MED_SAYS_ABSENT);
@@ -100,8 +104,19 @@ static bool scope_finding_at(const scope_run *r, uint32_t token)
     return false;
 }
 
-/* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen": behind a comma a word of
- * degree, or a finding with a verb of its own, begins what is there. */
+/* Whether token k begins a length of time: "3 days", "6/12". */
+static bool scope_span_at(const scope_run *r, uint32_t k)
+{
+    char first = r->text[r->t[k].start];
+    if (r->t[k].punct || first < '0' || first > '9') return false;
+    for (uint32_t i = k + 1; i < r->n && i < k + SPAN_REACH; i++)
+        if (med_cues_is(r->c, "span", r->word[i])) return true;
+    return false;
+}
+
+/* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen", "no fever, cough 3 days":
+ * behind a comma a word of degree, or a finding with a verb or a time of its own, begins what is
+ * there. */
 static bool scope_turns(const scope_run *r, uint32_t i)
 {
     if (r->t[i].mark != ',' || i + 1 >= r->n) return false;
@@ -111,9 +126,32 @@ static bool scope_turns(const scope_run *r, uint32_t i)
     for (uint32_t k = from; k < r->n && k <= i + CLAUSE_REACH; k++) {
         if (r->t[k].conj || strchr(".;:,", r->t[k].mark ? r->t[k].mark : 'a')) return false;
         finding |= scope_finding_at(r, k);
-        if (finding && med_cues_is(r->c, "finite", r->word[k])) return true;
+        if (finding && (med_cues_is(r->c, "finite", r->word[k]) || scope_span_at(r, k)))
+            return true;
     }
     return false;
+}
+
+/* "Doesn't sleep, irritable", "can't see in the dark and vomits": what was denied is the verb, so
+ * a comma or "and" ends it. "Does not have" and the like deny what follows them. */
+static bool scope_verb_done(const scope_run *r, uint32_t i)
+{
+    if (!r->verb || r->verb >= i || med_cues_is(r->c, "naming", r->word[r->verb])) return false;
+    if (r->t[i].mark != ',' && !med_cues_is(r->c, "and", r->word[i])) return false;
+    for (uint32_t k = r->verb; k < i; k++)
+        if (scope_finding_at(r, k)) return false;
+    for (uint32_t k = i; k < r->n && k <= i + CLAUSE_REACH; k++)
+        if (med_cues_is(r->c, "or", r->word[k])) return false; /* "does not walk, talk or ..." */
+    return true;
+}
+
+/* Where the verb stands that the denial h speaks of, 0 for none. */
+static uint32_t scope_denied_verb(const scope_run *r, const scope_hit *h)
+{
+    uint32_t first = h->at, behind = h->at + h->n;
+    bool aux = med_cues_is(r->c, "aux", r->word[first]) ||
+               (first && h->n == 1 && med_cues_is(r->c, "aux", r->word[first - 1]));
+    return aux && behind < r->n && !r->t[behind].punct ? behind : 0;
 }
 
 static void scope_box(scope_run *r, uint32_t i)
@@ -128,16 +166,29 @@ static void scope_mark(scope_run *r, uint32_t i)
     const med_token *t = &r->t[i];
     if (r->box_before && (t->mark == MED_MARK_ON || t->mark == MED_MARK_OFF)) scope_box(r, i);
     if (t->conj) scope_drop_near(r->s);
+    if (scope_verb_done(r, i)) {
+        scope_clear(r->s, MED_SAYS_ABSENT);
+        r->verb = 0;
+    }
     if (scope_turns(r, i)) {
         scope_clear(r->s, MED_SAYS_ABSENT);
         scope_clear(r->s, MED_SAYS_UNCERTAIN);
     }
 }
 
+/* "Coombs-negative anaemia": the word says something of the one before it. */
+static bool scope_hyphened(const scope_run *r, const scope_hit *h)
+{
+    uint32_t at = r->t[h->at].start;
+    return h->at && at && r->text[at - 1] == '-' && r->t[h->at - 1].end + 1 == at;
+}
+
 static void scope_forward_hit(scope_run *r, const scope_hit *h)
 {
+    if (h->cue->direction == MED_CUE_BOTH && scope_hyphened(r, h)) return;
     switch (h->cue->direction) {
     case MED_CUE_END:
+        if (r->t[h->at].conj) scope_drop_near(r->s);
         /* "not had", "never having": the verb of the cue before it */
         if (h->cue->says != MED_ENDS_STATUS || h->at != r->behind)
             scope_end(r, h->cue->says, r->t[h->at].punct);
@@ -146,7 +197,9 @@ static void scope_forward_hit(scope_run *r, const scope_hit *h)
     case MED_CUE_NEAR:
     case MED_CUE_BOTH:
         scope_start(r, h);
-        if (h->cue->says == MED_SAYS_ABSENT) r->behind = h->at + h->n;
+        if (h->cue->says != MED_SAYS_ABSENT) break;
+        r->behind = h->at + h->n;
+        r->verb = scope_denied_verb(r, h);
         break;
     case MED_CUE_LABEL:
         if (!r->box_before) scope_end(r, MED_ENDS_ALL, true);
@@ -397,5 +450,9 @@ void med_scope_read(med_scope *s, const med_cues *c, const char *text, const med
         find[i].status = med_scope_status(&find[i].by, &cue);
         find[i].cue_start = cue.start;
         find[i].cue_end = cue.end;
+        const med_scope_cue *live = find[i].by.live;
+        bool twice = live[MED_SAYS_DOUBLE].end != 0;
+        find[i].denied = find[i].status == MED_FAMILY && !twice &&
+                         (live[MED_SAYS_ABSENT].end || live[MED_SAYS_FAMILY].none);
     }
 }

@@ -19,6 +19,7 @@
 typedef struct {
     uint32_t start, end;
     bool near, sticky; /* sticky: a verb does not end it */
+    bool none;         /* of a relative: a word of it denies, "no family history of" */
 } med_scope_cue;
 
 typedef struct {
@@ -32,6 +33,7 @@ typedef struct {
     uint32_t first, last;
     med_scope by;
     med_status status;
+    bool denied;                 /* with MED_FAMILY: the relatives do not have it */
     uint32_t cue_start, cue_end; /* equal: no word decided */
 } med_scope_finding;
 

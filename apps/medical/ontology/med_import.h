@@ -4,6 +4,7 @@
  * change nothing but the builder.
  *
  *   OBO 1.4         hp.obo                         med_import_obo.c
+ *   OBO graphs      hp.json, mondo.json            med_import_graph.c
  *   RDF/XML (OWL)   hp.owl as published            med_import_owl.c
  *   our own XML     ontology/, schema r1med.xsd     med_import_own.c
  *   Orphadata XML   products 1, 4, 6, 9 (told by their elements)   med_import_orpha.c
@@ -18,6 +19,8 @@
 
 r1_status med_import_obo(med_builder *b, const char *what, const char *data, size_t len,
                          r1_err *err);
+r1_status med_import_graph(med_builder *b, const char *what, const char *data, size_t len,
+                           r1_err *err);
 r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len,
                          r1_err *err);
 r1_status med_import_own(med_builder *b, const char *what, const char *data, size_t len,
@@ -33,8 +36,9 @@ r1_status med_import_edges(med_builder *b, const char *what, const char *data, s
 r1_status med_import_genes(med_builder *b, const char *what, const char *data, size_t len,
                            r1_err *err);
 
-/* Orphanet's and HPO's words for how often a finding occurs; negative for unknown words. 0 means
- * "excluded". */
-float med_frequency(const char *s, size_t len);
+/* An exact match of a Mondo class: taken where the other side is OMIM's or Orphanet's, as an id or
+ * an address. */
+r1_status med_import_match(med_builder *b, med_text other, med_text label, med_text mondo,
+                           r1_err *err);
 
 #endif

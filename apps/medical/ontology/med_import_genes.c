@@ -5,6 +5,7 @@
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { GENE_COLUMNS = 16 };
@@ -47,7 +48,8 @@ r1_status med_import_genes(med_builder *b, const char *what, const char *data, s
     const char *s;
     size_t n;
     uint16_t source;
-    med_builder_input(b, what);
+    char columns[32];
+    R1_TRY(med_builder_input(b, what, err));
     while (med_lines_next(&lines, &s, &n)) {
         med_field f[GENE_COLUMNS];
         uint32_t disease;
@@ -59,14 +61,21 @@ r1_status med_import_genes(med_builder *b, const char *what, const char *data, s
                     what);
         if (lines.number == 1 || *s == '#') continue;
         size_t found = med_split(s, n, '\t', f, GENE_COLUMNS);
-        if (found <= c.symbol || found <= c.disease)
-            R1_FAIL(err, R1_E_FORMAT, "%s:%lld: %zu columns, fewer than its first line", what,
-                    (long long)lines.number, found);
+        if (found <= c.symbol || found <= c.disease) {
+            snprintf(columns, sizeof columns, "%zu", found);
+            med_builder_refuse(b, "columns", MED_TEXT(columns), "as many as its first line has");
+            continue;
+        }
+        if (f[c.disease].len > MED_ID_MAX) {
+            med_builder_refuse(b, "disease_id", (med_text){f[c.disease].s, f[c.disease].len},
+                               "an id of at most 127 bytes");
+            continue;
+        }
         if (f[c.symbol].len <= 1 || f[c.disease].len <= 1) continue; /* "-" */
         R1_TRY(med_builder_disease(b, (med_text){f[c.disease].s, f[c.disease].len},
                                    (med_text){"", 0}, &disease, err));
         R1_TRY(med_builder_gene(b, disease, (med_text){f[c.symbol].s, f[c.symbol].len}, err));
     }
-    return med_builder_source(b, "Genes of diseases (HPO)", "not stated", licence,
+    return med_builder_source(b, "Genes of diseases (HPO)", MED_VERSION_NONE, licence,
                               "https://hpo.jax.org", &source, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_import_obo.c - OBO 1.4 stanzas [Term]: id, name, def, synonym, is_a, alt_id, is_obsolete,
- * replaced_by, consider. Other tags and stanzas are skipped. Owns the unescaping of quoted
- * strings. */
+ * replaced_by, consider. Other tags and stanzas are skipped. Of Mondo's classes the parents and the
+ * cross references that are marked as equal are taken. Owns the unescaping of quoted strings. */
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
@@ -14,7 +14,7 @@ typedef struct {
         replaced[MED_ID_MAX + 1];
     int64_t line; /* of its head */
     size_t id_len, name_len, def_len, replaced_len;
-    bool obsolete, open;
+    bool obsolete, open, of_mondo; /* of_mondo: this stanza or one before */
 } stanza;
 
 static bool import_obo_tag(const char *line, size_t len, const char *name, med_text *value)
@@ -59,9 +59,31 @@ static r1_status import_obo_id(const med_builder *b, med_text v, char *to, size_
     return med_builder_id(b, id, to, err);
 }
 
+static bool obo_is_mondo(const stanza *s) { return strncmp(s->id, "MONDO:", 6) == 0; }
+
+/* A line of a class of Mondo: "is_a: MONDO:1", "xref: OMIM:147920 {source=\"MONDO:equivalentTo\"}",
+ * "property_value: skos:exactMatch Orphanet:2322". */
+static r1_status obo_mondo(med_builder *b, const stanza *s, const char *line, size_t len,
+                           r1_err *err)
+{
+    med_text v, id = {s->id, s->id_len}, name = {s->name, s->name_len};
+    static const char *const exact[] = {"skos:exactMatch ", "exactMatch "};
+    if (import_obo_tag(line, len, "is_a", &v))
+        return med_builder_subclass(b, id, first_word(v), err);
+    if (import_obo_tag(line, len, "xref", &v) && memmem(v.s, v.len, "MONDO:equivalentTo", 18))
+        return med_import_match(b, first_word(v), name, id, err);
+    if (!import_obo_tag(line, len, "property_value", &v)) return R1_OK;
+    for (size_t i = 0; i < R1_COUNT(exact); i++) {
+        size_t n = strlen(exact[i]);
+        if (v.len > n && memcmp(v.s, exact[i], n) == 0)
+            return med_import_match(b, first_word((med_text){v.s + n, v.len - n}), name, id, err);
+    }
+    return R1_OK;
+}
+
 static r1_status import_obo_finish(med_builder *b, stanza *s, r1_err *err)
 {
-    bool use = s->open && s->id_len;
+    bool use = s->open && s->id_len && !obo_is_mondo(s);
     s->open = false;
     if (!use) return R1_OK;
     med_text id = {s->id, s->id_len};
@@ -93,6 +115,8 @@ static r1_status in_stanza(med_builder *b, stanza *s, const char *line, size_t l
         return import_obo_id(b, v, s->id, &s->id_len, err);
     else if (import_obo_tag(line, len, "name", &v))
         s->name_len = med_builder_copy(b, "name", v, s->name, sizeof s->name);
+    else if (obo_is_mondo(s))
+        return obo_mondo(b, s, line, len, err);
     else if (import_obo_tag(line, len, "def", &v))
         s->def_len = import_obo_unquote(b, "definition", v, s->def, sizeof s->def, NULL);
     else if (import_obo_tag(line, len, "is_obsolete", &v))
@@ -118,11 +142,11 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
     size_t n;
     static const char licence[] =
         "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)";
-    char version[MED_SOURCE_MAX + 1] = "not stated";
+    char version[MED_SOURCE_MAX + 1] = MED_VERSION_NONE;
     bool head = true, known = false;
     stanza s = {.open = false};
     uint16_t src;
-    med_builder_input(b, what);
+    R1_TRY(med_builder_input(b, what, err));
     while (med_lines_next(&l, &line, &n)) {
         if (n > LINE_MAX_OBO)
             R1_FAIL(err, R1_E_FORMAT, "%s:%lld: a line of %zu bytes", what, (long long)l.number, n);
@@ -134,7 +158,9 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
         if (n && line[0] == '[') {
             head = false;
             R1_TRY(import_obo_finish(b, &s, err));
-            s = (stanza){.open = n == 6 && memcmp(line, "[Term]", 6) == 0, .line = l.number};
+            s = (stanza){.open = n == 6 && memcmp(line, "[Term]", 6) == 0,
+                         .of_mondo = s.of_mondo || obo_is_mondo(&s),
+                         .line = l.number};
         } else if (s.open) {
             R1_TRY(in_stanza(b, &s, line, n, err));
         }
@@ -143,6 +169,9 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
     if (!known)
         R1_FAIL(err, R1_E_FORMAT, "%s: not OBO: no line `format-version:` before the first stanza",
                 what);
+    if (s.of_mondo || obo_is_mondo(&s))
+        return med_builder_source(b, "Mondo Disease Ontology", version, "CC BY 4.0",
+                                  "https://mondo.monarchinitiative.org", &src, err);
     return med_builder_source(b, "Human Phenotype Ontology (OBO)", version, licence,
                               "https://hpo.jax.org", &src, err);
 }

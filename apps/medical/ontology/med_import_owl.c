@@ -1,85 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_import_owl.c - RDF/XML as the HPO publishes it: owl:Class elements with labels, synonyms,
- * definitions, named superclasses. Anonymous classes (restrictions) inside a class are ignored. */
+/* med_import_owl.c - RDF/XML as the HPO publishes it and as editors write it again: owl:Class
+ * elements, or rdf:Description elements that say they are one, with labels, synonyms, definitions
+ * and named superclasses. Names count without their prefixes. Of a text in several languages the
+ * English one is taken, else the one without a language. Anonymous classes (restrictions) inside a
+ * class are ignored. */
+#include "ontology/med_curie.h"
 #include "ontology/med_import.h"
 #include "ontology/med_xml.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+/* How much a text is worth by its language. */
+enum { LANG_FOREIGN = 1, LANG_NONE, LANG_ENGLISH };
 
 typedef struct {
     med_builder *b;
+    const char *what;
     char id[MED_ID_MAX + 1], name[MED_NAME_MAX + 1], def[MED_DEFINITION_MAX + 1],
         replaced[MED_ID_MAX + 1], version[MED_SOURCE_MAX + 1];
     int64_t line; /* of the class in hand */
     size_t id_len, name_len, def_len, replaced_len;
-    bool obsolete, in_class;
+    int name_lang, def_lang, lang; /* LANG_*; lang: of the element in hand */
+    bool obsolete, in_class, is_class;
     uint32_t n_class;
 } owl;
 
-/* ".../obo/HP_0000002" -> "HP:0000002" in out[MED_ID_MAX + 1]; *len 0 for addresses of another
- * shape. */
-static r1_status import_owl_curie(const med_builder *b, const char *iri, char *out, size_t *len,
-                                  r1_err *err)
+static int owl_lang(const med_xml_node *node)
 {
-    *len = 0;
-    const char *p = iri ? strrchr(iri, '/') : NULL;
-    if (!p) return R1_OK;
-    p++;
-    const char *bar = strchr(p, '_');
-    if (!bar || strspn(bar + 1, "0123456789") != strlen(bar + 1)) return R1_OK;
-    R1_TRY(med_builder_id(b, MED_TEXT(p), out, err));
-    out[bar - p] = ':';
-    *len = strlen(p);
+    const char *lang = med_xml_attr(node, "lang");
+    if (!lang || !*lang) return LANG_NONE;
+    return strncasecmp(lang, "en", 2) == 0 && (!lang[2] || lang[2] == '-') ? LANG_ENGLISH
+                                                                           : LANG_FOREIGN;
+}
+
+/* "about" names a class by its address, "ID" by the part behind #. */
+static r1_status owl_begin(owl *o, const med_xml_node *node, r1_err *err)
+{
+    const char *iri = med_xml_attr(node, "about");
+    o->is_class = strcmp(node->name, "Class") == 0;
+    o->in_class = false;
+    if (!o->is_class && strcmp(node->name, "Description") != 0) return R1_OK;
+    if (!iri) iri = med_xml_attr(node, "ID");
+    R1_TRY(med_curie(o->b, iri, o->id, &o->id_len, err));
+    o->line = node->line;
+    o->in_class = o->id_len > 0;
+    o->name_len = o->def_len = o->replaced_len = 0;
+    o->name_lang = o->def_lang = 0;
+    o->obsolete = false;
     return R1_OK;
+}
+
+static bool owl_is_class(const char *iri)
+{
+    const char *p = iri ? strrchr(iri, '#') : NULL;
+    return p && strcmp(p, "#Class") == 0;
+}
+
+/* What an element of a class says by an address. */
+static r1_status owl_resource(owl *o, const med_xml_node *node, const char *iri, r1_err *err)
+{
+    char other[MED_ID_MAX + 1];
+    size_t n;
+    med_text id = {o->id, o->id_len};
+    if (strcmp(node->name, "type") == 0) o->is_class |= owl_is_class(iri);
+    if (strcmp(node->name, "IAO_0100001") == 0)
+        return med_curie(o->b, iri, o->replaced, &o->replaced_len, err);
+    bool parent = strcmp(node->name, "subClassOf") == 0;
+    if (!parent && strcmp(node->name, "consider") != 0) return R1_OK;
+    R1_TRY(med_curie(o->b, iri, other, &n, err));
+    if (n == 0) return R1_OK;
+    return parent ? med_builder_parent(o->b, id, (med_text){other, n}, err)
+                  : med_builder_consider(o->b, id, (med_text){other, n}, err);
 }
 
 static r1_status import_owl_start(void *ctx, const med_xml_node *node, r1_err *err)
 {
     owl *o = ctx;
-    char other[MED_ID_MAX + 1];
-    size_t n;
     med_builder_line(o->b, node->line);
     if (node->depth == 0 && strcmp(node->name, "RDF") != 0)
-        R1_FAIL(err, R1_E_FORMAT, "not RDF/XML: the document element is <%s>, expected <rdf:RDF>",
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: not RDF/XML: the document element is <%s>, expected <rdf:RDF>", o->what,
                 node->name);
     if (strcmp(node->name, "versionIRI") == 0) {
         const char *v = med_xml_attr(node, "resource");
         if (v) med_builder_copy(o->b, "version", MED_TEXT(v), o->version, sizeof o->version);
     }
-    if (node->depth == 1 && strcmp(node->name, "Class") == 0) {
-        R1_TRY(import_owl_curie(o->b, med_xml_attr(node, "about"), o->id, &o->id_len, err));
-        o->line = node->line;
-        o->in_class = o->id_len > 0;
-        o->name_len = o->def_len = o->replaced_len = 0;
-        o->obsolete = false;
+    if (node->depth == 1) return owl_begin(o, node, err);
+    if (!o->in_class) return R1_OK;
+    if (node->depth == 2) {
+        o->lang = owl_lang(node);
+        return owl_resource(o, node, med_xml_attr(node, "resource"), err);
     }
-    if (!o->in_class || node->depth != 2) return R1_OK;
-    med_text id = {o->id, o->id_len};
-    if (strcmp(node->name, "subClassOf") == 0) {
-        R1_TRY(import_owl_curie(o->b, med_xml_attr(node, "resource"), other, &n, err));
-        if (n) return med_builder_parent(o->b, id, (med_text){other, n}, err);
+    if (node->depth == 3 && strcmp(node->path[2], "subClassOf") == 0 &&
+        (strcmp(node->name, "Class") == 0 || strcmp(node->name, "Description") == 0)) {
+        med_xml_node in = *node;
+        in.name = "subClassOf";
+        return owl_resource(o, &in, med_xml_attr(node, "about"), err);
     }
-    if (strcmp(node->name, "consider") == 0) {
-        R1_TRY(import_owl_curie(o->b, med_xml_attr(node, "resource"), other, &n, err));
-        if (n) return med_builder_consider(o->b, id, (med_text){other, n}, err);
-    }
-    if (strcmp(node->name, "IAO_0100001") == 0)
-        return import_owl_curie(o->b, med_xml_attr(node, "resource"), o->replaced, &o->replaced_len,
-                                err);
     return R1_OK;
 }
 
 static r1_status class_end(owl *o, r1_err *err)
 {
+    med_text id = {o->id, o->id_len}, name = {o->name, o->name_len}, def = {o->def, o->def_len};
     o->in_class = false;
-    o->n_class++;
     med_builder_line(o->b, o->line);
-    med_text id = {o->id, o->id_len};
-    R1_TRY(med_builder_term(o->b, id, (med_text){o->name, o->name_len},
-                            (med_text){o->def, o->def_len}, o->obsolete, err));
+    if (o->is_class) {
+        o->n_class++;
+        R1_TRY(med_builder_term(o->b, id, name, def, o->obsolete, err));
+    } else {
+        R1_TRY(med_builder_amend(o->b, id, name, def, o->obsolete, err));
+    }
     if (o->obsolete && o->replaced_len)
         return med_builder_alias(o->b, (med_text){o->replaced, o->replaced_len}, id, err);
+    return R1_OK;
+}
+
+/* The better of two texts by language; of equal ones the later. */
+static void owl_text(owl *o, const char *field, const char *text, char *to, size_t cap, size_t *len,
+                     int *lang)
+{
+    if (o->lang < *lang) return;
+    *lang = o->lang;
+    *len = med_builder_copy(o->b, field, MED_TEXT(text), to, cap);
+}
+
+/* Ids that stand as text. */
+static r1_status owl_id_text(owl *o, const char *name, const char *text, r1_err *err)
+{
+    char other[MED_ID_MAX + 1];
+    size_t n;
+    bool replaced = strcmp(name, "IAO_0100001") == 0, consider = strcmp(name, "consider") == 0;
+    if (!*text || (!replaced && !consider)) return R1_OK;
+    R1_TRY(med_curie(o->b, text, other, &n, err));
+    if (n && replaced) memcpy(o->replaced, other, (o->replaced_len = n) + 1);
+    if (n && consider)
+        return med_builder_consider(o->b, (med_text){o->id, o->id_len}, (med_text){other, n}, err);
     return R1_OK;
 }
 
@@ -99,26 +157,25 @@ static r1_status import_owl_end(void *ctx, const med_xml_node *node, const char 
                    {"hasBroadSynonym", MED_SYN_BROAD}};
     med_text id = {o->id, o->id_len};
     for (size_t i = 0; i < R1_COUNT(synonym); i++)
-        if (strcmp(node->name, synonym[i].name) == 0)
+        if (strcmp(node->name, synonym[i].name) == 0 && o->lang != LANG_FOREIGN)
             return med_builder_synonym(o->b, id, MED_TEXT(text), synonym[i].kind, err);
     if (strcmp(node->name, "label") == 0)
-        o->name_len = med_builder_copy(o->b, "name", MED_TEXT(text), o->name, sizeof o->name);
+        owl_text(o, "name", text, o->name, sizeof o->name, &o->name_len, &o->name_lang);
     if (strcmp(node->name, "IAO_0000115") == 0)
-        o->def_len = med_builder_copy(o->b, "definition", MED_TEXT(text), o->def, sizeof o->def);
-    if (strcmp(node->name, "deprecated") == 0) o->obsolete = strcmp(text, "true") == 0;
-    if (strcmp(node->name, "consider") == 0 && *text)
-        return med_builder_consider(o->b, id, MED_TEXT(text), err);
+        owl_text(o, "definition", text, o->def, sizeof o->def, &o->def_len, &o->def_lang);
+    if (strcmp(node->name, "deprecated") == 0)
+        o->obsolete = strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
     if (strcmp(node->name, "hasAlternativeId") == 0)
         return med_builder_alias(o->b, id, MED_TEXT(text), err);
-    return R1_OK;
+    return owl_id_text(o, node->name, text, err);
 }
 
 r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len,
                          r1_err *err)
 {
-    owl o = {.b = b, .version = "not stated"};
-    med_xml_handler h = {import_owl_start, import_owl_end};
-    med_builder_input(b, what);
+    owl o = {.b = b, .what = what, .version = MED_VERSION_NONE};
+    const med_xml_handler h = {import_owl_start, import_owl_end, true};
+    R1_TRY(med_builder_input(b, what, err));
     r1_status st = med_xml_parse(what, data, len, &h, &o, err);
     if (st != R1_OK) return st;
     if (o.n_class == 0) R1_FAIL(err, R1_E_FORMAT, "%s: RDF/XML without a single owl:Class", what);

@@ -85,9 +85,9 @@ static r1_status on_disease(own *o, const med_xml_node *node, r1_err *err)
         onsets |= med_onset_mask(w, strlen(w));
     for (char *save, *w = strtok_r(inheritance, ",", &save); w; w = strtok_r(NULL, ",", &save))
         inherits |= med_inheritance_mask(w, strlen(w));
-    med_builder_course(o->b, o->disease, onsets, inherits,
-                       prevalence_of(med_xml_attr(node, "prevalence")));
-    return R1_OK;
+    R1_TRY(med_builder_course(o->b, o->disease, onsets, inherits, o->source, err));
+    return med_builder_prevalence(o->b, o->disease, prevalence_of(med_xml_attr(node, "prevalence")),
+                                  0, o->source, err);
 }
 
 static r1_status on_has(own *o, const med_xml_node *node, r1_err *err)
@@ -98,9 +98,10 @@ static r1_status on_has(own *o, const med_xml_node *node, r1_err *err)
     const char *f = med_xml_attr(node, "frequency");
     char *end = NULL;
     double freq = f ? strtod(f, &end) : -1;
-    if (f && (end == f || *end || freq < 0 || freq > 1))
-        R1_FAIL(err, R1_E_FORMAT, "%s:%lld: frequency \"%s\", expected 0 to 1", o->what,
-                (long long)node->line, f);
+    if (f && (end == f || *end || !(freq >= 0 && freq <= 1))) {
+        med_builder_refuse(o->b, "frequency", MED_TEXT(f), "0 to 1");
+        return R1_OK;
+    }
     med_annotation a = {
         .term = MED_TEXT(id), .freq = (float)freq, .negated = f && freq == 0, .source = o->source};
     return med_builder_annotate(o->b, o->disease, &a, err);
@@ -150,8 +151,8 @@ r1_status med_import_own(med_builder *b, const char *what, const char *data, siz
                          r1_err *err)
 {
     own o = {.b = b, .what = what};
-    med_xml_handler h = {import_own_start, import_own_end};
-    med_builder_input(b, what);
+    med_xml_handler h = {.start = import_own_start, .end = import_own_end};
+    R1_TRY(med_builder_input(b, what, err));
     R1_TRY(med_xml_parse(what, data, len, &h, &o, err));
     if (o.n_finding == 0) R1_FAIL(err, R1_E_FORMAT, "%s: an ontology without a finding", what);
     return R1_OK;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_kb.c - opens, checks and reads a knowledge base. Owns the mapping; building one is
- * med_kb_build.c's work. A file is not trusted: sizes first, then the checksum, then every
+ * med_kb_finish.c's work. A file is not trusted: sizes first, then the checksum, then every
  * index. */
 #include "ontology/med_kb.h"
 
+#include "ontology/med_disease_id.h"
 #include "ontology/med_kb_layout.h"
 
 #include <errno.h>
@@ -29,7 +30,10 @@ static const uint32_t element_size[SEC_COUNT] = {[SEC_STRINGS] = 1,
                                                  [SEC_DISEASE_ID] = sizeof(med_id),
                                                  [SEC_SOURCE] = sizeof(med_source),
                                                  [SEC_PMID] = 4,
-                                                 [SEC_OBSOLETE] = sizeof(med_obsolete)};
+                                                 [SEC_OBSOLETE] = sizeof(med_obsolete),
+                                                 [SEC_LOSS] = sizeof(med_source_loss),
+                                                 [SEC_FACT] = sizeof(med_fact),
+                                                 [SEC_FAMILY] = 4};
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
@@ -45,10 +49,10 @@ static r1_status kb_check_header(const char *what, const char *b, size_t bytes, 
     if (h->bytes != bytes)
         R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes long, its header says %llu: truncated or damaged",
                 what, bytes, (unsigned long long)h->bytes);
-    if ((h->n_section != SEC_COUNT && h->n_section != SEC_OBSOLETE) ||
+    if ((h->n_section != SEC_COUNT && h->n_section != SEC_OBSOLETE && h->n_section != SEC_LOSS) ||
         bytes < sizeof *h + h->n_section * sizeof(med_kb_section))
-        R1_FAIL(err, R1_E_FORMAT, "%s: %u sections, expected %d or %d", what, h->n_section,
-                SEC_OBSOLETE, SEC_COUNT);
+        R1_FAIL(err, R1_E_FORMAT, "%s: %u sections, expected %d, %d or %d", what, h->n_section,
+                SEC_OBSOLETE, SEC_LOSS, SEC_COUNT);
     uint64_t sum = r1_hash64(b + sizeof *h, bytes - sizeof *h, MED_KB_VERSION);
     if (sum != h->checksum)
         R1_FAIL(err, R1_E_FORMAT,
@@ -142,6 +146,17 @@ static bool obsolete_ok(const med_kb *k)
     return true;
 }
 
+static bool facts_ok(const med_kb *k)
+{
+    for (uint32_t i = 0; i < k->n_fact; i++)
+        if (k->fact[i].disease >= k->n_disease || k->fact[i].source >= k->n_source ||
+            k->fact[i].kind > MED_FACT_PREVALENCE)
+            return false;
+    for (uint32_t i = 0; k->family && i < k->n_disease; i++)
+        if (k->family[i] != MED_NONE && k->family[i] >= k->n_disease) return false;
+    return true;
+}
+
 /* The checksum begins behind the header, so what the header says is held against the rest. */
 static bool kb_header_agrees(const med_kb *k, const char *b)
 {
@@ -183,6 +198,14 @@ static void kb_attach(med_kb *k, const char *b)
     k->source = kb_section(b, SEC_SOURCE, &k->n_source);
     k->pmid = kb_section(b, SEC_PMID, &k->n_pmid);
     if (h->n_section > SEC_OBSOLETE) k->obsolete = kb_section(b, SEC_OBSOLETE, &k->n_obsolete);
+    if (h->n_section > SEC_FAMILY) {
+        uint32_t n_loss, n_family;
+        k->loss = kb_section(b, SEC_LOSS, &n_loss);
+        k->fact = kb_section(b, SEC_FACT, &k->n_fact);
+        k->family = kb_section(b, SEC_FAMILY, &n_family);
+        if (n_loss != k->n_source) k->loss = NULL;
+        if (n_family != k->n_disease) k->family = NULL;
+    }
     k->n_profiled = h->n_profiled;
     k->root = h->root;
     k->checksum = h->checksum;
@@ -194,7 +217,7 @@ static r1_status check_all(med_kb *k, const char *what, const char *block, size_
     R1_TRY(kb_check_header(what, block, bytes, err));
     R1_TRY(check_sections(what, block, bytes, err));
     kb_attach(k, block);
-    if (!terms_ok(k) || !diseases_ok(k) || !obsolete_ok(k))
+    if (!terms_ok(k) || !diseases_ok(k) || !obsolete_ok(k) || !facts_ok(k))
         R1_FAIL(err, R1_E_FORMAT, "%s: an index points outside its section", what);
     if (!kb_header_agrees(k, block))
         R1_FAIL(err, R1_E_FORMAT,
@@ -298,7 +321,9 @@ uint32_t med_kb_term(const med_kb *kb, const char *id, size_t len)
 
 uint32_t med_kb_disease(const med_kb *kb, const char *id, size_t len)
 {
-    return find_id(kb, kb->disease_id, kb->n_disease_id, id, len);
+    char text[MED_DISEASE_ID_BYTES];
+    size_t n = med_disease_id(id, len, text, sizeof text);
+    return n ? find_id(kb, kb->disease_id, kb->n_disease_id, text, n) : MED_NONE;
 }
 
 const med_obsolete *med_kb_obsolete(const med_kb *kb, const char *id, size_t len)
@@ -332,10 +357,18 @@ bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a)
     return false;
 }
 
+float med_onset_from(uint32_t mask)
+{
+    static const float from[] = {-1, 0, 0.08f, 1, 10, 16, 60};
+    uint32_t first = mask ? (uint32_t)__builtin_ctz(mask) : 0;
+    return first < R1_COUNT(from) ? from[first] : from[0];
+}
+
 /* ---- profiles -------------------------------------------------------------------------------- */
 
 bool med_row_left_out(const med_kb *kb, const med_row *row, med_leave_out out)
 {
+    if (row->flags & out.flags) return true;
     if (!out.pmid || (out.sole && row->n_pmid > 1)) return false;
     for (uint32_t i = 0; i < row->n_pmid; i++)
         if (kb->pmid[row->pmid_at + i] == out.pmid) return true;

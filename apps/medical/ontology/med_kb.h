@@ -85,7 +85,13 @@ typedef struct {
     uint16_t flags;         /* MED_ROW_* */
     uint8_t n_pmid, source; /* index of the source */
 } med_row;
-enum { MED_ROW_NEGATED = 1 };
+enum {
+    MED_ROW_NEGATED = 1,
+    MED_ROW_MALE = 2,       /* it speaks of men alone */
+    MED_ROW_FEMALE = 4,     /* of women alone */
+    MED_ROW_ONSET_SHIFT = 8 /* from this bit on, MED_ONSET_*: when the finding begins */
+};
+#define MED_ROW_ONSET(r) ((uint32_t)(r).flags >> MED_ROW_ONSET_SHIFT)
 
 /* One term of a disease's profile closed under ancestors, ascending by term. MED_PROFILE_DIRECT
  * in term: annotated itself, not only by a descendant. */
@@ -99,6 +105,19 @@ typedef struct {
 typedef struct {
     uint32_t name, version, licence, url;
 } med_source;
+
+/* What a source holds and the knowledge base does not. One for each source. */
+typedef struct {
+    uint32_t n_refused; /* rows that could not be read */
+    uint32_t n_unknown; /* rows of findings that no ontology defines */
+} med_source_loss;
+
+/* Which source says so of a disease. Sorted by disease, kind, source. */
+typedef struct {
+    uint32_t disease;
+    uint16_t kind, source; /* kind: MED_FACT_* */
+} med_fact;
+enum { MED_FACT_ONSET = 0, MED_FACT_INHERITANCE = 1, MED_FACT_PREVALENCE = 2 };
 
 /* A term that is no more, sorted by the text of its id; what it was replaced by is an alternative
  * id of that term. consider: ids that its authors name in its place, strings in `list`. */
@@ -118,8 +137,11 @@ typedef struct med_kb {
     const med_profile *profile;
     const med_source *source;
     const med_obsolete *obsolete;
+    const med_source_loss *loss; /* [n_source], or NULL */
+    const med_fact *fact;
+    const uint32_t *family; /* [n_disease], or NULL: see med_kb_family */
     uint32_t n_string, n_term, n_parent, n_ancestor, n_list, n_synonym, n_term_id, n_disease_id,
-        n_disease, n_row, n_profile, n_source, n_pmid, n_obsolete;
+        n_disease, n_row, n_profile, n_source, n_pmid, n_obsolete, n_fact;
     uint32_t n_profiled; /* diseases that have a profile */
     uint32_t root;       /* "Phenotypic abnormality", or MED_NONE */
     uint64_t checksum;   /* names this very content */
@@ -144,19 +166,32 @@ static inline const char *med_str(const med_kb *kb, uint32_t offset)
 }
 /* By id ("HP:0001250", an alternative or a cross-referenced one). MED_NONE where unknown. */
 uint32_t med_kb_term(const med_kb *kb, const char *id, size_t len);
+/* By any id of the disease, as med_disease_id.h writes it. */
 uint32_t med_kb_disease(const med_kb *kb, const char *id, size_t len);
 /* The obsolete term of an id, NULL. Knowledge bases that were built before have none. */
 const med_obsolete *med_kb_obsolete(const med_kb *kb, const char *id, size_t len);
+/* The disease that stands for several that a reader takes for one, as Orphanet's entry does for
+ * those that OMIM numbers by gene; the disease itself where it is alone. */
+static inline uint32_t med_kb_family(const med_kb *kb, uint32_t disease)
+{
+    bool alone = !kb->family || kb->family[disease] == MED_NONE;
+    return alone ? disease : kb->family[disease];
+}
 /* Whether a is b or an ancestor of b. */
 bool med_kb_is_a(const med_kb *kb, uint32_t b, uint32_t a);
+
+/* The age in years at which the earliest of some classes of onset begins; negative before birth.
+ * mask: MED_ONSET_*, not 0. */
+float med_onset_from(uint32_t mask);
 
 /* The frequency that stands for an annotation without one. */
 #define MED_FREQ_UNKNOWN 0.5f
 /* Which rows a publication takes with it when it is left out: all that cite it, or only those
- * that cite nothing else. */
+ * that cite nothing else. And which rows do not speak of a patient. */
 typedef struct {
     uint32_t pmid; /* 0: none */
     bool sole;
+    uint16_t flags; /* rows with one of these are left out: those of the other sex */
 } med_leave_out;
 bool med_row_left_out(const med_kb *kb, const med_row *row, med_leave_out out);
 

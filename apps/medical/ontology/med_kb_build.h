@@ -21,7 +21,8 @@ enum {
     MED_NAME_MAX = 1023,
     MED_SYNONYM_MAX = 2047,
     MED_DEFINITION_MAX = 8191,
-    MED_SOURCE_MAX = 199 /* title, version, licence and address of a source */
+    MED_SOURCE_MAX = 199, /* title, version, licence and address of a source */
+    MED_SOURCES_MAX = 24
 };
 
 /* Strings are given as pointer and length; an empty one means none. Every call returns
@@ -32,10 +33,9 @@ typedef struct {
 } med_text;
 #define MED_TEXT(z) ((med_text){(z), strlen(z)})
 
-/* Begins an input: what names it in messages and must live until the next input begins or the
- * builder is freed. A term or disease that one input defines twice is a fault. Two inputs may
- * define the same one, as hp.obo and hp.owl do. */
-void med_builder_input(med_builder *b, const char *what);
+/* Begins an input: what names it in messages and is copied. A term or disease that one input
+ * defines twice is a fault. Two inputs may define the same one, as hp.obo and hp.owl do. */
+r1_status med_builder_input(med_builder *b, const char *what, r1_err *err);
 /* The line of the input that the next calls speak of; 0: not known. */
 void med_builder_line(med_builder *b, int64_t line);
 /* Copies an id, NUL included, into to[MED_ID_MAX + 1]; R1_E_FORMAT where it is too long. */
@@ -46,11 +46,24 @@ size_t med_builder_copy(med_builder *b, const char *field, med_text text, char *
 /* The same for a string that lies in s already, of whose bytes only n were kept. */
 size_t med_builder_cut(med_builder *b, const char *field, const char *s, size_t n);
 
+/* The version of the input in hand's source, where the input itself states none. */
+#define MED_VERSION_NONE "not stated"
+r1_status med_builder_dated(med_builder *b, const char *version, r1_err *err);
+
+/* A row of the input in hand that cannot be used: which field, what stands there, what was
+ * expected. It is counted and told; the rest of the input is read. */
+void med_builder_refuse(med_builder *b, const char *field, med_text value, const char *expected);
+/* The same of a value whose row stands without it. */
+void med_builder_ignore(med_builder *b, const char *field, med_text value, const char *expected);
+
 r1_status med_builder_source(med_builder *b, const char *name, const char *version,
                              const char *licence, const char *url, uint16_t *index, r1_err *err);
 
 r1_status med_builder_term(med_builder *b, med_text id, med_text name, med_text definition,
                            bool obsolete, r1_err *err);
+/* More of a term that is defined elsewhere: what is not empty. By itself it makes no term. */
+r1_status med_builder_amend(med_builder *b, med_text id, med_text name, med_text definition,
+                            bool obsolete, r1_err *err);
 r1_status med_builder_synonym(med_builder *b, med_text term, med_text text, uint32_t kind,
                               r1_err *err);
 r1_status med_builder_parent(med_builder *b, med_text term, med_text parent, r1_err *err);
@@ -62,7 +75,8 @@ r1_status med_builder_consider(med_builder *b, med_text term, med_text other, r1
 void med_builder_root(med_builder *b,
                       med_text term); /* the top of the findings; HP:0000118 by default */
 
-/* Makes the disease or finds it; a non-empty name replaces an empty one. */
+/* Makes the disease or finds it; a non-empty name replaces an empty one. Ids go by
+ * med_disease_id.h. */
 r1_status med_builder_disease(med_builder *b, med_text id, med_text name, uint32_t *index,
                               r1_err *err);
 /* The same where the input defines the disease, which it may do once. */
@@ -74,13 +88,19 @@ typedef struct {
     uint32_t n, m;
     uint32_t pmid[16], n_pmid; /* publications that the row cites */
     bool negated;
+    uint16_t sex;   /* MED_ROW_MALE, MED_ROW_FEMALE, 0 */
+    uint16_t onset; /* MED_ONSET_*: when the finding begins */
     uint16_t source;
 } med_annotation;
 r1_status med_builder_annotate(med_builder *b, uint32_t disease, const med_annotation *a,
                                r1_err *err);
 r1_status med_builder_gene(med_builder *b, uint32_t disease, med_text symbol, r1_err *err);
-void med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,
-                        float prevalence);
+/* Adds what a source says of a disease: bits of onset and inheritance. 0 says nothing. */
+r1_status med_builder_course(med_builder *b, uint32_t disease, uint32_t onset, uint32_t inheritance,
+                             uint16_t source, r1_err *err);
+/* per person; rank: of several the highest stands, of equal ones the largest. */
+r1_status med_builder_prevalence(med_builder *b, uint32_t disease, float prevalence, uint32_t rank,
+                                 uint16_t source, r1_err *err);
 
 /* id and mondo name the same disease; child is a kind of parent (both Mondo). */
 r1_status med_builder_same(med_builder *b, med_text id, med_text label, med_text mondo,
@@ -101,6 +121,11 @@ typedef struct {
         n_row_unknown_term, n_orphan;
     med_told repeated; /* terms and diseases that one input defines again */
     med_told cut;      /* strings that were too long */
+    med_told refused;  /* rows that could not be read */
+    med_told ignored;  /* values that their rows do without */
+    med_told unknown;  /* rows of findings that no ontology defines */
+    med_told orphan;   /* is-a links to findings that are not defined */
+    med_told moved;    /* rows that name a finding by an id that another one has taken over */
 } med_build_stats;
 r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats,
                              r1_err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_kb_layout.h - the bytes of a knowledge base, shared by its writer (med_kb_build.c) and its
+/* med_kb_layout.h - the bytes of a knowledge base, shared by its writer (med_kb_finish.c) and its
  * reader (med_kb.c).
  *
  *   0        header (64 bytes)
@@ -27,7 +27,10 @@ enum {
     SEC_DISEASE_ID,
     SEC_SOURCE,
     SEC_PMID,
-    SEC_OBSOLETE, /* stands only where a term is obsolete */
+    SEC_OBSOLETE, /* files of before end before this section or behind it */
+    SEC_LOSS,
+    SEC_FACT,
+    SEC_FAMILY,
     SEC_COUNT
 };
 

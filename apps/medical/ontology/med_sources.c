@@ -3,6 +3,7 @@
  * of any of them. */
 #include "ontology/med_sources.h"
 
+#include "ontology/med_fetch.h"
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
@@ -15,34 +16,54 @@
 typedef r1_status (*importer)(med_builder *b, const char *what, const char *data, size_t len,
                               r1_err *err);
 
-/* One row per source: the mark by which a file is told, the importer that reads it, and how the
- * names of such files begin in a folder of sources (NULL: named alone). */
+/* One row per source: the first sign of such files (0: any) and the mark by which they are told,
+ * the importer that reads it, and how the names of such files begin in a folder of sources (NULL:
+ * named alone). */
 static const struct {
-    const char *what, *mark, *prefix;
+    const char *what;
+    char first;
+    const char *mark, *prefix;
     importer import;
 } sources[] = {
     /* clang-format off */
-    {"R1 ontology XML",  "<r1-ontology",             "r1med",             med_import_own},
-    {"Orphadata XML",    "<JDBOR",                   "en_product",        med_import_orpha},
-    {"OWL in RDF/XML",   "<rdf:RDF",                 "hp.owl",            med_import_owl},
-    {"OBO",              "format-version:",          "hp.obo",            med_import_obo},
-    {"HPOA",             "database_id\tdisease_name", "phenotype.hpoa",    med_import_hpoa},
-    {"HPOA before 2023", "DatabaseID\tDiseaseName",  NULL,                med_import_hpoa},
-    {"SSSOM",            "subject_id\tsubject_label", "mondo_exactmatch_", med_import_sssom},
-    {"KGX edges",        "subject\tpredicate\tobject", "mondo-rare_edges", med_import_edges},
-    {"HPO genes",        "ncbi_gene_id\tgene_symbol", "genes_to_",         med_import_genes},
-    {"HPO genes before 2023", "entrez-gene-id",        NULL,                med_import_genes},
+    {"R1 ontology XML", '<', "<r1-ontology",             "r1med",             med_import_own},
+    {"Orphadata XML",   '<', "<JDBOR",                   "en_product",        med_import_orpha},
+    {"OBO graphs",      '{', "\"graphs\"",               "hp.json",           med_import_graph},
+    {"Mondo's graphs",  '{', "\"graphs\"",               "mondo.",            med_import_graph},
+    {"OWL in RDF/XML",  '<', "1999/02/22-rdf-syntax-ns#", "hp.owl",           med_import_owl},
+    {"OBO",             0,   "format-version:",          "hp.obo",            med_import_obo},
+    {"HPOA",            0,   "database_id",              "phenotype.hpoa",    med_import_hpoa},
+    {"HPOA before 2023", 0,  "DatabaseID",               NULL,                med_import_hpoa},
+    {"SSSOM",           0,   "predicate_id",             "mondo_exactmatch_", med_import_sssom},
+    {"KGX edges",       0,   "predicate\t",              "mondo-rare_edges",  med_import_edges},
+    {"HPO genes",       0,   "gene_symbol",              "genes_to_",         med_import_genes},
+    {"HPO genes before 2023", 0, "entrez-gene-id",       NULL,                med_import_genes},
     /* clang-format on */
 };
 /* Marks are looked for in the first bytes alone. */
 enum { MARK_BYTES = 4096 };
 
+static importer importer_by_mark(const char *data, size_t len)
+{
+    size_t n = len < MARK_BYTES ? len : MARK_BYTES, blank = 0;
+    while (blank < n && strchr(" \t\r\n", data[blank])) blank++;
+    char first = blank < n ? data[blank] : 0;
+    for (size_t i = 0; i < R1_COUNT(sources); i++)
+        if ((!sources[i].first || sources[i].first == first) &&
+            memmem(data, n, sources[i].mark, strlen(sources[i].mark)))
+            return sources[i].import;
+    return NULL;
+}
+
+/* A table may have a long comment before the names of its columns. */
 static importer importer_of(const char *data, size_t len)
 {
-    size_t n = len < MARK_BYTES ? len : MARK_BYTES;
-    for (size_t i = 0; i < R1_COUNT(sources); i++)
-        if (memmem(data, n, sources[i].mark, strlen(sources[i].mark))) return sources[i].import;
-    return NULL;
+    med_lines l = {data, data + len, 0};
+    const char *line = data;
+    size_t n;
+    importer found = importer_by_mark(data, len);
+    while (!found && med_lines_next(&l, &line, &n) && n && *line == '#') continue;
+    return found ? found : importer_by_mark(line, len - (size_t)(line - data));
 }
 
 /* "R1 ontology XML, Orphadata XML, ..." */
@@ -55,17 +76,33 @@ static const char *sources_known(char *text, size_t cap)
     return text;
 }
 
+r1_status med_sources_known(const char *path, const char *what, r1_err *err)
+{
+    char *data = NULL, known[400];
+    size_t len = 0;
+    R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
+    bool is = importer_of(data, len) != NULL;
+    free(data);
+    if (!is)
+        R1_FAIL(err, R1_E_FORMAT, "%s: what came is none of %s", what,
+                sources_known(known, sizeof known));
+    return R1_OK;
+}
+
 static r1_status import_file(med_builder *b, const char *path, r1_err *err)
 {
     char *data = NULL;
     size_t len = 0;
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
-    char known[256];
-    importer import = importer_of(data, len);
+    char known[400], when[32];
+    size_t mark = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    importer import = importer_of(data + mark, len - mark);
     r1_status st =
-        import ? import(b, path, data, len, err)
+        import ? import(b, path, data + mark, len - mark, err)
                : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: the file is none of %s",
                             path, sources_known(known, sizeof known));
+    if (st == R1_OK && med_manifest_date(path, when, sizeof when))
+        st = med_builder_dated(b, when, err);
     free(data);
     return st;
 }
@@ -92,7 +129,7 @@ static bool has_tail(const char *name, const char *tail)
 
 static bool known_name(const char *name)
 {
-    static const char *const tail[] = {".obo", ".owl", ".hpoa", ".xml",
+    static const char *const tail[] = {".obo", ".owl", ".json", ".hpoa", ".xml",
                                        ".tsv", ".txt", ".gz",   ".zst"};
     bool begins = false, ends = false;
     for (size_t i = 0; i < R1_COUNT(sources) && !begins; i++)
@@ -108,12 +145,27 @@ static int sources_by_name(const void *a, const void *b)
     return strcmp(*x, *y);
 }
 
+/* Whether a folder has the HPO in a format that goes before that of this file. */
+static bool sources_outdone(const char *dir, const char *name)
+{
+    static const char *const form[] = {"hp.json", "hp.obo", "hp.owl"};
+    static const char *const packed[] = {"", ".gz", ".zst"};
+    char path[4400];
+    struct stat sb;
+    for (size_t i = 0; i < R1_COUNT(form) && strncmp(name, form[i], strlen(form[i])) != 0; i++)
+        for (size_t k = 0; strncmp(name, "hp.", 3) == 0 && k < R1_COUNT(packed); k++) {
+            snprintf(path, sizeof path, "%s/%s%s", dir, form[i], packed[k]);
+            if (stat(path, &sb) == 0) return true;
+        }
+    return false;
+}
+
 static size_t list_one(const char *dir, char **path, size_t n, size_t max)
 {
     DIR *d = opendir(dir);
     if (!d) return n;
     for (struct dirent *e; n < max && (e = readdir(d)) != NULL;) {
-        if (!known_name(e->d_name)) continue;
+        if (!known_name(e->d_name) || sources_outdone(dir, e->d_name)) continue;
         size_t len = strlen(dir) + strlen(e->d_name) + 2;
         char *p = malloc(len);
         if (!p) break;
@@ -147,13 +199,12 @@ static r1_status sources_open_dir(med_kb **out, const char *dir, r1_err *err)
     size_t n = med_sources_list(dir, path, R1_COUNT(path));
     const char *list[32];
     for (size_t i = 0; i < n; i++) list[i] = path[i];
-    r1_status st =
-        n ? med_sources_build(list, n, out, NULL, err)
-          : r1_err_set(
-                err, R1_E_NOT_FOUND, __FILE__, __LINE__,
-                "%s: neither kb.r1kb nor sources (hp.obo, hp.owl, phenotype.hpoa, en_product*.xml, "
-                "mondo_exactmatch_*.tsv); `r1-medical ontology fetch --out DIR` gets them",
-                dir);
+    r1_status st = n ? med_sources_build(list, n, out, NULL, err)
+                     : r1_err_set(err, R1_E_NOT_FOUND, __FILE__, __LINE__,
+                                  "%s: neither kb.r1kb nor sources (hp.json, hp.obo, "
+                                  "phenotype.hpoa, en_product*.xml, "
+                                  "mondo.obo); `r1-medical ontology fetch --out DIR` gets them",
+                                  dir);
     for (size_t i = 0; i < n; i++) free(path[i]);
     return st;
 }

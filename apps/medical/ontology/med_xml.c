@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_xml.c - libxml2 behind med_xml.h. Owns the reader and its limits. libxml2 2.9.14 has no
- * XML_PARSE_NO_XXE: the flags that would load or expand are simply never given, an external
- * loader that refuses is installed for the whole process, and a document type node ends the
- * parse. */
+ * XML_PARSE_NO_XXE: the flag that would load is never given, an external loader that refuses is
+ * installed for the whole process, and a document type node ends the parse. The flag that expands
+ * entities is given only where doctype_read has found that they are plain text. */
 #include "ontology/med_xml.h"
 
 #include <libxml/xmlreader.h>
@@ -62,9 +62,92 @@ const char *med_xml_attr(const med_xml_node *node, const char *name)
     return found;
 }
 
+/* ---- the document type ----------------------------------------------------------------------- */
+
+/* A place in a document type declaration. */
+typedef struct {
+    const char *at, *end;
+} doctype;
+
+static bool doctype_word(doctype *d, const char *word)
+{
+    size_t n = strlen(word);
+    if ((size_t)(d->end - d->at) < n || memcmp(d->at, word, n) != 0) return false;
+    d->at += n;
+    return true;
+}
+
+/* Blanks and comments. */
+static void doctype_skip(doctype *d)
+{
+    for (;;) {
+        while (d->at < d->end && *d->at && strchr(" \t\r\n", *d->at)) d->at++;
+        doctype in = *d;
+        if (!doctype_word(&in, "<!--")) return;
+        const char *stop = memmem(in.at, (size_t)(in.end - in.at), "-->", 3);
+        if (!stop) return;
+        d->at = stop + 3;
+    }
+}
+
+static bool doctype_name(doctype *d)
+{
+    const char *from = d->at;
+    while (d->at < d->end && *d->at && !strchr(" \t\r\n<>[]&%\"'", *d->at)) d->at++;
+    return d->at > from;
+}
+
+/* <!ENTITY name "value">, whose value names no other entity. */
+static bool doctype_entity(doctype *d)
+{
+    if (!doctype_word(d, "<!ENTITY")) return false;
+    doctype_skip(d);
+    if (!doctype_name(d)) return false;
+    doctype_skip(d);
+    char quote = d->at < d->end ? *d->at : 0;
+    const char *from = d->at + 1;
+    if (quote != '"' && quote != '\'') return false;
+    const char *stop = memchr(from, quote, (size_t)(d->end - from));
+    if (!stop || stop - from > MED_XML_ENTITY_BYTES_MAX) return false;
+    for (const char *p = from; p < stop; p++)
+        if (*p == '&' || *p == '%' || *p == '<' || !*p) return false;
+    d->at = stop + 1;
+    doctype_skip(d);
+    return doctype_word(d, ">");
+}
+
+/* Whether a document begins with a DOCTYPE that declares entities of plain text and nothing else.
+ * An encoding that hides it from here leaves the reader's own refusal. */
+static bool doctype_read(const char *data, size_t len)
+{
+    doctype d = {data, data + len};
+    doctype_word(&d, "\xef\xbb\xbf");
+    doctype_skip(&d);
+    while (doctype_word(&d, "<?")) {
+        const char *stop = memmem(d.at, (size_t)(d.end - d.at), "?>", 2);
+        if (!stop) return false;
+        d.at = stop + 2;
+        doctype_skip(&d);
+    }
+    if (!doctype_word(&d, "<!DOCTYPE")) return false;
+    doctype_skip(&d);
+    if (!doctype_name(&d)) return false;
+    doctype_skip(&d);
+    if (!doctype_word(&d, "[")) return false;
+    int n = 0;
+    doctype_skip(&d);
+    for (; !doctype_word(&d, "]"); doctype_skip(&d))
+        if (++n > MED_XML_ENTITIES_MAX || !doctype_entity(&d)) return false;
+    doctype_skip(&d);
+    return doctype_word(&d, ">");
+}
+
+/* ---- parsing --------------------------------------------------------------------------------- */
+
 typedef struct {
     const char *what;
     xmlTextReaderPtr reader;
+    bool entities; /* its DOCTYPE was found to be harmless */
     const med_xml_handler *h;
     void *ctx;
     const char *path[MED_XML_DEPTH_MAX];
@@ -139,8 +222,10 @@ static r1_status on_node(parse *p, r1_err *err)
     case XML_READER_TYPE_SIGNIFICANT_WHITESPACE:
         return text_add(p, (const char *)xmlTextReaderConstValue(p->reader), err);
     case XML_READER_TYPE_DOCUMENT_TYPE:
-        R1_FAIL(err, R1_E_FORMAT, "%s:%d: a DOCTYPE is not accepted; remove it and try again",
-                p->what, xmlTextReaderGetParserLineNumber(p->reader));
+        if (p->entities) return R1_OK;
+        R1_FAIL(err, R1_E_FORMAT, "%s:%d: a DOCTYPE is not accepted%s; remove it and try again",
+                p->what, xmlTextReaderGetParserLineNumber(p->reader),
+                p->h->entities ? " unless it holds entities of plain text alone" : "");
     case XML_READER_TYPE_ENTITY_REFERENCE:
         R1_FAIL(err, R1_E_FORMAT, "%s:%d: the entity &%s; is not accepted", p->what,
                 xmlTextReaderGetParserLineNumber(p->reader),
@@ -157,8 +242,11 @@ r1_status med_xml_parse(const char *what, const char *data, size_t len, const me
     if (len > INT32_MAX)
         R1_FAIL(err, R1_E_FORMAT, "%s: %zu bytes, at most %d are accepted", what, len, INT32_MAX);
     xml_fault fault = {.line = 0};
-    parse p = {.what = what, .h = h, .ctx = ctx};
-    p.reader = xmlReaderForMemory(data, (int)len, NULL, NULL, XML_PARSE_NONET | XML_PARSE_COMPACT);
+    parse p = {
+        .what = what, .h = h, .ctx = ctx, .entities = h->entities && doctype_read(data, len)};
+    p.reader = xmlReaderForMemory(data, (int)len, NULL, NULL,
+                                  XML_PARSE_NONET | XML_PARSE_COMPACT |
+                                      (p.entities ? XML_PARSE_NOENT : 0));
     if (!p.reader) R1_FAIL(err, R1_E_NOMEM, "%s: cannot make an XML reader", what);
     xmlTextReaderSetStructuredErrorHandler(p.reader, on_fault, &fault);
     r1_status st = R1_OK;

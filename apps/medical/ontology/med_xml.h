@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_xml.h - the only door through which XML enters: libxml2's streaming reader behind
- * callbacks, with everything dangerous shut. A DOCTYPE is refused (so there are no entities),
- * nothing is fetched, nesting is at most 64 deep, a text at most 1 MiB. libxml2 types stay in
- * med_xml.c.
+ * callbacks, with everything dangerous shut. A DOCTYPE is refused, or accepted where a handler says
+ * so and it declares nothing but a few entities of plain text. Nothing is fetched, nesting is at
+ * most 64 deep, a text at most 1 MiB. libxml2 types stay in med_xml.c.
  *
  * Threads: any, one document per call. Errors: R1_E_FORMAT with the line; whatever a callback
  * returns ends the parse. */
@@ -13,6 +13,8 @@
 
 #define MED_XML_DEPTH_MAX 64
 #define MED_XML_TEXT_MAX  ((size_t)1 << 20)
+/* Of a DOCTYPE: how many entities, and their bytes. None may name another one. */
+enum { MED_XML_ENTITIES_MAX = 64, MED_XML_ENTITY_BYTES_MAX = 256 };
 
 typedef struct med_xml_node {
     const char *name;  /* local name, without the prefix */
@@ -31,6 +33,7 @@ typedef struct {
     /* text: the characters directly inside the element since its last child, trimmed,
      * NUL-terminated. */
     r1_status (*end)(void *ctx, const med_xml_node *node, const char *text, r1_err *err);
+    bool entities; /* accepts a DOCTYPE of entities, as ontology editors write */
 } med_xml_handler;
 
 r1_status med_xml_parse(const char *what, const char *data, size_t len, const med_xml_handler *h,

@@ -62,6 +62,11 @@ typedef struct {
     float ic_sum;
 } view;
 
+/* What a disease is in a patient of a known sex: without the rows of the other one. */
+typedef struct {
+    view female, male;
+} sexed_view;
+
 struct med_ranker {
     const med_kb *kb;
     med_weights w;
@@ -78,6 +83,9 @@ struct med_ranker {
     uint32_t *order;    /* [n_disease] */
     uint8_t *touched;   /* [n_disease]: 1: rebuilt for the open case */
     uint8_t *group;     /* [n_disease]: 1: an entry of Orphanet alone */
+    uint32_t *of_sex;   /* [n_disease]: 1 + place in `sexed`, 0: its rows speak of both sexes */
+    sexed_view *sexed;  /* diseases with rows of one sex alone; their profiles lie in sex_profile */
+    med_profile *sex_profile;
     uint32_t n_spare;
     med_retrieval *retrieval;
     bool use_memory;
@@ -96,12 +104,13 @@ static size_t ranker_carve(med_ranker *r, size_t n_term, size_t n_disease)
         void *place;
         size_t count, size;
     } array[] = {
-        {&r->mask, n_term, sizeof *r->mask},      {&r->work, n_term, sizeof *r->work},
-        {&r->spare, SPARE, sizeof *r->spare},     {&r->view, n_disease, sizeof *r->view},
-        {&r->first, n_disease, sizeof *r->first}, {&r->memory, n_disease, sizeof *r->memory},
-        {&r->order, n_disease, sizeof *r->order}, {&r->touched, n_disease, sizeof *r->touched},
-        {&r->group, n_disease, sizeof *r->group}, {&r->background, n_term, sizeof *r->background},
-        {&r->denied, n_term, sizeof *r->denied},  {&r->denial, n_term, sizeof *r->denial},
+        {&r->mask, n_term, sizeof *r->mask},        {&r->work, n_term, sizeof *r->work},
+        {&r->spare, SPARE, sizeof *r->spare},       {&r->view, n_disease, sizeof *r->view},
+        {&r->first, n_disease, sizeof *r->first},   {&r->memory, n_disease, sizeof *r->memory},
+        {&r->order, n_disease, sizeof *r->order},   {&r->touched, n_disease, sizeof *r->touched},
+        {&r->group, n_disease, sizeof *r->group},   {&r->background, n_term, sizeof *r->background},
+        {&r->denied, n_term, sizeof *r->denied},    {&r->denial, n_term, sizeof *r->denial},
+        {&r->of_sex, n_disease, sizeof *r->of_sex},
     };
     size_t bytes = 0;
     for (size_t i = 0; i < R1_COUNT(array); i++) {
@@ -110,6 +119,68 @@ static size_t ranker_carve(med_ranker *r, size_t n_term, size_t n_disease)
         bytes += (array[i].count * array[i].size + 63) & ~(size_t)63;
     }
     return bytes;
+}
+
+/* ---- sex ------------------------------------------------------------------------------------- */
+
+static uint16_t flags_of_disease(const med_kb *kb, uint32_t d)
+{
+    uint16_t flags = 0;
+    for (uint32_t i = 0; i < kb->disease[d].n_row; i++)
+        flags |= kb->row[kb->disease[d].row_at + i].flags;
+    return flags;
+}
+
+/* The rows that do not speak of such a patient. */
+static uint16_t flags_of_other(med_sex sex)
+{
+    return sex == MED_SEX_FEMALE ? MED_ROW_MALE : sex == MED_SEX_MALE ? MED_ROW_FEMALE : 0;
+}
+
+/* The disease's profile in such a patient; one has room for n_term entries. */
+static uint32_t sexed_profile(med_ranker *r, uint32_t d, med_sex sex, med_profile *one)
+{
+    const med_disease *x = &r->kb->disease[d];
+    const med_leave_out skip = {.flags = flags_of_other(sex)};
+    return med_profile_make(r->kb, r->kb->row + x->row_at, x->n_row, skip, r->work, one,
+                            r->kb->n_term);
+}
+
+static view sexed_make(med_ranker *r, uint32_t d, med_sex sex, med_profile *one, size_t *at)
+{
+    view v = {r->sex_profile + *at, sexed_profile(r, d, sex, one), 0};
+    memcpy(r->sex_profile + *at, one, v.n * sizeof *one);
+    *at += v.n;
+    for (uint32_t i = 0; i < v.n; i++) v.ic_sum += r->kb->term[MED_PROFILE_TERM(one[i])].ic;
+    return v;
+}
+
+/* The profiles by sex, once for all cases. */
+static r1_status ranker_sexes(med_ranker *r, r1_err *err)
+{
+    const med_kb *kb = r->kb;
+    uint32_t n = 0;
+    size_t entries = 0, at = 0;
+    med_profile *one = calloc(kb->n_term + 1u, sizeof *one);
+    for (uint32_t d = 0; one && d < kb->n_disease; d++) {
+        if (!(flags_of_disease(kb, d) & (MED_ROW_MALE | MED_ROW_FEMALE))) continue;
+        r->of_sex[d] = ++n;
+        entries += sexed_profile(r, d, MED_SEX_FEMALE, one);
+        entries += sexed_profile(r, d, MED_SEX_MALE, one);
+    }
+    r->sexed = calloc(n + 1u, sizeof *r->sexed);
+    r->sex_profile = calloc(entries + 1, sizeof *r->sex_profile);
+    bool room = one && r->sexed && r->sex_profile;
+    for (uint32_t d = 0; room && d < kb->n_disease; d++) {
+        if (!r->of_sex[d]) continue;
+        sexed_view *s = &r->sexed[r->of_sex[d] - 1];
+        s->female = sexed_make(r, d, MED_SEX_FEMALE, one, &at);
+        s->male = sexed_make(r, d, MED_SEX_MALE, one, &at);
+    }
+    free(one);
+    if (!room) R1_FAIL(err, R1_E_NOMEM, "no memory for the profiles of %u diseases by sex", n);
+    R1_ASSERT(at == entries, "profiles by sex: %zu entries of %zu", at, entries);
+    return R1_OK;
 }
 
 r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
@@ -130,7 +201,8 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
     r->kb = kb;
     r->w = med_weights_default;
     r->use_memory = true;
-    r1_status st = med_retrieval_new(&r->retrieval, kb, err);
+    r1_status st = ranker_sexes(r, err);
+    if (st == R1_OK) st = med_retrieval_new(&r->retrieval, kb, err);
     if (st != R1_OK) {
         med_ranker_free(r);
         return st;
@@ -148,6 +220,8 @@ void med_ranker_free(med_ranker *r)
 {
     if (!r) return;
     med_retrieval_free(r->retrieval);
+    free(r->sexed);
+    free(r->sex_profile);
     free(r->workspace);
     free(r);
 }
@@ -236,9 +310,11 @@ static void rank_unmark(med_ranker *r)
 }
 
 /* Diseases with rows of the case's own publication get a profile without them. */
-static void leave_out(med_ranker *r, med_leave_out skip)
+static void leave_out(med_ranker *r, med_leave_out skip, med_sex sex)
 {
     const med_kb *kb = r->kb;
+    med_leave_out both = skip;
+    both.flags = flags_of_other(sex);
     r->n_spare = 0;
     if (!skip.pmid) return;
     for (uint32_t d = 0; d < kb->n_disease; d++) {
@@ -253,7 +329,7 @@ static void leave_out(med_ranker *r, med_leave_out skip)
         r->touched[d] = 1;
         med_profile *p = r->spare + r->n_spare;
         uint32_t n = room >= x->n_profile ? med_profile_make(kb, kb->row + x->row_at, x->n_row,
-                                                             skip, r->work, p, room)
+                                                             both, r->work, p, room)
                                           : 0;
         view v = {p, n, 0};
         for (uint32_t i = 0; i < n; i++) v.ic_sum += kb->term[MED_PROFILE_TERM(p[i])].ic;
@@ -290,7 +366,7 @@ void med_case_open(med_ranker *r, const med_case *c)
     R1_ASSERT(r->n_term <= MED_QUERY_MAX, "%u findings", r->n_term);
     rank_mark(r);
     rank_mark_denied(r, c);
-    leave_out(r, c->skip);
+    leave_out(r, c->skip, c->sex);
     r->open = *c;
     r->is_open = true;
 }
@@ -310,6 +386,8 @@ const med_case *med_case_of(const med_ranker *r)
 static view view_of(const med_ranker *r, uint32_t d)
 {
     if (r->touched[d]) return r->view[d];
+    if (r->of_sex[d] && r->open.sex == MED_SEX_FEMALE) return r->sexed[r->of_sex[d] - 1].female;
+    if (r->of_sex[d] && r->open.sex == MED_SEX_MALE) return r->sexed[r->of_sex[d] - 1].male;
     const med_disease *x = &r->kb->disease[d];
     return (view){r->kb->profile + x->profile_at, x->n_profile, x->profile_ic};
 }
@@ -474,10 +552,8 @@ static float sex_misfit(const med_disease *d, med_sex sex)
 /* How many years the patient is younger than the youngest stated onset, as log. */
 static float onset_misfit(const med_disease *d, float age)
 {
-    static const float from[] = {-1, 0, 0.08f, 1, 10, 16, 60};
     if (!d->onset || isnan(age)) return 0;
-    int first = __builtin_ctz(d->onset);
-    float gap = first < (int)R1_COUNT(from) ? from[first] - age : 0;
+    float gap = med_onset_from(d->onset) - age;
     return gap > 0 ? log1pf(gap) : 0;
 }
 
@@ -653,6 +729,15 @@ void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *exclu
     match_view(r, c, v, match);
     for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = 0;
     rank_denied(r, v, excluded);
+}
+
+const med_profile *med_case_profile(const med_ranker *r, uint32_t disease, uint32_t *n)
+{
+    med_case_of(r);
+    R1_ASSERT(disease < r->kb->n_disease, "disease %u of %u", disease, r->kb->n_disease);
+    view v = view_of(r, disease);
+    *n = v.n;
+    return v.profile;
 }
 
 bool med_covered(med_ranker *r, uint32_t disease)

@@ -19,6 +19,9 @@
  *   3. A denial of an observed finding, or of an ancestor of one, does not count.
  *   So a denial more never raises a sum, and no order or repetition changes it.
  *
+ * Sex: rows that speak of men alone do not count in a woman, and the other way round. Where the sex
+ * is not known all rows count.
+ *
  * Use:     open a case, then rank, rescore and explain under it as often as needed. The dear part
  *          (ancestors of the findings, profiles without the case's publication) is done once.
  * Owns:    one workspace for the open case. Borrows the knowledge base, and the arrays of the
@@ -136,6 +139,9 @@ float med_denied_more(const med_ranker *r, uint32_t disease, uint32_t term);
 /* How the findings fit each disease of a list: match[k * n_observed + i] is finding i under
  * list[k]. */
 void med_explain_list(med_ranker *r, const med_candidate *list, uint32_t n, med_match *match);
+/* What the disease shows in the open case's patient: without rows of the other sex, and without
+ * what is left out. It lives until the next case is opened. */
+const med_profile *med_case_profile(const med_ranker *r, uint32_t disease, uint32_t *n);
 /* Whether a disease has a profile once the case's own publication is left out. */
 bool med_covered(med_ranker *r, uint32_t disease);
 /* The last word. On entry logit is what the observed findings, sex and age say, with "none of

@@ -189,9 +189,10 @@ static void fhir_add_candidate(fhir_maker *m, const med_report_candidate *c)
 static void fhir_add_report(fhir_maker *m, json_t *results)
 {
     const med_report *r = m->r;
-    char urn[64], conclusion[600] = "No candidate.";
+    char urn[64], conclusion[900] = "No candidate.";
     if (r->n_candidate)
-        snprintf(conclusion, sizeof conclusion, "%s %.200s (%.40s), probability %.3f. %s",
+        snprintf(conclusion, sizeof conclusion, "%.300s%s%s %.200s (%.40s), probability %.3f. %s",
+                 r->scope ? r->scope : "", r->scope ? " " : "",
                  r->confident ? "First candidate:" : "No confident candidate; the nearest is",
                  r->candidate[0].name, r->candidate[0].id, r->candidate[0].probability,
                  MED_SAY(MED_WORDS_EN, BANNER));

@@ -148,7 +148,7 @@ static r1_status judge_without(med_report_work *w, uint32_t i, float *p, const c
                                r1_err *err)
 {
     static _Thread_local med_candidate list[MED_REPORT_LIST];
-    uint32_t n = w->n_list, k = 0;
+    uint32_t n, k = 0;
     *p = 0;
     for (uint32_t j = 0; j < w->n_ranked; j++) {
         if (j == i) continue;
@@ -158,7 +158,7 @@ static r1_status judge_without(med_report_work *w, uint32_t i, float *p, const c
     R1_ASSERT(k + 1 == w->n_ranked, "without finding %u: %u of %u are left", i, k, w->n_ranked);
     R1_TRY(med_report_judge(w, k, list, &n, err));
     for (uint32_t j = 0; j < n; j++)
-        if (list[j].disease == w->list[0].disease) *p = list[j].posterior;
+        if (med_families_same(w->kb, list[j].disease, w->list[0].disease)) *p = list[j].posterior;
     *first = n ? med_report_disease(w, list[0].disease) : "";
     return R1_OK;
 }
@@ -194,10 +194,20 @@ static r1_status report_sources(med_report_work *w, r1_err *err)
     const med_kb *kb = w->kb;
     med_report_source *row;
     MED_REPORT_LIST_OF(w->report->arena, row, kb->n_source, err);
-    for (uint32_t i = 0; i < kb->n_source; i++)
-        row[i] =
-            (med_report_source){med_str(kb, kb->source[i].name), med_str(kb, kb->source[i].version),
-                                med_str(kb, kb->source[i].licence), med_str(kb, kb->source[i].url)};
+    for (uint32_t i = 0; i < kb->n_source; i++) {
+        const med_source *x = &kb->source[i];
+        const med_source_loss loss = kb->loss ? kb->loss[i] : (med_source_loss){0};
+        row[i] = (med_report_source){.name = med_str(kb, x->name),
+                                     .version = med_str(kb, x->version),
+                                     .licence = med_str(kb, x->licence),
+                                     .address = med_str(kb, x->url),
+                                     .loss = "",
+                                     .n_refused = loss.n_refused,
+                                     .n_unknown = loss.n_unknown};
+        if (loss.n_refused || loss.n_unknown)
+            R1_TRY(med_report_say(w, &row[i].loss, err, MED_SAY(w->report->language, LEFT_OUT_F),
+                                  loss.n_refused, loss.n_unknown));
+    }
     w->report->source = row;
     w->report->n_source = kb->n_source;
     return R1_OK;
@@ -339,11 +349,13 @@ static r1_status report_rank(med_report_work *w, r1_err *err)
 {
     med_case_open(w->ranker, &w->query);
     w->report->unranked += med_case_left_out(w->ranker);
-    R1_TRY(med_rank(w->ranker, w->list, MED_REPORT_LIST, &w->n_list, err));
+    R1_TRY(med_rank(w->ranker, w->all, MED_REPORT_LIST, &w->n_all, err));
     if (w->x)
-        return med_rerank(w->x, w->ranker, w->anchor, w->n_ranked, w->list, &w->n_list, &w->none,
-                          w->trace[0], err);
-    w->none = med_posterior_likelihood(w->list, w->n_list);
+        R1_TRY(med_rerank(w->x, w->ranker, w->anchor, w->n_ranked, w->all, &w->n_all, &w->none,
+                          w->trace[0], err));
+    else
+        w->none = med_posterior_likelihood(w->all, w->n_all);
+    w->n_list = med_families_join(w->kb, w->all, w->n_all, w->list, w->place);
     return R1_OK;
 }
 

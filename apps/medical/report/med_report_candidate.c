@@ -2,6 +2,7 @@
 /* med_report_candidate.c - see med_report_candidate.h. */
 #include "report/med_report_candidate.h"
 
+#include "ontology/med_kb_build.h"
 #include "r1_assert.h"
 #include "report/med_report_question.h"
 
@@ -11,6 +12,8 @@
 
 /* A profile's finding is typical from this frequency on. */
 static const float typical_freq_min = 0.5f;
+/* None of so many patients is worth a word. */
+static const uint32_t denied_patients_min = 5;
 /* What a denial would hardly change is not told. */
 static const float against_min = -0.005f;
 
@@ -57,19 +60,23 @@ static int unexplained_name_order(const void *a, const void *b)
 }
 
 /* Whether the sources give a number for a finding of a disease, or for one below it. */
-static bool frequency_stated(const med_kb *kb, const med_disease *d, uint32_t term)
+static bool frequency_stated(const med_report_work *w, const med_disease *d, uint32_t term)
 {
+    const med_kb *kb = w->kb;
     for (uint32_t i = 0; i < d->n_row; i++) {
         const med_row *row = &kb->row[d->row_at + i];
         bool negated = row->flags & MED_ROW_NEGATED && !row->m;
-        if (!negated && (row->m || row->freq >= 0) && med_kb_is_a(kb, row->term, term)) return true;
+        if (!negated && med_report_row_speaks(w, row) && (row->m || row->freq >= 0) &&
+            med_kb_is_a(kb, row->term, term))
+            return true;
     }
     return false;
 }
 
-static void candidate_observed(med_report_work *w, const med_disease *d, med_report_candidate *c,
+static void candidate_observed(med_report_work *w, uint32_t disease, med_report_candidate *c,
                                med_report_contribution *row, unexplained_name *unexplained)
 {
+    const med_disease *d = &w->kb->disease[disease];
     for (uint32_t i = 0; i < w->n_ranked; i++) {
         const med_match *m = &w->match[i];
         R1_ASSERT(m->kind < R1_COUNT(candidate_match), "match %u: kind %d", i, (int)m->kind);
@@ -83,8 +90,8 @@ static void candidate_observed(med_report_work *w, const med_disease *d, med_rep
                                        .frequency = (double)m->freq};
         if (m->matched != MED_NONE) {
             x->matched = med_report_name(w, m->matched);
-            med_report_counts(w->kb, d, m->matched, &x->n, &x->m, &stated);
-            if (d->n_row && !frequency_stated(w->kb, d, m->matched)) x->frequency = NAN;
+            med_report_counts(w, disease, m->matched, &x->n, &x->m, &stated);
+            if (d->n_row && !frequency_stated(w, d, m->matched)) x->frequency = NAN;
         }
         c->n_weighed++;
         c->n_explained += explained;
@@ -105,7 +112,7 @@ static r1_status candidate_contributions(med_report_work *w, const med_candidate
     MED_REPORT_LIST_OF(w->report->arena, name, w->n_ranked, err);
     MED_REPORT_LIST_OF(w->scratch, unexplained, w->n_ranked, err);
     med_explain(w->ranker, from->disease, w->match, w->against);
-    candidate_observed(w, &w->kb->disease[from->disease], c, row, unexplained);
+    candidate_observed(w, from->disease, c, row, unexplained);
     for (uint32_t i = 0; i < c->unexplained.n; i++) name[i] = unexplained[i].name;
     c->unexplained.s = name;
     for (uint32_t i = 0; i < w->n_absent; i++)
@@ -136,7 +143,7 @@ static r1_status candidate_steps(med_report_work *w, uint32_t place, med_report_
     if (!w->x) return R1_OK;
     MED_REPORT_LIST_OF(w->report->arena, row, MED_N_TRACE, err);
     for (int k = 0; k < MED_N_TRACE; k++)
-        row[k] = (med_report_step){step_name(k), w->trace[place - 1][k]};
+        row[k] = (med_report_step){step_name(k), w->trace[w->place[place - 1]][k]};
     c->step = row;
     c->n_step = MED_N_TRACE;
     return R1_OK;
@@ -164,13 +171,14 @@ static int typical_by_denied(const void *a, const void *b)
 static uint32_t candidate_open(const med_report_work *w, uint32_t disease, med_report_typical *row)
 {
     const med_disease *d = &w->kb->disease[disease];
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < d->n_profile; i++) {
-        const med_profile *p = &w->kb->profile[d->profile_at + i];
+    uint32_t n = 0, n_profile;
+    const med_profile *profile = med_case_profile(w->ranker, disease, &n_profile);
+    for (uint32_t i = 0; i < n_profile; i++) {
+        const med_profile *p = &profile[i];
         uint32_t t = MED_PROFILE_TERM(*p);
         bool stated;
         if (!(p->term & MED_PROFILE_DIRECT) || p->freq < typical_freq_min) continue;
-        if (!med_report_open(w, t)) continue;
+        if (!med_report_open(w, t) || !med_report_due(w, disease, t)) continue;
         med_report_typical *x = &row[n++];
         *x = (med_report_typical){
             .id = med_report_id(w, t),
@@ -178,7 +186,7 @@ static uint32_t candidate_open(const med_report_work *w, uint32_t disease, med_r
             .frequency = (double)p->freq,
             .information = med_report_information(w, t),
             .denied = exp((double)fminf(0, med_denied_more(w->ranker, disease, t)))};
-        med_report_counts(w->kb, d, t, &x->n, &x->m, &stated);
+        med_report_counts(w, disease, t, &x->n, &x->m, &stated);
         if (!stated && d->n_row) x->frequency = NAN;
     }
     return n;
@@ -309,17 +317,95 @@ static r1_status candidate_missing(med_report_work *w, med_report_candidate *c, 
     return R1_OK;
 }
 
-static r1_status candidate_facts(med_report_work *w, const med_disease *d, med_report_candidate *c,
+/* The other entries of the disease's family, as "OMIM:300867 Kabuki syndrome 2 (KDM6A)". */
+static r1_status candidate_together(med_report_work *w, uint32_t disease, med_report_candidate *c,
+                                    r1_err *err)
+{
+    const med_kb *kb = w->kb;
+    const char **s, **first, *genes;
+    uint32_t n = 0;
+    for (uint32_t d = 0; kb->family && d < kb->n_disease; d++)
+        n += d != disease && med_families_same(kb, d, disease);
+    MED_REPORT_LIST_OF(w->report->arena, s, n, err);
+    c->together.s = s;
+    for (uint32_t d = 0; c->together.n < n && d < kb->n_disease; d++) {
+        const med_disease *x = &kb->disease[d];
+        med_report_names names;
+        if (d == disease || !med_families_same(kb, d, disease)) continue;
+        R1_TRY(candidate_names(w, x->gene_at, x->n_gene, &names, err));
+        R1_TRY(med_report_join(w, names.s, names.n, &genes, err));
+        R1_TRY(med_report_say(w, &s[c->together.n++], err, names.n ? "%s %s (%s)" : "%s %s",
+                              med_str(kb, x->id), med_str(kb, x->name), genes));
+    }
+    c->together_first = c->together;
+    if (n <= MED_REPORT_TOGETHER) return R1_OK;
+    MED_REPORT_LIST_OF(w->report->arena, first, MED_REPORT_TOGETHER + 1, err);
+    memcpy(first, s, MED_REPORT_TOGETHER * sizeof *first);
+    c->together_first = (med_report_names){first, MED_REPORT_TOGETHER + 1};
+    return med_report_say(w, &first[MED_REPORT_TOGETHER], err, MED_SAY(w->report->language, MORE_F),
+                          n - MED_REPORT_TOGETHER);
+}
+
+/* The disease that a fact is taken from: itself, or the entry that stands for its family where it
+ * says nothing. */
+static uint32_t fact_of(const med_kb *kb, uint32_t disease, uint32_t kind)
+{
+    const med_disease *d = &kb->disease[disease];
+    bool own = kind == MED_FACT_ONSET         ? d->onset != 0
+               : kind == MED_FACT_INHERITANCE ? d->inheritance != 0
+                                              : d->prevalence > 0;
+    return own ? disease : med_kb_family(kb, disease);
+}
+
+/* The names of the sources that state a fact. */
+static uint32_t fact_sources(const med_kb *kb, uint32_t disease, uint32_t kind, const char **name)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < kb->n_fact && n < MED_SOURCES_MAX; i++)
+        if (kb->fact[i].disease == disease && kb->fact[i].kind == kind)
+            name[n++] = med_str(kb, kb->source[kb->fact[i].source].name);
+    return n;
+}
+
+/* "Onset: Orphanet (Orphadata)", where the knowledge base has several sources. */
+static r1_status candidate_origin(med_report_work *w, uint32_t disease, med_report_candidate *c,
+                                  r1_err *err)
+{
+    const med_kb *kb = w->kb;
+    const med_words_language l = w->report->language;
+    const char *what[] = {[MED_FACT_ONSET] = MED_SAY(l, ONSET),
+                          [MED_FACT_INHERITANCE] = MED_SAY(l, INHERITANCE),
+                          [MED_FACT_PREVALENCE] = MED_SAY(l, PREVALENCE)};
+    const char **s, *name[MED_SOURCES_MAX], *joined;
+    MED_REPORT_LIST_OF(w->report->arena, s, R1_COUNT(what), err);
+    c->origin.s = s;
+    for (uint32_t kind = 0; kb->n_source > 1 && kind < R1_COUNT(what); kind++) {
+        uint32_t n = fact_sources(kb, fact_of(kb, disease, kind), kind, name);
+        if (!n) continue;
+        R1_TRY(med_report_join(w, name, n, &joined, err));
+        R1_TRY(med_report_say(w, &s[c->origin.n++], err, "%s: %s", what[kind], joined));
+    }
+    return R1_OK;
+}
+
+static r1_status candidate_facts(med_report_work *w, uint32_t disease, med_report_candidate *c,
                                  r1_err *err)
 {
+    const med_disease *d = &w->kb->disease[disease];
     bool has[R1_COUNT(candidate_sites)] = {false};
-    c->prevalence = d->prevalence > 0 ? (double)d->prevalence : NAN;
+    const med_kb *kb = w->kb;
+    float prevalence = kb->disease[fact_of(kb, disease, MED_FACT_PREVALENCE)].prevalence;
+    uint32_t onset = kb->disease[fact_of(kb, disease, MED_FACT_ONSET)].onset,
+             inheritance = kb->disease[fact_of(kb, disease, MED_FACT_INHERITANCE)].inheritance;
+    c->prevalence = prevalence > 0 ? (double)prevalence : NAN;
     R1_TRY(candidate_names(w, d->alias_at, d->n_alias, &c->ids, err));
     R1_TRY(candidate_names(w, d->gene_at, d->n_gene, &c->genes, err));
-    R1_TRY(candidate_bits(w, d->inheritance, mode_word, mode_english, R1_COUNT(mode_word),
+    R1_TRY(candidate_bits(w, inheritance, mode_word, mode_english, R1_COUNT(mode_word),
                           &c->inheritance, err));
-    R1_TRY(candidate_bits(w, d->onset, onset_word, onset_english, R1_COUNT(onset_word), &c->onset,
-                          err));
+    R1_TRY(
+        candidate_bits(w, onset, onset_word, onset_english, R1_COUNT(onset_word), &c->onset, err));
+    R1_TRY(candidate_together(w, disease, c, err));
+    R1_TRY(candidate_origin(w, disease, c, err));
     R1_TRY(candidate_links(w, c, has, err));
     return candidate_missing(w, c, has, err);
 }
@@ -353,6 +439,39 @@ static r1_status caution_of_age(med_report_work *w, const med_disease *d, const 
     return R1_OK;
 }
 
+/* Whether a row says that patients do not show a finding: NOT, or none of a number of them. */
+static bool row_denies(const med_report_work *w, const med_row *row)
+{
+    bool enough = !row->m || row->m >= denied_patients_min;
+    return row->flags & MED_ROW_NEGATED && enough && med_report_row_speaks(w, row);
+}
+
+/* Whether the disease's rows deny a finding of the record, or one above it, and none has it. */
+static bool caution_denies(const med_report_work *w, const med_disease *d, uint32_t term)
+{
+    bool denied = false;
+    for (uint32_t i = 0; i < d->n_row; i++) {
+        const med_row *row = &w->kb->row[d->row_at + i];
+        bool related = med_kb_is_a(w->kb, term, row->term) || med_kb_is_a(w->kb, row->term, term);
+        if (related && !(row->flags & MED_ROW_NEGATED)) return false;
+        denied |= row_denies(w, row) && med_kb_is_a(w->kb, term, row->term);
+    }
+    return denied;
+}
+
+static r1_status caution_of_not(med_report_work *w, const med_disease *d, const char **s,
+                                uint32_t *n, r1_err *err)
+{
+    const char **name, *joined;
+    uint32_t k = 0;
+    MED_REPORT_LIST_OF(w->scratch, name, w->n_ranked, err);
+    for (uint32_t i = 0; i < w->n_ranked; i++)
+        if (caution_denies(w, d, w->observed[i])) name[k++] = med_report_name(w, w->observed[i]);
+    if (!k) return R1_OK;
+    R1_TRY(med_report_join(w, name, k, &joined, err));
+    return med_report_say(w, &s[(*n)++], err, MED_SAY(w->report->language, CAUTION_NOT_F), joined);
+}
+
 static r1_status candidate_caution(med_report_work *w, const med_disease *d,
                                    med_report_candidate *c, r1_err *err)
 {
@@ -360,10 +479,11 @@ static r1_status candidate_caution(med_report_work *w, const med_disease *d,
     uint32_t n = 0;
     bool of_men =
         d->inheritance && !(d->inheritance & ~(uint32_t)(MED_INHERIT_XLR | MED_INHERIT_Y));
-    MED_REPORT_LIST_OF(w->report->arena, s, 2, err);
+    MED_REPORT_LIST_OF(w->report->arena, s, 3, err);
     if (of_men && w->notes->sex == MED_SEX_FEMALE)
         s[n++] = MED_SAY(w->report->language, CAUTION_GIRL);
     R1_TRY(caution_of_age(w, d, s, &n, err));
+    R1_TRY(caution_of_not(w, d, s, &n, err));
     c->caution = (med_report_names){s, n};
     return R1_OK;
 }
@@ -382,7 +502,7 @@ static r1_status report_candidate(med_report_work *w, uint32_t place, med_report
                                 .name = med_str(w->kb, d->name),
                                 .probability = (double)from->posterior,
                                 .score = (double)from->score};
-    R1_TRY(candidate_facts(w, d, c, err));
+    R1_TRY(candidate_facts(w, from->disease, c, err));
     R1_TRY(candidate_contributions(w, from, c, err));
     R1_TRY(candidate_steps(w, place, c, err));
     R1_TRY(candidate_caution(w, d, c, err));

@@ -74,7 +74,7 @@ r1_status med_report_genes_of(med_report_work *w, const med_genes *genes, r1_err
     if (!genes) return R1_OK;
     med_case_open(w->ranker, &w->query);
     R1_TRY(med_rank(w->ranker, wide, MED_CANDIDATES_MAX, &n_wide, err));
-    uint32_t n = med_genes_rank(genes, w->kb, w->notes->sex, w->list, w->n_list, w->none, wide,
+    uint32_t n = med_genes_rank(genes, w->kb, w->notes->sex, w->all, w->n_all, w->none, wide,
                                 n_wide, all, MED_CANDIDATES_MAX, &none);
     if (n > MED_REPORT_GENES) n = MED_REPORT_GENES;
     MED_REPORT_LIST_OF(r->arena, row, n, err);

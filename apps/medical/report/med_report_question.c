@@ -28,9 +28,7 @@ double med_report_information(const med_report_work *w, uint32_t term)
     double other = 1, all = 0, answers = 0, p_other = bounded(exp(-(double)w->kb->term[term].ic));
     for (uint32_t i = 0; i <= n; i++) {
         double p = i < n ? (double)w->list[i].posterior : fmax(0, other), yes = p_other;
-        if (i < n)
-            yes = bounded(
-                (double)med_report_frequency(w->kb, &w->kb->disease[w->list[i].disease], term));
+        if (i < n) yes = bounded((double)med_report_frequency(w, w->list[i].disease, term));
         other -= p;
         all += p * yes;
         answers += p * (entropy_part(yes) + entropy_part(1 - yes));
@@ -51,16 +49,21 @@ bool med_report_open(const med_report_work *w, uint32_t term)
 r1_status med_report_judge(med_report_work *w, uint32_t n_rest, med_candidate *list, uint32_t *n,
                            r1_err *err)
 {
+    static _Thread_local med_candidate all[MED_REPORT_LIST];
+    uint32_t n_all = w->n_all;
     float none;
     med_case c = w->query;
     c.observed = w->rest;
     c.n_observed = n_rest;
     med_anchors_plan(w->kb, w->rest_anchor, n_rest, w->pin);
-    memcpy(list, w->list, *n * sizeof *list);
+    memcpy(all, w->all, n_all * sizeof *all);
     med_case_open(w->ranker, &c);
-    med_rescore(w->ranker, list, *n);
-    if (w->x) return med_rerank(w->x, w->ranker, w->rest_anchor, n_rest, list, n, &none, NULL, err);
-    med_posterior_likelihood(list, *n);
+    med_rescore(w->ranker, all, n_all);
+    if (w->x)
+        R1_TRY(med_rerank(w->x, w->ranker, w->rest_anchor, n_rest, all, &n_all, &none, NULL, err));
+    else
+        med_posterior_likelihood(all, n_all);
+    *n = med_families_join(w->kb, all, n_all, list, NULL);
     return R1_OK;
 }
 
@@ -84,11 +87,13 @@ static uint32_t question_terms(const med_report_work *w, asked *to, uint8_t *see
     uint32_t n = 0,
              n_disease = w->n_list < MED_REPORT_CANDIDATES ? w->n_list : MED_REPORT_CANDIDATES;
     for (uint32_t k = 0; k < n_disease; k++) {
-        const med_disease *d = &w->kb->disease[w->list[k].disease];
-        for (uint32_t i = 0; i < d->n_profile && n < TRIED_MAX; i++) {
-            const med_profile *p = &w->kb->profile[d->profile_at + i];
+        uint32_t n_profile, disease = w->list[k].disease;
+        const med_profile *profile = med_case_profile(w->ranker, disease, &n_profile);
+        for (uint32_t i = 0; i < n_profile && n < TRIED_MAX; i++) {
+            const med_profile *p = &profile[i];
             uint32_t t = MED_PROFILE_TERM(*p);
             if (!(p->term & MED_PROFILE_DIRECT) || p->freq < asked_freq_min || seen[t]) continue;
+            if (!med_report_due(w, disease, t)) continue;
             seen[t] = 1;
             if (med_report_open(w, t)) to[n++] = (asked){t, med_report_information(w, t)};
         }
@@ -107,10 +112,10 @@ static bool question_again(const med_report_work *w, const asked *list, const ui
     return false;
 }
 
-static float posterior_of(const med_candidate *list, uint32_t n, uint32_t disease)
+static float posterior_of(const med_kb *kb, const med_candidate *list, uint32_t n, uint32_t disease)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (list[i].disease == disease) return list[i].posterior;
+        if (med_families_same(kb, list[i].disease, disease)) return list[i].posterior;
     return 0;
 }
 
@@ -120,7 +125,7 @@ static r1_status question_fill(med_report_work *w, const asked *a, med_report_qu
                                r1_err *err)
 {
     static _Thread_local med_candidate list[MED_REPORT_LIST];
-    uint32_t n = w->n_list, best = 0;
+    uint32_t n, best = 0;
     memcpy(w->rest, w->observed, w->n_ranked * sizeof *w->rest);
     memcpy(w->rest_anchor, w->anchor, w->n_ranked * sizeof *w->rest_anchor);
     uint32_t at = w->n_ranked < MED_FINDINGS_MAX ? w->n_ranked : MED_FINDINGS_MAX - 1;
@@ -130,7 +135,7 @@ static r1_status question_fill(med_report_work *w, const asked *a, med_report_qu
     med_case_open(w->ranker, &w->query);
     float most = -1;
     for (uint32_t i = 0; i < w->n_list && i < MED_REPORT_CANDIDATES; i++) {
-        float rise = posterior_of(list, n, w->list[i].disease) - w->list[i].posterior;
+        float rise = posterior_of(w->kb, list, n, w->list[i].disease) - w->list[i].posterior;
         if (rise <= most) continue;
         most = rise;
         best = i;
@@ -144,10 +149,9 @@ static r1_status question_fill(med_report_work *w, const asked *a, med_report_qu
                                .information = a->information,
                                .disease = med_report_disease(w, d),
                                .disease_id = med_str(w->kb, w->kb->disease[d].id),
-                               .frequency =
-                                   (double)med_report_frequency(w->kb, &w->kb->disease[d], a->term),
+                               .frequency = (double)med_report_frequency(w, d, a->term),
                                .now = (double)w->list[best].posterior,
-                               .present = (double)posterior_of(list, n, d),
+                               .present = (double)posterior_of(w->kb, list, n, d),
                                .none = (double)w->list[best].posterior * factor};
     return R1_OK;
 }

@@ -20,8 +20,8 @@
 double med_report_information(const med_report_work *w, uint32_t term);
 /* Whether the record leaves a finding open, and such a patient can be asked for it. */
 bool med_report_open(const med_report_work *w, uint32_t term);
-/* Judges the findings w->rest (with planned anchors) over the first n of the list; the result is
- * judged in place, in its new order. */
+/* Judges the findings w->rest (with planned anchors) over all candidates of w. list has room for
+ * MED_REPORT_LIST; it comes out in its new order, families joined. */
 r1_status med_report_judge(med_report_work *w, uint32_t n_rest, med_candidate *list, uint32_t *n,
                            r1_err *err);
 /* Fills the report's questions. */

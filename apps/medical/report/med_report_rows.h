@@ -15,7 +15,8 @@ enum {
                                  * shows as bars */
     MED_REPORT_TYPICAL = 6,     /* findings of a disease that the record does not mention */
     MED_REPORT_AGAINST = 3,     /* of those, what would speak most against it */
-    MED_REPORT_QUESTIONS = 3    /* what to ask next */
+    MED_REPORT_QUESTIONS = 3,   /* what to ask next */
+    MED_REPORT_TOGETHER = 8     /* entries that are counted with a candidate and named */
 };
 
 typedef struct {
@@ -104,6 +105,9 @@ typedef struct {
     double prevalence;               /* per person, NaN: not known */
     med_report_names ids, genes, unexplained;
     med_report_names inheritance, onset; /* words of ours */
+    med_report_names together;           /* entries that are counted with it: id, name, genes */
+    med_report_names together_first;     /* the first of them, and how many more */
+    med_report_names origin;             /* which source states which of these facts */
     med_report_names missing;            /* what the knowledge base lacks of it, words of ours */
     med_report_names caution;            /* sentences: sex and age that do not fit */
     const med_report_contribution
@@ -150,6 +154,8 @@ typedef struct {
 
 typedef struct {
     const char *name, *version, *licence, *address;
+    const char *loss;              /* sentence: which of its rows are not used; "" */
+    uint32_t n_refused, n_unknown; /* those rows */
 } med_report_source;
 
 typedef struct {

@@ -113,27 +113,51 @@ r1_status med_report_quote_of(med_report_work *w, const med_mention *m, med_repo
     return R1_OK;
 }
 
-void med_report_counts(const med_kb *kb, const med_disease *d, uint32_t term, uint32_t *n,
+bool med_report_row_speaks(const med_report_work *w, const med_row *row)
+{
+    return !(row->flags & MED_ROW_MALE && w->notes->sex == MED_SEX_FEMALE) &&
+           !(row->flags & MED_ROW_FEMALE && w->notes->sex == MED_SEX_MALE);
+}
+
+void med_report_counts(const med_report_work *w, uint32_t disease, uint32_t term, uint32_t *n,
                        uint32_t *m, bool *stated)
 {
+    const med_disease *d = &w->kb->disease[disease];
     *n = *m = 0;
     *stated = false;
     for (uint32_t i = 0; i < d->n_row; i++) {
-        const med_row *row = &kb->row[d->row_at + i];
+        const med_row *row = &w->kb->row[d->row_at + i];
         if (row->term != term || (row->flags & MED_ROW_NEGATED && !row->m)) continue;
+        if (!med_report_row_speaks(w, row)) continue;
         *n += row->m ? row->n : 0;
         *m += row->m;
         *stated |= row->m || row->freq >= 0;
     }
 }
 
-float med_report_frequency(const med_kb *kb, const med_disease *d, uint32_t term)
+bool med_report_due(const med_report_work *w, uint32_t disease, uint32_t term)
 {
-    uint32_t low = 0, high = d->n_profile;
+    const med_disease *d = &w->kb->disease[disease];
+    double age = (double)w->notes->age_years;
+    uint32_t onset = 0;
+    for (uint32_t i = 0; i < d->n_row; i++) {
+        const med_row *row = &w->kb->row[d->row_at + i];
+        if (row->term != term || row->flags & MED_ROW_NEGATED || !med_report_row_speaks(w, row))
+            continue;
+        if (!MED_ROW_ONSET(*row)) return true;
+        onset |= MED_ROW_ONSET(*row);
+    }
+    return isnan(age) || !onset || age >= (double)med_onset_from(onset);
+}
+
+float med_report_frequency(const med_report_work *w, uint32_t disease, uint32_t term)
+{
+    uint32_t low = 0, high;
+    const med_profile *p = med_case_profile(w->ranker, disease, &high);
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        uint32_t t = MED_PROFILE_TERM(kb->profile[d->profile_at + mid]);
-        if (t == term) return kb->profile[d->profile_at + mid].freq;
+        uint32_t t = MED_PROFILE_TERM(p[mid]);
+        if (t == term) return p[mid].freq;
         if (t < term)
             low = mid + 1;
         else

@@ -7,6 +7,7 @@
 #define MED_REPORT_WORK_H
 
 #include "notes/med_notes.h"
+#include "rank/med_families.h"
 #include "rank/med_rerank.h"
 #include "report/med_labels.h"
 #include "report/med_report_rows.h"
@@ -40,9 +41,11 @@ typedef struct {
     bool *explained;               /* [n_ranked]: by a listed candidate */
     uint8_t *mark;                 /* [n_term]: MED_REPORT_MARK_* */
     med_case query;
-    med_candidate list[MED_REPORT_LIST];
-    double trace[MED_REPORT_LIST][MED_N_TRACE];
-    uint32_t n_list;
+    med_candidate all[MED_REPORT_LIST];         /* as they were judged */
+    med_candidate list[MED_REPORT_LIST];        /* those of one family joined */
+    uint32_t place[MED_REPORT_LIST];            /* of each of list in all */
+    double trace[MED_REPORT_LIST][MED_N_TRACE]; /* of each of all */
+    uint32_t n_all, n_list;
     float none;
 } med_report_work;
 
@@ -69,11 +72,17 @@ r1_status med_report_join(med_report_work *w, const char *const *name, uint32_t 
 r1_status med_report_age(med_report_work *w, double years, const char **out, r1_err *err);
 r1_status med_report_quote_of(med_report_work *w, const med_mention *m, med_report_quote *q,
                               r1_err *err);
-/* In how many of how many published patients the disease showed the finding; m 0: no row counts
- * any. *stated: whether a row names a frequency at all. */
-void med_report_counts(const med_kb *kb, const med_disease *d, uint32_t term, uint32_t *n,
+/* Whether a row of annotations speaks of a patient of this sex. */
+bool med_report_row_speaks(const med_report_work *w, const med_row *row);
+/* In how many of how many published patients of the patient's sex the disease showed the finding; m
+ * 0: no row counts any. *stated: whether a row names a frequency at all. */
+void med_report_counts(const med_report_work *w, uint32_t disease, uint32_t term, uint32_t *n,
                        uint32_t *m, bool *stated);
-/* How often a disease shows a finding or a special form of it; 0: its profile lacks it. */
-float med_report_frequency(const med_kb *kb, const med_disease *d, uint32_t term);
+/* How often a disease shows a finding or a special form of it in such a patient; 0: its profile
+ * lacks it. */
+float med_report_frequency(const med_report_work *w, uint32_t disease, uint32_t term);
+/* Whether a finding of the disease can be expected at the patient's age: its rows say when it
+ * begins. */
+bool med_report_due(const med_report_work *w, uint32_t disease, uint32_t term);
 
 #endif

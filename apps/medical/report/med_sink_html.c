@@ -319,6 +319,7 @@ static void html_candidate(html_sink *s, const med_report_candidate *c)
                 : "<details class=card><summary><b>%u. %s</b> <span class=p>%.1f %%</span>"
                   "</summary><p class=meta>",
             c->rank, c->name, 100 * c->probability);
+    html_fact(s, MED_SAY(s->l, TOGETHER), &c->together_first);
     html_fact(s, MED_SAY(s->l, GENES), &c->genes);
     html_fact(s, MED_SAY(s->l, INHERITANCE), &c->inheritance);
     html_fact(s, MED_SAY(s->l, ONSET), &c->onset);
@@ -333,6 +334,7 @@ static void html_candidate(html_sink *s, const med_report_candidate *c)
         med_put(s->f, MED_HTML, "%s<a href=\"%s\">%s</a>", i ? MED_SAY(s->l, LIST_COMMA) : "",
                 c->link[i].address, c->link[i].label);
     fputs(". ", s->f);
+    html_fact(s, MED_SAY(s->l, ORIGIN), &c->origin);
     html_fact(s, MED_SAY(s->l, MISSING), &c->missing);
     fputs("</p>", s->f);
     for (uint32_t i = 0; i < c->caution.n; i++)
@@ -424,7 +426,7 @@ static void html_plain_row(html_sink *s, med_list list, const void *row)
     } else if (list == MED_LIST_SOURCES) {
         const med_report_source *x = row;
         med_put(s->f, MED_HTML, MED_SAY(s->l, SOURCE_F), x->name, x->version, x->licence,
-                x->address);
+                x->address, x->loss);
     } else {
         med_put(s->f, MED_HTML, "%s", (const char *)row);
     }

@@ -175,10 +175,12 @@ static const key_row candidate_keys[] = {
     {"probability",       KEY_REAL,   SHOWN, KEY_AT(med_report_candidate, probability)},
     {"score",             KEY_REAL,   SHOWN, KEY_AT(med_report_candidate, score)},
     {"ids",               KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, ids)},
+    {"counted_together",  KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, together)},
     {"genes",             KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, genes)},
     {"inheritance",       KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, inheritance)},
     {"onset",             KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, onset)},
     {"prevalence",        KEY_MAYBE,  SHOWN, KEY_AT(med_report_candidate, prevalence)},
+    {"stated_by",         KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, origin)},
     {"links",             KEY_LINKS,  SHOWN, 0, NULL, NULL},
     {"missing",           KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, missing)},
     {"caution",           KEY_NAMES,  SHOWN, KEY_AT(med_report_candidate, caution)},
@@ -196,6 +198,8 @@ static const key_row source_keys[] = {
     {"version",           KEY_STRING, SHOWN, KEY_AT(med_report_source, version)},
     {"licence",           KEY_STRING, SHOWN, KEY_AT(med_report_source, licence)},
     {"address",           KEY_STRING, SHOWN, KEY_AT(med_report_source, address)},
+    {"rows_not_read",     KEY_SOME,   SHOWN, KEY_AT(med_report_source, n_refused)},
+    {"rows_of_unknown_findings", KEY_SOME, SHOWN, KEY_AT(med_report_source, n_unknown)},
     KEY_END};
 
 static const key_row report_keys[] = {

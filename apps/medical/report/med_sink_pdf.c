@@ -372,6 +372,7 @@ static void pdf_candidate(pdf_sink *s, const med_report_candidate *c)
     med_put(s->line, MED_TEXT_LINE, "%u.  %s (%s)   %.1f %%", c->rank, c->name, c->id,
             100 * c->probability);
     pdf_heading(s, LOOK_CANDIDATE, pdf_text(s));
+    pdf_fact(s, MED_SAY(s->l, TOGETHER), &c->together_first);
     pdf_fact(s, MED_SAY(s->l, GENES), &c->genes);
     pdf_fact(s, MED_SAY(s->l, INHERITANCE), &c->inheritance);
     pdf_fact(s, MED_SAY(s->l, ONSET), &c->onset);
@@ -380,6 +381,7 @@ static void pdf_candidate(pdf_sink *s, const med_report_candidate *c)
         med_put(s->line, MED_TEXT_LINE, MED_SAY(s->l, PREVALENCE_F), 1 / c->prevalence);
         fputs(". ", s->line);
     }
+    pdf_fact(s, MED_SAY(s->l, ORIGIN), &c->origin);
     pdf_fact(s, MED_SAY(s->l, MISSING), &c->missing);
     pdf_show(s, LOOK_LINE);
     for (uint32_t i = 0; i < c->n_link; i++) pdf_link(s, &c->link[i]);
@@ -480,7 +482,7 @@ static void pdf_notice(pdf_sink *s, const char *sentence)
 static void pdf_source(pdf_sink *s, const med_report_source *x)
 {
     med_put(s->line, MED_TEXT_LINE, MED_SAY(s->l, SOURCE_F), x->name, x->version, x->licence,
-            x->address);
+            x->address, x->loss);
     pdf_show(s, LOOK_SOURCE);
 }
 

@@ -93,6 +93,7 @@ static void text_candidate(text_sink *s, const med_report_candidate *c)
     if (!s->detailed) return;
     med_put(s->f, MED_TEXT_LINE, "  %2u. %5.1f %%  %s (%s)\n", c->rank, 100 * c->probability,
             c->name, c->id);
+    text_fact(s, MED_SAY(s->l, TOGETHER), &c->together_first);
     text_fact(s, MED_SAY(s->l, GENES), &c->genes);
     text_fact(s, MED_SAY(s->l, INHERITANCE), &c->inheritance);
     text_fact(s, MED_SAY(s->l, ONSET), &c->onset);
@@ -103,6 +104,7 @@ static void text_candidate(text_sink *s, const med_report_candidate *c)
     }
     for (uint32_t i = 0; i < c->n_link; i++)
         med_put(s->f, MED_TEXT_LINE, "      %s: %s\n", c->link[i].label, c->link[i].address);
+    text_fact(s, MED_SAY(s->l, ORIGIN), &c->origin);
     text_fact(s, MED_SAY(s->l, MISSING), &c->missing);
 }
 
@@ -218,7 +220,7 @@ static void text_row(med_sink *base, med_list list, const void *row)
         const med_report_source *x = row;
         fputs("  ", s->f);
         med_put(s->f, MED_TEXT_LINE, MED_SAY(s->l, SOURCE_F), x->name, x->version, x->licence,
-                x->address);
+                x->address, x->loss);
         fputc('\n', s->f);
         break;
     }

@@ -153,6 +153,9 @@ X(INHERITANCE, "Inheritance", "遗传方式")                                   
 X(ONSET, "Onset", "起病年龄")                                                                      \
 X(PREVALENCE, "Prevalence", "患病率")                                                              \
 X(PREVALENCE_F, "1 in %.0f", "1 / %.0f")                                                           \
+X(TOGETHER, "Counted as one with", "与下列条目合并计算")                                             \
+X(TOGETHER_MORE_F, "%u more", "另有 %u 条")                                                        \
+X(ORIGIN, "As stated by", "来源说明")                                                              \
 X(LINKS, "Links", "链接")                                                                          \
 X(MISSING, "Not in the knowledge base", "知识库中没有")                                            \
 X(TRACE, "Reasoning trace: what each step added to the log odds",                                  \
@@ -175,6 +178,9 @@ X(ADULT, "adult age", "成年期")                                              
 X(LATE, "late adult age", "老年期")                                                                \
 X(CAUTION_GIRL, "X-linked or Y-linked: it seldom affects girls and women in full. The patient is " \
   "female.", "X 或 Y 连锁遗传：女性很少完全发病。患者为女性。")                                    \
+/* findings */                                                                                     \
+X(CAUTION_NOT_F, "Its sources say that patients with it do not show: %s.",                         \
+  "其来源称该病患者不出现：%s。")                                                                  \
 /* onset, age */                                                                                   \
 X(CAUTION_EARLY_F, "Its known onset is not later than %s; the patient is %s old. It should have " \
   "shown since then.", "已知起病不晚于%s；患者现年 %s。应自那时起已有表现。")                      \
@@ -221,7 +227,10 @@ X(WITHOUT_F, "weight %.1f; without it the first candidate's probability changes 
   "权重 %.1f；去掉它后首位候选的概率变化 %+.1f 个百分点，首位为 %s")                               \
 X(QUESTION_F, "%s (%s): %.0f %% now, %.0f %% if present, %.0f %% if denied",                       \
   "%s（%s）：现为 %.0f %%，若存在 %.0f %%，若否认 %.0f %%")                                        \
-X(SOURCE_F, "%s, version or date %s. %s. %s", "%s，版本或日期 %s。%s。%s")                         \
+X(SOURCE_F, "%s, version or date %s. %s. %s%s", "%s，版本或日期 %s。%s。%s%s")                     \
+/* rows, rows */                                                                                   \
+X(LEFT_OUT_F, ". Left out: %u rows that cannot be read, %u of unknown findings",                   \
+  "。未采用：无法读取的行 %u，未知异常的行 %u")                                                    \
 X(MORE_F, "%u more in the annex.", "另有 %u 项见附录。")                                           \
 X(PAGE_F, "Page %d of %d", "第 %d 页，共 %d 页")
 /* clang-format on */

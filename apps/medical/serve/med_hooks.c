@@ -78,6 +78,10 @@ static void card_put(FILE *f, const char *s)
 
 static void card_detail(FILE *f, const med_report *r)
 {
+    if (r->scope) {
+        card_put(f, r->scope);
+        fputs("\n\n", f);
+    }
     fprintf(f, "%s\n\n", r->confident ? "Candidates:" : "No candidate is confident. Nearest:");
     for (uint32_t i = 0; i < r->n_candidate && i < CARD_CANDIDATES; i++) {
         fprintf(f, "%u. ", r->candidate[i].rank);
@@ -99,7 +103,10 @@ static void card_detail(FILE *f, const med_report *r)
 static json_t *card_summary(const med_report *r)
 {
     char text[400];
-    snprintf(text, sizeof text, "%s%.300s", r->confident ? "Consider " : "Not confident; nearest: ",
+    char among[40] = "";
+    if (r->scope) snprintf(among, sizeof among, "Among %u diseases only: ", r->diseases);
+    snprintf(text, sizeof text, "%s%s%.300s", among,
+             r->confident ? "Consider " : "Not confident; nearest: ",
              r->n_candidate ? r->candidate[0].name : "no disease");
     size_t n = strlen(text) > CARD_SUMMARY_BYTES ? CARD_SUMMARY_BYTES : strlen(text);
     while (n && !r1_utf8_valid(text, n)) n--;

@@ -142,7 +142,8 @@ static r1_status intake_judge(med_intake *in, const r1_message *m, med_landing_r
     if (st == R1_OK) {
         row->outcome = why ? MED_OUTCOME_PERSON : MED_OUTCOME_REPORTED;
         row->reason = why ? why : "";
-        st = med_write_params(w.report, m->payload, m->payload_len, row->hash, &row->rows, err);
+        med_index_of_record(in->o.keys, m->payload ? m->payload : "", m->payload_len, row->hash);
+        st = med_write_rows(w.report, &row->rows, err);
     } else if (st == R1_E_FORMAT) { /* the error may quote the record: it goes nowhere */
         row->outcome = MED_OUTCOME_DEAD;
         row->reason = "no record that can be read: POST it to /v1/records, which says why";
@@ -156,9 +157,9 @@ static r1_status intake_judge(med_intake *in, const r1_message *m, med_landing_r
 static r1_status intake_take(med_intake *in, r1_message *m, r1_err *err)
 {
     med_landing_row *row = med_landing_next(&in->batch, m);
-    r1_status st = row ? intake_judge(in, m, row, err)
-                       : r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a record");
-    if (st == R1_OK) in->batch.n++;
+    r1_status st = med_landing_seal(row, &in->claims, in->o.keys, in->o.keep_text, m, err);
+    if (st == R1_OK) st = intake_judge(in, m, row, err);
+    in->batch.n++; /* med_landing_clear frees it, judged or not */
     r1_message_free(m);
     return st;
 }
@@ -317,6 +318,7 @@ r1_status med_intake_start(med_intake **out, const med_intake_opts *opts, r1_err
     med_intake *in = calloc(1, sizeof *in);
     if (!in) R1_FAIL(err, R1_E_NOMEM, "no memory for the stream");
     in->o = *opts;
+    in->batch.seal_key = med_keys_name(opts->keys, 0);
     pthread_mutex_init(&in->lock, NULL);
     r1_status st = intake_wait(in, "PostgreSQL", intake_store, err);
     if (st == R1_OK) st = intake_wait(in, "the broker", intake_topic, err);

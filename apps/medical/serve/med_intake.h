@@ -14,7 +14,8 @@
  *      none and doubles none.
  *  (2) A new owner raises the epoch of each partition. An older one's next transaction fails, and
  *      it ends.
- *  (3) After a lost connection the offsets say whether the transaction landed.
+ *  (3) What is kept of a message is sealed (med_seal.h): its key, and with keep_text the record.
+ *  (4) After a lost connection the offsets say whether the transaction landed.
  *
  * Owns:    a thread, a consumer, a connection. Borrows the service.
  * Threads: start and stop from one thread; stats from any.
@@ -31,7 +32,9 @@ typedef struct {
     const char *conninfo, *migrations;
     r1_stream_opts stream;
     const char *topic;
-    int wait_s; /* at the start, for PostgreSQL, the broker and the topic */
+    int wait_s;           /* at the start, for PostgreSQL, the broker and the topic */
+    const med_keys *keys; /* seal what is kept of a message; must outlive the intake */
+    bool keep_text;       /* keep the record too, sealed */
 } med_intake_opts;
 
 typedef struct med_intake med_intake;

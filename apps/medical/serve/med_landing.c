@@ -14,29 +14,39 @@ const char *const med_outcome_name[MED_OUTCOMES] = {[MED_OUTCOME_REPORTED] = "re
                                                     [MED_OUTCOME_PERSON] = "person",
                                                     [MED_OUTCOME_DEAD] = "dead"};
 
+/* What is sealed of a row of med_record, $1 to $4 its place: two kinds in lower-case digits, NULL
+ * where there is none of it. */
+#define SEALED_ROWS(from, name, id, text)                                                          \
+    "INSERT INTO r1.med_sealed (cluster_id, topic, partition, kafka_offset, kind, seal_key, "      \
+    "sealed) SELECT $1, $2, $3::integer, $4::bigint, v.kind, " name ", decode(v.hex, 'hex') "      \
+    "FROM " from ", (VALUES ('" MED_SEALED_ID "', " id "), ('" MED_SEALED_TEXT "', " text          \
+    ")) AS v (kind, hex) WHERE v.hex IS NOT NULL"
 static const char record_sql[] = MED_WRITE_ROWS(
+    "$9", "$10::jsonb",
     "(record_hash, knowledge_base) DO UPDATE SET record_hash = "
-    "excluded.record_hash RETURNING id, xmax = 0 AS fresh") "INSERT INTO r1.med_record "
+    "excluded.record_hash RETURNING id, xmax = 0 AS fresh") ", m AS (INSERT INTO r1.med_record "
                                                             "(record_hash, report_id, cluster_id, "
                                                             "topic, partition, "
-                                                            "kafka_offset, key, outcome, reason) "
-                                                            "SELECT $1, r.id, $3, $4, $5::integer, "
-                                                            "$6::bigint, "
-                                                            "$7::bytea, $8, $9 FROM r";
+                                                            "kafka_offset, key_index, outcome, "
+                                                            "reason) SELECT $9, r.id, $1, $2, "
+                                                            "$3::integer, $4::bigint, "
+                                                            "$5, $11, $12 FROM r RETURNING "
+                                                            "true) " SEALED_ROWS(
+                                                                "m", "$6", "$7::text", "$8::text");
 static const char dead_sql[] =
     "WITH d AS (INSERT INTO r1.dead_letter (app, incarnation, topic, partition, kafka_offset, "
-    "stage, reason, key) VALUES ('" APP "', $7::integer, $2, $3::integer, $4::bigint, 'decode', "
-    "$6, $5::bytea)) "
-    "INSERT INTO r1.med_record (cluster_id, topic, partition, kafka_offset, key, outcome, reason) "
-    "VALUES ($1, $2, $3::integer, $4::bigint, $5::bytea, 'dead', $6)";
+    "stage, reason) VALUES ('" APP "', $10::integer, $2, $3::integer, $4::bigint, 'decode', "
+    "$9)), m AS (INSERT INTO r1.med_record (cluster_id, topic, partition, kafka_offset, key_index, "
+    "outcome, reason) VALUES ($1, $2, $3::integer, $4::bigint, $5, 'dead', $9) RETURNING "
+    "true) " SEALED_ROWS("m", "$6", "$7::text", "$8::text");
 static const char advance_sql[] =
     "SELECT r1.advance_offset($1, '" APP "', $2, $3::integer, $4::bigint, $5::bigint, $6::bigint, "
     "$7::bigint)";
 
 r1_status med_landing_prepare(r1_store *s, r1_err *err)
 {
-    R1_TRY(r1_store_prepare(s, "med_record", record_sql, 9, err));
-    R1_TRY(r1_store_prepare(s, "med_dead", dead_sql, 7, err));
+    R1_TRY(r1_store_prepare(s, "med_record", record_sql, 12, err));
+    R1_TRY(r1_store_prepare(s, "med_dead", dead_sql, 10, err));
     return r1_store_prepare(s, "med_advance", advance_sql, 7, err);
 }
 
@@ -91,16 +101,33 @@ med_landing_row *med_landing_next(med_landing *b, const r1_message *m)
     med_landing_row *row = &b->row[b->n];
     *row = (med_landing_row){
         .partition = m->partition, .offset = m->offset, .identity = r1_message_identity(m)};
-    size_t n = m->key_len < MED_KEY_BYTES_MAX ? m->key_len : MED_KEY_BYTES_MAX;
-    if (m->key) snprintf(row->key, sizeof row->key, "\\x");
-    for (size_t i = 0; m->key && i < n; i++)
-        snprintf(row->key + 2 + 2 * i, 3, "%02x", (unsigned char)m->key[i]);
     return row;
+}
+
+r1_status med_landing_seal(med_landing_row *row, const med_claims *c, const med_keys *keys,
+                           bool keep_text, const r1_message *m, r1_err *err)
+{
+    const med_place place = {c->cluster, c->topic, m->partition, m->offset};
+    const char *text = m->payload ? m->payload : "";
+    if (m->key) {
+        med_index_of_id(keys, m->key, m->key_len, row->key_index);
+        R1_TRY(med_seal(keys, &place, MED_SEALED_ID, m->key, m->key_len, &row->id, err));
+    }
+    if (!keep_text) return R1_OK;
+    return med_seal(keys, &place, MED_SEALED_TEXT, text, m->payload_len, &row->text, err);
+}
+
+static void landing_row_clear(med_landing_row *row)
+{
+    free(row->rows);
+    free(row->id);
+    free(row->text);
+    row->rows = row->id = row->text = NULL;
 }
 
 void med_landing_clear(med_landing *b)
 {
-    for (uint32_t i = 0; i < b->n; i++) free(b->row[i].rows);
+    for (uint32_t i = 0; i < b->n; i++) landing_row_clear(&b->row[i]);
     b->n = b->done = 0;
     b->singly = false;
 }
@@ -120,23 +147,32 @@ static int64_t landing_target(const med_landing *b, int32_t partition, uint64_t 
     return next;
 }
 
-static r1_status landing_row(const med_landing_row *r, const med_claims *c, r1_store *s,
-                             r1_err *err)
+static r1_status landing_row(const med_landing_row *r, const med_landing *b, const med_claims *c,
+                             r1_store *s, r1_err *err)
 {
     char partition[16], offset[24], incarnation[24];
-    const char *key = *r->key ? r->key : NULL;
+    const char *index = *r->key_index ? r->key_index : NULL;
     snprintf(partition, sizeof partition, "%d", r->partition);
     snprintf(offset, sizeof offset, "%lld", (long long)r->offset);
     snprintf(incarnation, sizeof incarnation, "%lld", (long long)c->of[r->partition].incarnation);
     if (r->outcome == MED_OUTCOME_DEAD) {
-        const char *param[] = {c->cluster, c->topic,  partition,  offset,
-                               key,        r->reason, incarnation};
-        return r1_store_batch_add(s, "med_dead", 7, param, err);
+        const char *param[] = {c->cluster,  c->topic, partition, offset,    index,
+                               b->seal_key, r->id,    r->text,   r->reason, incarnation};
+        return r1_store_batch_add(s, "med_dead", R1_COUNT(param), param, err);
     }
-    const char *param[] = {r->hash,   r->rows, c->cluster, c->topic,
-                           partition, offset,  key,        med_outcome_name[r->outcome],
+    const char *param[] = {c->cluster,
+                           c->topic,
+                           partition,
+                           offset,
+                           index,
+                           b->seal_key,
+                           r->id,
+                           r->text,
+                           r->hash,
+                           r->rows,
+                           med_outcome_name[r->outcome],
                            r->reason};
-    return r1_store_batch_add(s, "med_record", 9, param, err);
+    return r1_store_batch_add(s, "med_record", R1_COUNT(param), param, err);
 }
 
 static r1_status landing_offsets(const med_landing *b, const med_claims *c, r1_store *s,
@@ -163,7 +199,7 @@ static r1_status landing_try(const med_landing *b, const med_claims *c, r1_store
     R1_TRY(r1_store_batch_begin(s, err));
     r1_status st = R1_OK;
     for (uint32_t i = b->done; i < landing_end(b) && st == R1_OK; i++)
-        st = landing_row(&b->row[i], c, s, err);
+        st = landing_row(&b->row[i], b, c, s, err);
     if (st == R1_OK) st = landing_offsets(b, c, s, err);
     if (st == R1_OK) return r1_store_batch_commit(s, err);
     r1_store_batch_abort(s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_landing.h - judged messages into PostgreSQL: rows, dead letters and the offsets behind them
- * in one transaction.
+/* med_landing.h - judged messages into PostgreSQL: rows, dead letters, what is sealed of them and
+ * the offsets behind them in one transaction.
  *
  *     claim ──write──▶ landed                     the offsets moved with the rows
  *           ──write──▶ refused ──singly──▶ dead   PostgreSQL does not take a row's values
@@ -11,11 +11,12 @@
 #ifndef MED_LANDING_H
 #define MED_LANDING_H
 
+#include "privacy/med_seal.h"
 #include "store/store.h"
 #include "stream/stream.h"
 #include "write/med_write.h"
 
-enum { MED_LANDING_MAX = 16, MED_PARTITIONS_MAX = 256, MED_KEY_BYTES_MAX = 255 };
+enum { MED_LANDING_MAX = 16, MED_PARTITIONS_MAX = 256 };
 
 /* What became of a message, med_intake.h. */
 typedef enum {
@@ -43,24 +44,29 @@ r1_status med_claim_take(med_claims *c, r1_store *s, int32_t partition, r1_err *
 
 typedef struct {
     med_outcome outcome;
-    const char *reason;        /* a constant text: nothing of the record */
-    char hash[MED_HASH_BYTES]; /* not of a dead one */
-    char *rows;                /* the report's rows, MED_WRITE_ROWS; NULL: dead */
+    const char *reason;         /* a constant text: nothing of the record */
+    char hash[MED_INDEX_BYTES]; /* not of a dead one */
+    char *rows;                 /* the report's rows, MED_WRITE_ROWS; NULL: dead */
     int32_t partition;
     int64_t offset;
     uint64_t identity;
-    char key[2 * MED_KEY_BYTES_MAX + 3]; /* bytea's text of its first bytes; "": no key */
+    char key_index[MED_INDEX_BYTES]; /* of the message's key; "": it has none */
+    char *id, *text; /* that key and the record, sealed; NULL: not there, not kept */
 } med_landing_row;
 typedef struct {
     med_landing_row row[MED_LANDING_MAX];
-    uint32_t n, done; /* those before `done` have landed */
-    bool singly;      /* a row of the batch was refused: one transaction for each */
+    uint32_t n, done;     /* those before `done` have landed */
+    bool singly;          /* a row of the batch was refused: one transaction for each */
+    const char *seal_key; /* the name of the key that seals */
 } med_landing;
 
 /* The statements, on a connection; again after each reopen by itself. */
 r1_status med_landing_prepare(r1_store *s, r1_err *err);
 /* The place for one more message with what is known of it; the caller counts it in n. */
 med_landing_row *med_landing_next(med_landing *b, const r1_message *m);
+/* Seals the message's key, and where it is to be kept its record, for the message's row. */
+r1_status med_landing_seal(med_landing_row *row, const med_claims *c, const med_keys *keys,
+                           bool keep_text, const r1_message *m, r1_err *err);
 void med_landing_clear(med_landing *b);
 /* One transaction, which moves claims and `done`. Where the values of a row are refused nothing
  * moves, and the next call tries otherwise: call it until all is done. */

@@ -8,13 +8,11 @@
 #include <stdlib.h>
 
 static const char insert_sql[] =
-    MED_WRITE_ROWS("DO NOTHING RETURNING id, true AS fresh") "SELECT id FROM r";
+    MED_WRITE_ROWS("$1", "$2::jsonb", "DO NOTHING RETURNING id, true AS fresh") "SELECT id FROM r";
 
-r1_status med_write_params(const med_report *report, const char *record, size_t len,
-                           char hash[MED_HASH_BYTES], char **rows, r1_err *err)
+r1_status med_write_rows(const med_report *report, char **rows, r1_err *err)
 {
     json_t *rows_only = NULL; /* the patient's words stay out of it: statements end in logs */
-    snprintf(hash, MED_HASH_BYTES, "%016llx", (unsigned long long)r1_hash64(record, len, 1));
     R1_TRY(med_report_json(report, false, &rows_only, err));
     *rows = json_dumps(rows_only, JSON_COMPACT);
     json_decref(rows_only);
@@ -22,14 +20,15 @@ r1_status med_write_params(const med_report *report, const char *record, size_t 
     return R1_OK;
 }
 
-r1_status med_write_report(const char *conninfo, const med_report *report, const char *record,
-                           size_t len, bool *written, r1_err *err)
+r1_status med_write_report(const char *conninfo, const med_keys *keys, const med_report *report,
+                           const char *record, size_t len, bool *written, r1_err *err)
 {
     r1_store *store = NULL;
     r1_rows *rows = NULL;
-    char hash[MED_HASH_BYTES], *json = NULL;
-    R1_TRY(med_write_params(report, record, len, hash, &json, err));
-    const char *param[] = {hash, json};
+    char index[MED_INDEX_BYTES], *json = NULL;
+    R1_TRY(med_write_rows(report, &json, err));
+    med_index_of_record(keys, record, len, index);
+    const char *param[] = {index, json};
     r1_status st = r1_store_open(&store, conninfo, "r1-medical", err);
     if (st == R1_OK) st = r1_store_query(store, insert_sql, 2, param, &rows, err);
     if (st == R1_OK) *written = r1_rows_count(rows) > 0;
