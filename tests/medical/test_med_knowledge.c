@@ -215,6 +215,9 @@ static void test_families(void)
     CU_ASSERT_EQUAL_FATAL(r->n_candidate, 2);
     CU_ASSERT_EQUAL_FATAL(r->candidate[0].together.n, 2);
     CU_ASSERT_EQUAL(r->candidate[1].together.n, 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r->summary.s[2]);
+    CU_ASSERT_EQUAL(
+        strncmp(r->summary.s[2], "It stands for 3 entries that are one disease, also: ", 52), 0);
     CU_ASSERT(fabs(r->candidate[0].probability - (double)sum) < 1e-6);
     med_report_free(r);
     knowledge_close(&k);
