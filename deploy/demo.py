@@ -112,12 +112,16 @@ def print_rings(s, truth_path):
     )
 
 
-def medical():
+def medical(s):
     program = os.path.join(bin_dir(), "r1-medical")
     sample = os.path.join(ROOT, "apps/medical/samples/record.txt")
     out = os.path.join(RUN, "report")
+    keys = os.path.join(RUN, "keys")
+    if not os.path.exists(keys):
+        run(program, "records", "key", "--keys", keys)
+    kept = ("--postgres", s.conninfo, "--keys", keys)
     started = time.time()
-    p = run(program, "report", sample, "--format", "html,pdf,json,text", "--out", out)
+    p = run(program, "report", sample, "--format", "html,pdf,json,text", "--out", out, *kept)
     say(f"\n   report of the sample record written in {time.time() - started:.2f} s:")
     for f in sorted(os.listdir(out)):
         say(f"   {os.path.join(os.path.relpath(out, ROOT), f)}")
@@ -157,7 +161,7 @@ def main():
         print_stream(s, sent, st)
         print_rings(s, truth)
         say("\n-- medical: a report from the sample record")
-        medical()
+        medical(s)
         say(f"""
 -- next
    psql "{s.conninfo}"   with --keep: look at r1.alert, r1.decision, r1.finding

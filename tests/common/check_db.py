@@ -96,10 +96,15 @@ def check(said):
 
 
 def check_report(program):
-    """The report's rows are written by either name of the connection."""
+    """The report's rows are written by either name of the connection, and with keys alone."""
     sample = os.path.join(ROOT, "apps/medical/samples/record.txt")
     with tempfile.TemporaryDirectory(prefix="r1-db-") as folder:
+        keys = os.path.join(folder, "keys")
         args = ["report", sample, "--format", "text", "--out", folder]
+        refused = run(program, *args, "--postgres", PG)
+        assert refused[0] == 2 and "records key --keys FILE" in refused[2], refused
+        assert run(program, "records", "key", "--keys", keys)[0] == 0
+        args += ["--keys", keys]
         first, again = run(program, *args, "--postgres", PG), run(program, *args, "--db", PG)
     assert first[0] == 0 and first[1].endswith("\nrows written\n"), first
     assert again[0] == 0 and again[1].endswith("\nrows were there already\n"), again

@@ -474,7 +474,7 @@ static r1_status run_write(deid_run *r, med_deidentified *out, r1_err *err)
         if (f) fclose(f);
         R1_FAIL(err, R1_E_NOMEM, "no memory for a text without identifiers");
     }
-    qsort(r->span, r->n, sizeof *r->span, span_order);
+    if (r->n) qsort(r->span, r->n, sizeof *r->span, span_order);
     for (uint32_t i = 0; i < r->n; i++) {
         const deid_span *s = &r->span[i];
         R1_ASSERT(s->start >= at, "spans overlap at %u", s->start);
