@@ -54,6 +54,7 @@ static void print_losses(const med_build_stats *s)
 {
     print_told(&s->refused, "rows cannot be read and are left out");
     print_told(&s->unknown, "annotations are of unknown findings and are left out");
+    print_told(&s->orphan, "is-a links name findings that are not defined");
     print_told(&s->ignored, "values are not known; their rows are used without them");
     print_told(&s->moved, "annotations name a finding by an id that another one has taken over");
     print_told(&s->repeated, "definitions stand more than once in one source");
@@ -124,7 +125,6 @@ int cli_check_command(r1_cli_call *call)
     if (st == R1_OK) st = ontology_build(call, NULL, &s);
     if (st != R1_OK) return st == R1_E_FORMAT ? R1_EXIT_CHECK : r1_cli_exit(st);
     print_stats(&s);
-    if (s.n_orphan) printf("%u is-a links name findings that are not defined\n", s.n_orphan);
     print_losses(&s);
     bool fits = whole && !s.n_row_unknown_term && !s.n_orphan && !s.repeated.n && !s.refused.n;
     return fits ? R1_EXIT_OK : R1_EXIT_CHECK;

@@ -55,8 +55,7 @@ r1_status cli_open_r1(const r1_cli_call *call, cli_r1 *r1, r1_err *err)
     }
     R1_TRY(r1_model_open(&r1->model, given, err));
     r1_precision precision = cli_precision(call);
-    snprintf(r1->judge, sizeof r1->judge, "%s%s", r1_model_name(r1->model),
-             precision == R1_PRECISION_INT8 ? " (int8)" : "");
+    med_reranker_name(r1->model, precision, r1->judge, sizeof r1->judge);
     r1_status st = med_reranker_new(&r1->reranker, r1->model, precision, err);
     if (st != R1_OK) {
         r1_err_prefix(err, "%s: ", given);

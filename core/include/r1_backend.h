@@ -299,7 +299,7 @@ R1_API const r1_backend *r1_backend_reference(void);
  * libr1 or in ../lib of the program. */
 R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
 /* A backend of the caller's own, found by its name from then on: by sessions, by evaluation, and
- * by training (through $R1_BACKEND) where it has gradients and the host's memory. Borrowed:
+ * by training (through $R1_BACKEND), which ends with an error where it has no gradients. Borrowed:
  * table and name must live as long as the process and stay as they are. From any thread; the
  * same table twice is fine; at most R1_BACKENDS_MAX.
  *

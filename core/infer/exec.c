@@ -92,6 +92,25 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
     return R1_OK;
 }
 
+static r1_status exec_reserve_device(r1_exec *e, bool train, r1_err *err)
+{
+    const size_t weights = plan_of(e)->weight_bytes;
+    const struct {
+        char **to;
+        size_t bytes;
+    } buffer[] = {{&e->device, e->bytes + 256},
+                  {&e->device_weights, weights + 64},
+                  {&e->device_grad, e->bytes + 256},
+                  {&e->device_wgrad, weights + 64}};
+    R1_TRY(e->be->stream_new(&e->stream, 0, err));
+    for (size_t i = 0; i < (train ? 4 : 2); i++) {
+        void *p;
+        R1_TRY(e->be->buffer_new(&p, buffer[i].bytes, err));
+        *buffer[i].to = p;
+    }
+    return e->be->upload(e->stream, e->device_weights, e->m->weights, weights, err);
+}
+
 static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
@@ -115,14 +134,8 @@ static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
     if (!e->block || (train && (!e->grad || !e->wgrad)))
         R1_FAIL(err, R1_E_NOMEM, "plan: %zu bytes of activations are not to be had", e->bytes);
     if (e->be->host_memory) return train ? R1_OK : pack_weights(e, int8, err);
-    R1_TRY(e->be->stream_new(&e->stream, 0, err));
-    void *device, *weights;
-    R1_TRY(e->be->buffer_new(&device, e->bytes + 256, err));
-    e->device = device;
-    R1_TRY(e->be->buffer_new(&weights, p->weight_bytes + 64, err));
-    e->device_weights = weights;
-    R1_TRY(e->be->upload(e->stream, e->device_weights, e->m->weights, p->weight_bytes, err));
-    return pack_weights(e, int8, err);
+    R1_TRY(exec_reserve_device(e, train, err));
+    return train ? R1_OK : pack_weights(e, int8, err);
 }
 
 static r1_status exec_new(r1_exec **out, const r1_model *m, const r1_backend *be,
@@ -161,6 +174,8 @@ void r1_exec_free(r1_exec *e)
         if (e->packed[i]) e->be->packed_free(e->packed[i]);
     if (e->device) e->be->buffer_free(e->device);
     if (e->device_weights) e->be->buffer_free(e->device_weights);
+    if (e->device_grad) e->be->buffer_free(e->device_grad);
+    if (e->device_wgrad) e->be->buffer_free(e->device_wgrad);
     if (e->stream) e->be->stream_free(e->stream);
     r1_arena_free(e->arena);
     free(e->block);
@@ -316,8 +331,13 @@ r1_status r1_exec_forward(r1_exec *e, r1_phase phase, r1_err *err)
 
 r1_status r1_exec_forward_all(r1_exec *e, r1_err *err)
 {
+    if (e->device)
+        R1_TRY(e->be->upload(e->stream, e->device_weights, e->m->weights, plan_of(e)->weight_bytes,
+                             err));
     for (r1_phase phase = 0; phase < R1_PHASES; phase++) R1_TRY(r1_exec_forward(e, phase, err));
-    return R1_OK;
+    if (!e->device) return R1_OK;
+    R1_TRY(e->be->download(e->stream, e->block, e->device, e->bytes, err));
+    return e->be->stream_sync(e->stream, err);
 }
 
 double r1_exec_flop(const r1_exec *e)
@@ -337,34 +357,67 @@ void r1_exec_zero_grad(r1_exec *e)
     }
 }
 
-static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
+/* Where the gradient of a tensor lies: the host's or the device's. */
+static char *exec_grad_base(const r1_exec *e, int16_t t)
 {
-    const r1_plan *p = plan_of(e);
+    const r1_tensor *x = &plan_of(e)->tensor[t];
+    if (x->space == R1_SPACE_WEIGHT)
+        return (e->device ? e->device_wgrad : (char *)e->wgrad) + x->offset;
+    return (e->device ? e->device_grad : e->grad) + e->offset[t];
+}
+
+/* Binds values and gradients; *wanted: whether an input needs its gradient. */
+static void backward_bind(const r1_exec *e, const r1_call *c, r1_op_args *a, bool *wanted)
+{
     const r1_op_def *op = r1_op_get(c->op);
-    r1_op_args a;
-    if (!op->backward) return R1_OK;
-    exec_bind(e, c, ON_HOST, &a);
-    bool wanted = false;
+    exec_bind(e, c, ON_DEVICE, a);
+    *wanted = false;
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         int16_t t = c->v[k].t;
-        if (!((op->grads | op->outputs) >> k & 1) || !a.v[k].p || !e->needs_grad[t]) continue;
-        char *base = p->tensor[t].space == R1_SPACE_WEIGHT ? (char *)e->wgrad + p->tensor[t].offset
-                                                           : e->grad + e->offset[t];
-        a.g[k] = r1_operand_view(p, &c->v[k], e->sym, base);
-        if (c->op == R1_OP_LINEAR && k == R1_LINEAR_Y) a.g[k].rows = a.v[k].rows;
-        R1_ASSERT(r1_same_shape(&a.g[k], &a.v[k]),
+        if (!((op->grads | op->outputs) >> k & 1) || !a->v[k].p || !e->needs_grad[t]) continue;
+        a->g[k] = r1_operand_view(plan_of(e), &c->v[k], e->sym, exec_grad_base(e, t));
+        if (c->op == R1_OP_LINEAR && k == R1_LINEAR_Y) a->g[k].rows = a->v[k].rows;
+        R1_ASSERT(r1_same_shape(&a->g[k], &a->v[k]),
                   "%s, slot %d: gradients [%lld, %d] of values [%lld, %d]", op->name, k,
-                  (long long)a.g[k].rows, a.g[k].cols, (long long)a.v[k].rows, a.v[k].cols);
-        if (op->grads >> k & 1) wanted = true;
+                  (long long)a->g[k].rows, a->g[k].cols, (long long)a->v[k].rows, a->v[k].cols);
+        if (op->grads >> k & 1) *wanted = true;
     }
-    return wanted ? e->be->backward[c->op](NULL, &a, err) : R1_OK;
+}
+
+static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
+{
+    r1_op_args a;
+    bool wanted;
+    if (!r1_op_get(c->op)->backward) return R1_OK;
+    backward_bind(e, c, &a, &wanted);
+    if (!wanted) return R1_OK;
+    if (e->device && !e->be->supports(c->op, &a))
+        R1_FAIL(err, R1_E_INVAL, "training: backend %s cannot do %s of these shapes", e->be->name,
+                r1_op_name(c->op));
+    return e->be->backward[c->op](e->stream, &a, err);
+}
+
+/* Gradients that the host has written go to the device, those of the weights come back. */
+static r1_status exec_gradients_there(r1_exec *e, r1_err *err)
+{
+    if (!e->device) return R1_OK;
+    R1_TRY(e->be->upload(e->stream, e->device_grad, e->grad, e->bytes, err));
+    return e->be->upload(e->stream, e->device_wgrad, e->wgrad, plan_of(e)->weight_bytes, err);
+}
+
+static r1_status exec_gradients_back(r1_exec *e, r1_err *err)
+{
+    if (!e->device) return R1_OK;
+    R1_TRY(e->be->download(e->stream, e->wgrad, e->device_wgrad, plan_of(e)->weight_bytes, err));
+    return e->be->stream_sync(e->stream, err);
 }
 
 r1_status r1_exec_backward(r1_exec *e, r1_err *err)
 {
     const r1_plan *p = plan_of(e);
+    R1_TRY(exec_gradients_there(e, err));
     for (int phase = R1_PHASES - 1; phase >= 0; phase--)
         for (uint32_t i = p->n_call; i-- > 0;)
             if (p->call[i].phase == phase) R1_TRY(backward_call(e, &p->call[i], err));
-    return R1_OK;
+    return exec_gradients_back(e, err);
 }

@@ -26,9 +26,10 @@ typedef struct {
     int16_t *rounder; /* per tensor: the LSQ call that makes it; -1: none does */
     /* Those calls run; else who reads a rounded tensor gets what it was rounded from. */
     bool rounds;
-    char *device, *device_weights; /* NULL where memory is the host's */
-    void **packed;                 /* per call */
-    bool *int8;                    /* per call: packed as 8-bit integers */
+    char *device, *device_weights;    /* NULL where memory is the host's */
+    char *device_grad, *device_wgrad; /* likewise, in training */
+    void **packed;                    /* per call */
+    bool *int8;                       /* per call: packed as 8-bit integers */
 } r1_exec;
 
 /* cap: r1_net_symbols' values for the largest run. In training, what the plan rounds is rounded
@@ -50,13 +51,15 @@ r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, 
 r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
 /* One phase, over the present symbols. */
 r1_status r1_exec_forward(r1_exec *e, r1_phase phase, r1_err *err);
-/* All phases in their order. */
+/* All phases in their order, for training: where memory is the device's, the model's weights go
+ * there first, and all activations come back. */
 r1_status r1_exec_forward_all(r1_exec *e, r1_err *err);
 /* Operations of a forward pass at the present symbols. */
 double r1_exec_flop(const r1_exec *e);
 /* Zeroes all gradients of activations; the caller then writes those of the logits and calls
  * backward. */
 void r1_exec_zero_grad(r1_exec *e);
-r1_status r1_exec_backward(r1_exec *e, r1_err *err); /* adds to wgrad */
+/* Adds to wgrad, which is the host's on any backend. */
+r1_status r1_exec_backward(r1_exec *e, r1_err *err);
 
 #endif

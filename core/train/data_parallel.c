@@ -9,10 +9,9 @@ static r1_status slice_new(r1_slice *s, const r1_model *m, uint32_t n, r1_err *e
     uint32_t cap[R1_SYMBOLS_MAX];
     const r1_backend *be = r1_backend_find(NULL, err);
     if (!be) return err ? err->code : R1_E_DEVICE;
-    if (!be->host_memory || !be->backward[R1_OP_LINEAR])
+    if (!be->backward[R1_OP_LINEAR])
         R1_FAIL(err, R1_E_INVAL,
-                "training: backend %s cannot train (it needs gradients in the host's memory); "
-                "unset R1_BACKEND to train on the CPU",
+                "training: backend %s has no gradients; unset R1_BACKEND to train on the CPU",
                 be->name);
     r1_pack_capacity(m, n, cap);
     cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */

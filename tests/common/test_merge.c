@@ -317,6 +317,38 @@ static void test_burst_after_a_pause(void)
     r1_merge_free(m);
 }
 
+/* ---- a leap that nothing tells of yet ---- */
+
+/* Seen by the simulator: in a backlog the order hung on whether the message that contradicts a
+ * wrong first date had arrived when that date's turn came. */
+static void test_leap_waits_for_its_next(void)
+{
+    r1_err err = {0};
+    r1_merge *m;
+    const r1_merge_opts o = {2, PLACES, HOLD, WAIT, LEAP};
+    int a[2], b = 0, *const order[] = {&a[0], &a[1], &b};
+    uint32_t source;
+    int64_t until;
+    void *item;
+    R1_ASSERT_OK(r1_merge_new(&m, &o, &err), &err);
+    r1_merge_open(m), r1_merge_open(m);
+    r1_merge_mark(m, 0, true);
+    r1_merge_put(m, 0, &(r1_merge_key){.ms = 10 * LEAP}, 100, 5000, &a[0]);
+    r1_merge_put(m, 1, &(r1_merge_key){.ms = 1000}, 100, 5000, &b);
+    CU_ASSERT_EQUAL(r1_merge_next(m, 5000, 5000, &source, &item, &until), R1_MERGE_BEHIND);
+    CU_ASSERT_EQUAL(until, 5000 + WAIT);
+    r1_merge_put(m, 0, &(r1_merge_key){.ms = 990}, 100, 5001, &a[1]);
+    r1_merge_mark(m, 0, false);
+    for (int i = 0; i < 3; i++) {
+        int64_t now = 5001 + i * HOLD;
+        CU_ASSERT_EQUAL(r1_merge_next(m, now, now, &source, &item, &until), R1_MERGE_READY);
+        CU_ASSERT_PTR_EQUAL(item, order[i]);
+    }
+    CU_ASSERT_EQUAL(r1_merge_counts(m).late, 0);
+    CU_ASSERT_EQUAL(r1_merge_counts(m).leaps, 1);
+    r1_merge_free(m);
+}
+
 /* ---- waits are bounded ---- */
 
 static void test_waits(void)
@@ -344,6 +376,7 @@ static void test_waits(void)
     r1_merge_put(m, 0, &(r1_merge_key){.ms = 8}, 5000, 5000, &a);
     CU_ASSERT_EQUAL(r1_merge_next(m, 5001, 5001, &source, &item, &until), R1_MERGE_HELD);
     CU_ASSERT_EQUAL(until, 5000 + HOLD);
+    r1_merge_mark(m, 1, false); /* nothing behind it tells of a leap */
     r1_merge_put(m, 1, &(r1_merge_key){.ms = 3}, 5002, 5002, &b); /* late: 7 has been given */
     CU_ASSERT_EQUAL(r1_merge_next(m, 5002, 5002, &source, &item, &until), R1_MERGE_READY);
     CU_ASSERT_PTR_EQUAL(item, &b);
@@ -351,7 +384,6 @@ static void test_waits(void)
     /* A stamp in the future is held from its arrival. */
     CU_ASSERT_PTR_EQUAL(r1_merge_drop(m, 0), &a);
     CU_ASSERT_PTR_NULL(r1_merge_drop(m, 0));
-    r1_merge_mark(m, 1, false);
     r1_merge_put(m, 0, &(r1_merge_key){.ms = 9}, 4102444799999, 6000, &a);
     CU_ASSERT_EQUAL(r1_merge_next(m, 6000, 6000, &source, &item, &until), R1_MERGE_HELD);
     CU_ASSERT_EQUAL(r1_merge_next(m, 6000 + HOLD, 6000 + HOLD, &source, &item, &until),
@@ -363,4 +395,5 @@ R1_TEST_MAIN("merge", {"schedules", test_schedules},
              {"restart and an old date", test_restart_and_an_old_date}, {"pause", test_pause},
              {"burst after a pause", test_burst_after_a_pause}, {"partitions", test_partitions},
              {"control without hold", test_control_without_hold}, {"wrong date", test_wrong_date},
-             {"wrong from the start", test_wrong_from_the_start}, {"waits", test_waits})
+             {"wrong from the start", test_wrong_from_the_start},
+             {"a leap waits for its next", test_leap_waits_for_its_next}, {"waits", test_waits})

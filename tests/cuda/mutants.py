@@ -84,7 +84,7 @@ MUTANTS = [
     (BACKWARD,
      "for (int r = off[g + 1] - 1; r >= off[g]; r--)",
      "for (int r = off[g + 1] - 1; r > off[g]; r--)"),
-    (BACKWARD, "+= r1_at(a.g[R1_EMBED_Y]", "+= 2 * r1_at(a.g[R1_EMBED_Y]"),
+    (BACKWARD, "row)[k] += from[k];", "row)[k] += 2 * from[k];"),
     (BACKWARD, "fabs(v) < limit ? rint(v) - v : copysign(limit, v)", "rint(v) - v"),
     (BACKWARD, "x >= 0 && x < values ? 1 + x", "x >= 0 ? 1 + x"),
     # lanes
@@ -124,9 +124,10 @@ MUTANTS = [
      "R1_OP_LAUNCH(tail_norm, a.v[R1_TAIL_NORM_X].rows)"),
 ]
 
-# What no emulation shows, with the reason.
+# What changes no answer, with the reason.
 MISSED = {
     "x >= edge[b + 1])": "at the edge itself the value between the edges is 1 as well",
+    "float log_sum = n > 0 ? top + logf(sum) : INFINITY;": "without keys nobody reads it",
 }
 
 
@@ -184,6 +185,9 @@ def main():
                f"{build}/tests/core/libr1_op_cases.a", f"{build}/tests/libr1_test_support.a",
                f"{build}/core/libr1_core_internal.a", "-lcunit", "-ldnnl", "-lgomp", "-ljansson",
                "-lpthread", "-ldl", "-lm"]
+    for name, old, new in MUTANTS:
+        with open(os.path.join(TREE, "cuda", name), encoding="utf-8") as source:
+            plant(source.read(), old, new)
     seen = missed = 0
     wrong = []
     for name, old, new in MUTANTS:
@@ -203,7 +207,7 @@ def main():
         if (how is None) != (old in MISSED):
             wrong.append(old)
     total = seen + missed
-    print(f"{seen} of {total} caught; missed and listed: {len(MISSED)}")
+    print(f"{seen} of {total} caught; listed as missed: {len(MISSED)}")
     sys.exit(bool(wrong) or seen < 0.95 * total)
 
 

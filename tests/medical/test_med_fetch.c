@@ -58,6 +58,7 @@ static void fetch_ready(const char *name)
     R1_ASSERT_OK(r1_mkdirs(origin, &err), &err);
     put(origin, "a.obo", obo);
     put(origin, "a.hpoa", hpoa);
+    put(origin, "a.genes", "gene_symbol\tdisease_id\nAAA\tOMIM:1\n");
     put(origin, "page.html", "<html>404 Not Found</html>");
 }
 
@@ -65,6 +66,7 @@ static void test_fetch_files(void)
 {
     static const char *const rows[][3] = {{"hp.obo", "needed", "a.obo"},
                                           {"phenotype.hpoa", "needed", "a.hpoa"},
+                                          {"genes_to_disease.txt", "optional", "a.genes"},
                                           {"mondo.obo", "optional", "page.html"},
                                           {"en_product4.xml", "optional", "nothing.xml"}};
     static med_fetched got;
@@ -72,7 +74,7 @@ static void test_fetch_files(void)
     uint8_t d[32];
     fetch_ready("files");
     R1_ASSERT_OK(fetch_rows_of(rows, R1_COUNT(rows), &got), &err);
-    CU_ASSERT_EQUAL_FATAL(got.n_file, 2);
+    CU_ASSERT_EQUAL_FATAL(got.n_file, 3);
     CU_ASSERT_EQUAL_FATAL(got.n_failed, 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(got.failed[0], "mondo.obo: "));
     CU_ASSERT_PTR_NOT_NULL(strstr(got.failed[0], "what came is none of"));
@@ -97,6 +99,12 @@ static void test_fetch_files(void)
     med_kb *kb = NULL;
     R1_ASSERT_OK(med_sources_open(&kb, folder, &err), &err);
     CU_ASSERT_EQUAL(kb->n_profiled, 1);
+    CU_ASSERT_EQUAL_FATAL(kb->n_source, 3);
+    for (uint32_t i = 0; i < kb->n_source; i++) { /* what states no version has the day it came */
+        const char *version = med_str(kb, kb->source[i].version);
+        bool own = strcmp(version, "one") == 0;
+        CU_ASSERT(own || (strncmp(version, "fetched 2", 9) == 0 && strlen(version) == 18));
+    }
     med_kb_free(kb);
     put(folder, "hp.obo", "format-version: 1.2\n");
     R1_ASSERT_OK(med_manifest_check(folder, problem, &err), &err);

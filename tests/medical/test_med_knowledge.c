@@ -186,6 +186,13 @@ static void test_sex_in_ranking(void)
     knowledge_close(&k);
 }
 
+static bool names_have(const med_report_names *n, const char *what)
+{
+    for (uint32_t i = 0; i < n->n; i++)
+        if (strcmp(n->s[i], what) == 0) return true;
+    return false;
+}
+
 /* Orphanet's entry and the two that OMIM numbers are one candidate with all their probability. An
  * OMIM disease with an entry of its own in Orphanet stays apart. */
 static void test_families(void)
@@ -215,6 +222,10 @@ static void test_families(void)
     CU_ASSERT_EQUAL_FATAL(r->n_candidate, 2);
     CU_ASSERT_EQUAL_FATAL(r->candidate[0].together.n, 2);
     CU_ASSERT_EQUAL(r->candidate[1].together.n, 0);
+    CU_ASSERT(names_have(&r->candidate[0].ids, "ORPHA:5"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r->summary.s[2]);
+    CU_ASSERT_EQUAL(
+        strncmp(r->summary.s[2], "It stands for 3 entries that are one disease, also: ", 52), 0);
     CU_ASSERT(fabs(r->candidate[0].probability - (double)sum) < 1e-6);
     med_report_free(r);
     knowledge_close(&k);
@@ -250,13 +261,6 @@ static void test_families_by_name(void)
         CU_ASSERT_EQUAL(med_families_same(kb, disease_of(&k, pair[i].a), disease_of(&k, pair[i].b)),
                         pair[i].same);
     med_kb_free(kb);
-}
-
-static bool names_have(const med_report_names *n, const char *what)
-{
-    for (uint32_t i = 0; i < n->n; i++)
-        if (strcmp(n->s[i], what) == 0) return true;
-    return false;
 }
 
 /* Prevalence is the world's point prevalence, not an incidence and not the highest of a region. A

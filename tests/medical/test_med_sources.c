@@ -299,6 +299,24 @@ static void test_bad_elements(void)
     med_kb_free(kb);
 }
 
+/* An is-a link to nothing, to an obsolete term or to itself is told with both ids. */
+static void test_orphans(void)
+{
+    static const given g[] = {{med_import_obo, "t.obo",
+                               OBO "is_a: HP:1\n[Term]\nid: HP:5\nname: C\nis_a: HP:77\n"
+                                   "is_a: HP:4\nis_a: HP:5\nis_a: HP:1\n"}};
+    static const char *const told[] = {"HP:5 is-a HP:77, which is not defined",
+                                       "HP:5 is-a HP:4, which is obsolete",
+                                       "HP:5 is-a HP:5, which is itself"};
+    med_kb *kb = built_of(g, 1);
+    CU_ASSERT_EQUAL_FATAL(stats.orphan.n, R1_COUNT(told));
+    CU_ASSERT_EQUAL(stats.n_orphan, R1_COUNT(told));
+    for (size_t i = 0; i < R1_COUNT(told); i++)
+        CU_ASSERT_STRING_EQUAL(stats.orphan.line[i], told[i]);
+    CU_ASSERT_EQUAL(kb->term[med_kb_term(kb, "HP:5", 4)].n_parent, 1);
+    med_kb_free(kb);
+}
+
 /* Sex and onset of a row stay with it. A row's onset stands for the disease's only where nothing
  * else says when it begins. */
 static void test_sex_and_onset(void)
@@ -334,4 +352,5 @@ static void test_sex_and_onset(void)
 R1_TEST_MAIN("medical sources", {"frequencies", test_frequencies},
              {"ids of diseases", test_disease_ids}, {"one disease", test_one_disease},
              {"bad rows", test_bad_rows}, {"columns by name", test_columns_by_name},
-             {"bad elements", test_bad_elements}, {"sex and onset", test_sex_and_onset})
+             {"bad elements", test_bad_elements}, {"orphans", test_orphans},
+             {"sex and onset", test_sex_and_onset})

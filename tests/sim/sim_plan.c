@@ -103,7 +103,8 @@ static void draw_events(director *d)
     for (int i = 0; i < d->n_event; i++)
         d->event[i] = (event){between(SIM_BEGIN_US, d->stream.end_us + 2000000),
                               kinds[sim_below(R1_COUNT(kinds))]};
-    if (!d->run->fleet && one_in(4)) {
+    /* The planted loss shows nowhere else. */
+    if (!d->run->fleet && (one_in(4) || d->run->plant == SIM_PLANT_LOSS)) {
         int64_t at = between(d->stream.begin_us, d->stream.end_us - 1000000);
         d->event[d->n_event++] = (event){at, DO_STANDBY};
         d->event[d->n_event++] = (event){at + between(200000, 5000000), DO_PROMOTE};

@@ -30,6 +30,10 @@ r1_status __real_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *s
                                int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
 r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *seen,
                                int64_t after_seq, int64_t upto, fraud_rebuilt *out, r1_err *err);
+r1_status __real_fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                                     int32_t partition, int64_t next, bool *done, r1_err *err);
+r1_status __wrap_fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                                     int32_t partition, int64_t next, bool *done, r1_err *err);
 void __real_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
                          int64_t now_ms, void *item);
 void __wrap_r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t stamp_ms,
@@ -212,6 +216,18 @@ r1_status __wrap_fraud_rebuild(r1_store *s, fraud_engine *engine, fraud_txset *s
 {
     if (sim->plant == SIM_PLANT_SNAPSHOT && after_seq) after_seq++;
     return __real_fraud_rebuild(s, engine, seen, after_seq, upto, out, err);
+}
+
+/* Who recovers from a broken connection looks at an offset too. */
+r1_status __wrap_fraud_ledger_landed(const fraud_ledger *l, r1_store *s, fraud_topic topic,
+                                     int32_t partition, int64_t next, bool *done, r1_err *err)
+{
+    r1_status st = __real_fraud_ledger_landed(l, s, topic, partition, next, done, err);
+    bool lost = st == R1_E_FENCED && strstr(err->msg, "has lost commits");
+    if (!lost || sim->plant != SIM_PLANT_LOSS) return st;
+    *done = false;
+    r1_err_clear(err);
+    return R1_OK;
 }
 
 /* ---- the child that writes a snapshot ----

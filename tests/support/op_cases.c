@@ -10,16 +10,20 @@ static r1_rng rng;
 
 static int64_t op_cases_pick(const int64_t *from, size_t n) { return from[r1_rng_below(&rng, n)]; }
 
+static bool op_cases_coin(void) { return r1_rng_below(&rng, 2) == 0; }
+
 static const int64_t rows_list[] = {1, 2, 3, 31, 33, 64, 129};
 static int64_t some_rows(void) { return op_cases_pick(rows_list, R1_COUNT(rows_list)); }
 
-/* f32[rows, cols] with a leading dimension that may exceed cols; the gap holds NaN. */
+/* f32[rows, cols] with a leading dimension that may exceed cols; the gap holds NaN or infinity: who
+ * compares what is read there with 0 sees one of them. */
 r1_view op_case_floats(int64_t rows, int32_t cols)
 {
+    float gap = op_cases_coin() ? NAN : INFINITY;
     int64_t ld = cols + (int64_t)r1_rng_below(&rng, 3);
     float *p = malloc(sizeof(float) * (size_t)((rows + R1_ROW_PAD) * ld + 1));
     for (int64_t i = 0; i < (rows + R1_ROW_PAD) * ld; i++)
-        p[i] = i % ld < cols && i < rows * ld ? (float)r1_rng_normal(&rng) : NAN;
+        p[i] = i % ld < cols && i < rows * ld ? (float)r1_rng_normal(&rng) : gap;
     return (r1_view){.p = p, .rows = rows, .cols = cols, .dtype = R1_F32, .ld = ld};
 }
 
@@ -46,8 +50,6 @@ static r1_view op_cases_offsets(int32_t n, int32_t total)
         }
     return v;
 }
-
-static bool op_cases_coin(void) { return r1_rng_below(&rng, 2) == 0; }
 
 /* ---- random operands per op ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* op_cases.h - random operands for every op: shapes 1, odd, one past a warp and one past a
- * block; gaps between rows and the padding rows hold NaN; optional operands come and go. Used to
- * compare backends with the scalar reference. */
+ * block; gaps between rows and the padding rows hold NaN or infinity; optional operands come and
+ * go. Used to compare backends with the scalar reference. */
 #ifndef R1_OP_CASES_H
 #define R1_OP_CASES_H
 

@@ -29,7 +29,7 @@ struct r1_merge {
     merge_place *places;
     uint32_t *heap;
     uint32_t n_source, n_heap;
-    uint32_t n_behind; /* sources that hold nothing, have more, and are not given up */
+    uint32_t n_behind; /* sources that are waited for: is_behind */
     int64_t waiting_since_ms;
     bool waiting;
     int64_t last_ms;  /* latest place given */
@@ -133,13 +133,21 @@ static void heap_sink(r1_merge *m, uint32_t at)
     heap_put(m, at, source);
 }
 
+/* Whether the next message decides where the head stands: there is none, or it is of a leap that
+ * is neither believed nor contradicted. */
+static bool is_behind(const merge_source *s)
+{
+    bool open = !s->n || (s->n_leap && s->n_leap >= s->n);
+    return open && s->more && !s->given_up;
+}
+
 static bool merge_consistent(const r1_merge *m)
 {
     uint32_t holding = 0, behind = 0;
     for (uint32_t i = 0; i < m->n_source; i++) {
         const merge_source *s = &m->source[i];
         holding += s->n > 0;
-        behind += !s->n && s->more && !s->given_up;
+        behind += is_behind(s);
         if (s->n && m->heap[s->at] != i) return false;
         for (uint32_t k = 1; k < s->n; k++)
             if (s->ring[(s->head + k) % m->o.places].key.ms <
@@ -152,8 +160,6 @@ static bool merge_consistent(const r1_merge *m)
 }
 
 /* ---- sources ---- */
-
-static bool is_behind(const merge_source *s) { return !s->n && s->more && !s->given_up; }
 
 void r1_merge_mark(r1_merge *m, uint32_t source, bool more)
 {
@@ -238,6 +244,7 @@ void r1_merge_put(r1_merge *m, uint32_t source, const r1_merge_key *key, int64_t
     p.key.ms = merge_place_of(m, source, key->ms);
     p.due_ms = (merge_paused(s, stamp_ms, now_ms) ? now_ms : stamp_ms) + m->o.hold_ms;
     s->ring[(s->head + s->n++) % m->o.places] = p;
+    m->n_behind += is_behind(s);
     if (s->n > 1) return;
     m->heap[m->n_heap] = source;
     heap_rise(m, m->n_heap++);
@@ -249,8 +256,10 @@ static void *merge_take(r1_merge *m, uint32_t source)
 {
     merge_source *s = &m->source[source];
     void *item = s->ring[s->head].item;
+    m->n_behind -= is_behind(s);
     s->head = (s->head + 1) % m->o.places;
     s->n--;
+    m->n_behind += is_behind(s);
     if (s->n) {
         heap_sink(m, s->at);
     } else {
@@ -260,7 +269,6 @@ static void *merge_take(r1_merge *m, uint32_t source)
             heap_sink(m, at);
             heap_rise(m, m->source[last].at);
         }
-        m->n_behind += is_behind(s);
     }
     return item;
 }

@@ -7,6 +7,8 @@
  *
  *     a source without a message     that has more to give        is waited for, at most wait_ms
  *                                    that is at its end           is not waited for
+ *     a source whose first message leaps ahead (below), with nothing behind it that tells whether
+ *                                    to believe it                as one without a message
  *     the oldest message             younger than hold_ms, and    is held until it is hold_ms old:
  *                                    some source is at its end    an older one may be on its way
  *

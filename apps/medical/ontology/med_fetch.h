@@ -39,6 +39,10 @@ r1_status med_fetch_table(const char *table, const char *dir, med_fetched *out, 
  * is none. */
 r1_status med_manifest_check(const char *dir, char problem[MED_FETCH_LINE_BYTES], r1_err *err);
 
+/* When a file was fetched, "fetched 2026-11-30", by the manifest beside it. False where none names
+ * it. */
+bool med_manifest_date(const char *path, char *out, size_t cap);
+
 /* SHA-256 by libcrypto. False where its configuration forbids it. */
 bool med_sha256(const void *data, size_t len, uint8_t digest[32]);
 

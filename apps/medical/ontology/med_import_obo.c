@@ -142,7 +142,7 @@ r1_status med_import_obo(med_builder *b, const char *what, const char *data, siz
     size_t n;
     static const char licence[] =
         "HPO licence: free use with citation and version (https://hpo.jax.org/app/license)";
-    char version[MED_SOURCE_MAX + 1] = "not stated";
+    char version[MED_SOURCE_MAX + 1] = MED_VERSION_NONE;
     bool head = true, known = false;
     stanza s = {.open = false};
     uint16_t src;

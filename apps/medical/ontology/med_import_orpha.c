@@ -37,7 +37,7 @@ static r1_status import_orpha_start(void *ctx, const med_xml_node *node, r1_err 
                     "%s: the document element is <%s>, expected Orphadata's <JDBOR>", o->what,
                     node->name);
         const char *date = med_xml_attr(node, "date");
-        med_builder_copy(o->b, "version", MED_TEXT(date ? date : "not stated"), o->version,
+        med_builder_copy(o->b, "version", MED_TEXT(date ? date : MED_VERSION_NONE), o->version,
                          sizeof o->version);
         return med_builder_source(o->b, "Orphanet (Orphadata)", o->version,
                                   "CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/)",

@@ -173,7 +173,7 @@ static r1_status import_owl_end(void *ctx, const med_xml_node *node, const char 
 r1_status med_import_owl(med_builder *b, const char *what, const char *data, size_t len,
                          r1_err *err)
 {
-    owl o = {.b = b, .what = what, .version = "not stated"};
+    owl o = {.b = b, .what = what, .version = MED_VERSION_NONE};
     const med_xml_handler h = {import_owl_start, import_owl_end, true};
     R1_TRY(med_builder_input(b, what, err));
     r1_status st = med_xml_parse(what, data, len, &h, &o, err);

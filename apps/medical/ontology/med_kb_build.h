@@ -46,6 +46,10 @@ size_t med_builder_copy(med_builder *b, const char *field, med_text text, char *
 /* The same for a string that lies in s already, of whose bytes only n were kept. */
 size_t med_builder_cut(med_builder *b, const char *field, const char *s, size_t n);
 
+/* The version of the input in hand's source, where the input itself states none. */
+#define MED_VERSION_NONE "not stated"
+r1_status med_builder_dated(med_builder *b, const char *version, r1_err *err);
+
 /* A row of the input in hand that cannot be used: which field, what stands there, what was
  * expected. It is counted and told; the rest of the input is read. */
 void med_builder_refuse(med_builder *b, const char *field, med_text value, const char *expected);
@@ -120,6 +124,7 @@ typedef struct {
     med_told refused;  /* rows that could not be read */
     med_told ignored;  /* values that their rows do without */
     med_told unknown;  /* rows of findings that no ontology defines */
+    med_told orphan;   /* is-a links to findings that are not defined */
     med_told moved;    /* rows that name a finding by an id that another one has taken over */
 } med_build_stats;
 r1_status med_builder_finish(med_builder *b, const char *what, med_kb **out, med_build_stats *stats,

@@ -211,6 +211,15 @@ r1_status med_builder_source(med_builder *b, const char *name, const char *versi
     return R1_OK;
 }
 
+r1_status med_builder_dated(med_builder *b, const char *version, r1_err *err)
+{
+    if (b->source_here == MED_NONE) return R1_OK;
+    med_source *x = &b->source[b->source_here];
+    if (strcmp(med_map_text(b->text, x->version), MED_VERSION_NONE) != 0) return R1_OK;
+    x->version = kb_gather_keep(b, MED_TEXT(version));
+    return x->version == MED_NONE ? med_kb_full(err) : R1_OK;
+}
+
 /* The raw term of an id, made where it is new; NULL when full. */
 static med_raw_term *term_of(med_builder *b, med_text id)
 {

@@ -4,6 +4,7 @@
 #include "ontology/med_kb_gather.h"
 #include "r1_assert.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,19 @@ static r1_status order_terms(med_kb_final *f, r1_err *err)
     return R1_OK;
 }
 
+static void tell_orphan(med_kb_final *f, const med_raw_link *link)
+{
+    const med_raw_term *child = &f->b->term[link->a], *parent = &f->b->term[link->b];
+    char *line = med_told_next(&f->stats.orphan);
+    f->stats.n_orphan++;
+    if (line)
+        snprintf(line, MED_TOLD_BYTES, "%.100s is-a %.100s, which is %s",
+                 med_map_text(f->b->text, child->id), med_map_text(f->b->text, parent->id),
+                 child == parent    ? "itself"
+                 : parent->obsolete ? "obsolete"
+                                    : "not defined");
+}
+
 static r1_status place_parents(med_kb_final *f, r1_err *err)
 {
     med_raw_links *l = &f->b->parent;
@@ -68,7 +82,7 @@ static r1_status place_parents(med_kb_final *f, r1_err *err)
     for (uint32_t i = 0; i < l->n; i++) {
         uint32_t c = f->b->term[l->v[i].a].final, p = f->b->term[l->v[i].b].final;
         if (c == MED_NONE || p == MED_NONE || c == p) {
-            f->stats.n_orphan += c != MED_NONE;
+            if (c != MED_NONE) tell_orphan(f, &l->v[i]);
             continue;
         }
         l->v[n++] = (med_raw_link){c, p, 0};

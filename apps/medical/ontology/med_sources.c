@@ -3,6 +3,7 @@
  * of any of them. */
 #include "ontology/med_sources.h"
 
+#include "ontology/med_fetch.h"
 #include "ontology/med_import.h"
 #include "ontology/med_slurp.h"
 
@@ -93,13 +94,15 @@ static r1_status import_file(med_builder *b, const char *path, r1_err *err)
     char *data = NULL;
     size_t len = 0;
     R1_TRY(med_slurp(path, MED_INPUT_BYTES_MAX, &data, &len, err));
-    char known[400];
+    char known[400], when[32];
     size_t mark = len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
     importer import = importer_of(data + mark, len - mark);
     r1_status st =
         import ? import(b, path, data + mark, len - mark, err)
                : r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__, "%s: the file is none of %s",
                             path, sources_known(known, sizeof known));
+    if (st == R1_OK && med_manifest_date(path, when, sizeof when))
+        st = med_builder_dated(b, when, err);
     free(data);
     return st;
 }

@@ -226,6 +226,11 @@ struct med_reranker {
     uint64_t handle[MED_FINDINGS_MAX];
 };
 
+void med_reranker_name(const r1_model *m, r1_precision precision, char *text, size_t cap)
+{
+    snprintf(text, cap, "%s%s", r1_model_name(m), precision == R1_PRECISION_INT8 ? " (int8)" : "");
+}
+
 r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision,
                            r1_err *err)
 {

@@ -50,6 +50,8 @@ r1_status med_samples_fill(med_samples *s, med_ranker *r, const med_candidate *l
 const r1_item *med_samples_item(const med_samples *s, uint32_t candidate);
 
 typedef struct med_reranker med_reranker;
+/* How reports name a model and its precision, with its NUL. */
+void med_reranker_name(const r1_model *m, r1_precision precision, char *text, size_t cap);
 r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision,
                            r1_err *err);
 void med_reranker_free(med_reranker *x); /* NULL is fine */

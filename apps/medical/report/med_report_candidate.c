@@ -226,6 +226,20 @@ static r1_status candidate_names(med_report_work *w, uint32_t at, uint32_t n, me
     return R1_OK;
 }
 
+/* All ids of the disease, and that of the entry that stands for its family. */
+static r1_status candidate_ids(med_report_work *w, uint32_t disease, med_report_names *out,
+                               r1_err *err)
+{
+    const med_disease *d = &w->kb->disease[disease];
+    const char **s;
+    uint32_t head = med_kb_family(w->kb, disease);
+    MED_REPORT_LIST_OF(w->report->arena, s, (size_t)d->n_alias + 1, err);
+    for (uint32_t i = 0; i < d->n_alias; i++) s[i] = med_str(w->kb, w->kb->list[d->alias_at + i]);
+    s[d->n_alias] = med_str(w->kb, w->kb->disease[head].id);
+    *out = (med_report_names){s, d->n_alias + (head != disease)};
+    return R1_OK;
+}
+
 /* The words of a bit set, one for each bit from the lowest on. */
 static r1_status candidate_bits(med_report_work *w, uint32_t bits, const med_word *word,
                                 const char *const *english, uint32_t n, med_report_names *out,
@@ -398,7 +412,7 @@ static r1_status candidate_facts(med_report_work *w, uint32_t disease, med_repor
     uint32_t onset = kb->disease[fact_of(kb, disease, MED_FACT_ONSET)].onset,
              inheritance = kb->disease[fact_of(kb, disease, MED_FACT_INHERITANCE)].inheritance;
     c->prevalence = prevalence > 0 ? (double)prevalence : NAN;
-    R1_TRY(candidate_names(w, d->alias_at, d->n_alias, &c->ids, err));
+    R1_TRY(candidate_ids(w, disease, &c->ids, err));
     R1_TRY(candidate_names(w, d->gene_at, d->n_gene, &c->genes, err));
     R1_TRY(candidate_bits(w, inheritance, mode_word, mode_english, R1_COUNT(mode_word),
                           &c->inheritance, err));

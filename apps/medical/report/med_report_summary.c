@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* NAMED: findings that a sentence names; NOTICES_OWN: notices that name no finding. */
-enum { NAMED = 3, NOTICES_OWN = 4, SENTENCES = 12 };
+enum { NAMED = 3, NOTICES_OWN = 4, SENTENCES = 13 };
 
 /* ---- notices --------------------------------------------------------------------------------- */
 
@@ -114,7 +114,12 @@ static r1_status summary_first(med_report_work *w, const char **s, uint32_t *n, 
     else
         R1_TRY(med_report_say(w, &s[(*n)++], err, MED_SAY(r->language, NEAREST_F), c->name, percent,
                               c->n_explained, c->n_weighed));
-    uint32_t k = summary_named(c, false, name);
+    uint32_t k = c->together.n < NAMED ? c->together.n : NAMED;
+    R1_TRY(med_report_join(w, c->together.s, k, &joined, err));
+    if (k)
+        R1_TRY(med_report_say(w, &s[(*n)++], err, MED_SAY(r->language, TOGETHER_F),
+                              c->together.n + 1, joined));
+    k = summary_named(c, false, name);
     R1_TRY(med_report_join(w, name, k, &joined, err));
     if (k) R1_TRY(med_report_say(w, &s[(*n)++], err, MED_SAY(r->language, TELLING_F), joined));
     k = c->unexplained.n < NAMED ? c->unexplained.n : NAMED;

@@ -154,6 +154,9 @@ X(ONSET, "Onset", "起病年龄")                                               
 X(PREVALENCE, "Prevalence", "患病率")                                                              \
 X(PREVALENCE_F, "1 in %.0f", "1 / %.0f")                                                           \
 X(TOGETHER, "Counted as one with", "与下列条目合并计算")                                             \
+/* entries, names */                                                                               \
+X(TOGETHER_F, "It stands for %u entries that are one disease, also: %s.",                          \
+  "该项代表属同一疾病的 %u 个条目，另有：%s。")                                                    \
 X(TOGETHER_MORE_F, "%u more", "另有 %u 条")                                                        \
 X(ORIGIN, "As stated by", "来源说明")                                                              \
 X(LINKS, "Links", "链接")                                                                          \

@@ -96,8 +96,7 @@ static r1_status service_model(med_service *s, r1_err *err)
 {
     if (!s->o.model) return R1_OK;
     R1_TRY(r1_model_open(&s->model, s->o.model, err));
-    snprintf(s->judge, sizeof s->judge, "%s%s", r1_model_name(s->model),
-             s->o.precision == R1_PRECISION_INT8 ? " (int8)" : "");
+    med_reranker_name(s->model, s->o.precision, s->judge, sizeof s->judge);
     return R1_OK;
 }
 
