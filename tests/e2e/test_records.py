@@ -50,6 +50,8 @@ class Records(unittest.TestCase):
         s.sql("ALTER SYSTEM SET log_statement = 'all'")
         s.sql("SELECT pg_reload_conf()")
         run(MEDICAL, "db", "migrate", "--postgres", s.conninfo, "--migrations", MIGRATIONS)
+        s.sql("CREATE ROLE writes LOGIN IN ROLE r1_medical_writer")
+        s.sql("CREATE ROLE reads LOGIN IN ROLE r1_reader")
         cls.keys = os.path.join(s.folder, "keys")
         run(MEDICAL, "records", "key", "--keys", cls.keys)
         cls.service()
@@ -63,7 +65,7 @@ class Records(unittest.TestCase):
         producer.close()
         m = Medical(
             s.folder, "--topic", "records", "--brokers", s.brokers, "--postgres-file",
-            secret(s.folder, "conninfo", s.conninfo), "--migrations", MIGRATIONS, "--keys",
+            secret(s.folder, "conninfo", cls.user("writes")), "--migrations", MIGRATIONS, "--keys",
             cls.keys, "--keep-text",
         )  # fmt: skip
         want = str(len(MESSAGES))
@@ -76,6 +78,10 @@ class Records(unittest.TestCase):
         cls.log = m.log()
         with open(os.path.join(s.pg_dir, "log"), encoding="utf-8") as f:
             cls.pg_log = f.read()
+
+    @classmethod
+    def user(cls, name):
+        return cls.s.conninfo.replace("user=r1_admin", f"user={name}")
 
     def setUp(self):
         s = self.s
@@ -118,6 +124,22 @@ class Records(unittest.TestCase):
                 for where, text in (("log", self.log), ("metrics", self.metrics), ("dump", dump),
                                     ("PostgreSQL's log", self.pg_log)):  # fmt: skip
                     self.assertNotIn(word, text, f"{word} stands in the {where}")
+
+    def test_rights(self):
+        """The service's role writes, finds and opens, and no more; who reads tables opens nothing."""
+        for name, verb, code in (
+            ("writes", ("find", "--id", "Zwyxmark-1"), 0),
+            ("writes", ("show", "records/0/1"), 0),
+            ("writes", ("erase", "--id", "Zwyxmark-1"), 1),
+            ("reads", ("find", "--id", "Zwyxmark-1"), 1),
+            ("reads", ("show", "records/0/1"), 1),
+        ):
+            p = run(MEDICAL, "records", *verb, "--keys", self.keys, "--postgres", self.user(name),
+                    check=False)  # fmt: skip
+            self.assertEqual(p.returncode, code, p.stderr)
+        plain = "INSERT INTO r1.med_record (key) VALUES ('x')"
+        p = run("psql", self.user("writes"), "-qc", plain, check=False)
+        self.assertIn("permission denied", p.stderr)
 
     def test_find_and_show(self):
         for text in ("Zwyxmark-1", " zwyxMARK-1 ", "ZWYX\u00admark-1"):
