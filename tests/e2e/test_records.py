@@ -126,7 +126,7 @@ class Records(unittest.TestCase):
                     self.assertNotIn(word, text, f"{word} stands in the {where}")
 
     def test_rights(self):
-        """The service's role writes, finds and opens, and no more; who reads tables opens nothing."""
+        """The service's role writes, finds and opens, and no more; a reader opens nothing."""
         for name, verb, code in (
             ("writes", ("find", "--id", "Zwyxmark-1"), 0),
             ("writes", ("show", "records/0/1"), 0),
