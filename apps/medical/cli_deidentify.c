@@ -128,7 +128,7 @@ int cli_deidentify_command(r1_cli_call *call)
 const r1_option cli_deidentify_rows[] = {
     {.name = "out", .type = R1_OPT_PATH, .help = "file for the text (default: standard output)"},
     CLI_KEYS_OPTION,
-    {.name = "patient", .type = R1_OPT_STRING,
+    {.name = "patient", .type = R1_OPT_STRING, .secret = true,
      .help = "the patient's id: dates are shifted by a number of days that the key makes of it; "
              "without it each date leaves its year alone"},
     {.name = "month-first", .type = R1_OPT_BOOL, .def = "false",

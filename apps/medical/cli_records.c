@@ -324,8 +324,9 @@ int cli_erase_command(r1_cli_call *call)
     {.name = "by", .type = R1_OPT_STRING,                                                          \
      .help = "who asks, for the audit (default: the account and the host)"}
 #define RECORDS_WHOSE                                                                              \
-    {.name = "id", .type = R1_OPT_STRING,                                                          \
-     .help = "the key of the messages; case and blanks do not count"},                             \
+    {.name = "id", .type = R1_OPT_STRING, .secret = true,                                          \
+     .help = "the key of the messages; case and blanks do not count. Others of the machine see "   \
+             "a command line: --id-file names a file with it"},                                    \
     {.name = "record", .type = R1_OPT_PATH, .help = "a record's file, as it was sent"}
 #define RECORDS_DRY                                                                                \
     {.name = "dry-run", .type = R1_OPT_BOOL, .def = "false", .help = "say how many, delete nothing"}

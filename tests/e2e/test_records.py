@@ -148,6 +148,8 @@ class Records(unittest.TestCase):
             self.assertIn("\tZwyxmark-1\t", said)
             self.assertIn("1 records", said)
         self.assertIn("0 records", self.records("find", "--id", "Zwyxmark-9"))
+        by_file = secret(self.tmp, "id", "Zwyxmark-1\n")
+        self.assertIn("1 records", self.records("find", "--id-file", by_file))
         path = os.path.join(self.tmp, "letter")
         with open(path, "w", encoding="utf-8") as f:
             f.write(LETTER)
@@ -163,7 +165,7 @@ class Records(unittest.TestCase):
         self.assertEqual(os.stat(path).st_mode & 0o077, 0)
         self.assertIn("TOPIC/PARTITION/OFFSET", self.records("show", "records/1", code=2))
         self.assertIn("no stored record", self.records("show", "records/0/77", code=1))
-        self.assertEqual(len(self.audit()), 9)
+        self.assertEqual(len(self.audit()), 10)
         self.assertEqual(self.audit()[-1], ["show", "text", "1"])
         self.assertNotIn("Zwyxmark", str(self.s.sql("SELECT * FROM r1.med_audit")))
 
