@@ -24,10 +24,13 @@ static void fresh_topic(void)
     rd_kafka_mock_topic_create(broker, topic, 1, 1);
 }
 
+/* What is sent between two flushes is one batch: the mock broker takes a later batch whose
+ * forerunner it has just refused, which no broker does. */
 static r1_producer *producer_made(void)
 {
     const r1_stream_opts opts = {.brokers = rd_kafka_mock_cluster_bootstraps(broker),
-                                 .client_id = "test"};
+                                 .client_id = "test",
+                                 .linger_ms = 5000};
     r1_producer *p = NULL;
     r1_err err;
     CU_ASSERT_EQUAL_FATAL(r1_producer_new(&p, &opts, &err), R1_OK);
