@@ -9,6 +9,7 @@
 #pragma once
 
 enum { R1_BLOCK = 128, R1_WARP = 32, R1_HEAD_DIM_MAX = 128 };
+enum { R1_PER_LANE = R1_HEAD_DIM_MAX / R1_WARP }; /* columns of a head */
 #define R1_ALL_LANES 0xffffffffu
 
 __device__ static inline float *r1_at(const r1_view &v, long r)
@@ -28,6 +29,18 @@ __device__ static inline float r1_warp_sum(float x)
 {
     for (int d = R1_WARP / 2; d > 0; d /= 2) x += __shfl_xor_sync(R1_ALL_LANES, x, d);
     return x;
+}
+
+/* Calls fn(i) for each i below n of which which(i) holds, in order, by all lanes together: a ballot
+ * finds them 32 at a time. */
+template <typename chooser, typename taker>
+__device__ static inline void r1_each_where(int n, int lane, chooser which, taker fn)
+{
+    for (int base = 0; base < n; base += R1_WARP) {
+        int mine = base + lane;
+        unsigned hits = __ballot_sync(R1_ALL_LANES, mine < n && which(mine));
+        for (; hits; hits &= hits - 1) fn(base + __ffs(static_cast<int>(hits)) - 1);
+    }
 }
 
 /* y = a + b, b repeats */
@@ -51,17 +64,23 @@ __global__ void r1_k_act(r1_op_args a)
     r1_at(a.v[R1_ACT_Y], r)[c] = a.i[R1_ACT_KIND] == R1_ACT_GELU ? gelu : x > 0.0f ? x : 0.0f;
 }
 
+/* 1 / sqrt(mean(x^2) + eps) of a row, by one warp */
+__device__ static inline float r1_inverse_rms(const float *x, int cols, float eps, int lane)
+{
+    float sum = 0.0f;
+    for (int c = lane; c < cols; c += R1_WARP) sum += x[c] * x[c];
+    return 1.0f / sqrtf(r1_warp_sum(sum) / static_cast<float>(cols) + eps);
+}
+
 /* one warp per row */
 __global__ void r1_k_rmsnorm(r1_op_args a)
 {
-    long r = r1_thread() / R1_WARP, lane = r1_thread() % R1_WARP;
+    long r = r1_thread() / R1_WARP;
+    int lane = static_cast<int>(r1_thread() % R1_WARP), cols = a.v[R1_RMSNORM_X].cols;
     if (r >= a.v[R1_RMSNORM_X].rows) return; /* the whole warp leaves */
     const float *x = r1_at(a.v[R1_RMSNORM_X], r), *gain = r1_at(a.v[R1_RMSNORM_GAIN], 0);
-    int cols = a.v[R1_RMSNORM_X].cols;
-    float sum = 0.0f;
-    for (long c = lane; c < cols; c += R1_WARP) sum += x[c] * x[c];
-    float inv = 1.0f / sqrtf(r1_warp_sum(sum) / static_cast<float>(cols) + a.f[R1_RMSNORM_EPS]);
-    for (long c = lane; c < cols; c += R1_WARP)
+    float inv = r1_inverse_rms(x, cols, a.f[R1_RMSNORM_EPS], lane);
+    for (int c = lane; c < cols; c += R1_WARP)
         r1_at(a.v[R1_RMSNORM_Y], r)[c] = x[c] * inv * gain[c];
 }
 
@@ -101,6 +120,13 @@ __global__ void r1_k_ple(r1_op_args a)
     y[n_bin] = missing ? 1.0f : 0.0f;
 }
 
+/* Which of its column's rows of the table an id takes: the first for "missing", one for each of the
+ * values, the last for "other". */
+__device__ static inline int r1_embed_place(int id, int values)
+{
+    return id == -1 ? 0 : id >= 0 && id < values ? 1 + id : values + 1;
+}
+
 /* one thread per output element */
 __global__ void r1_k_embed(r1_op_args a)
 {
@@ -108,8 +134,8 @@ __global__ void r1_k_embed(r1_op_args a)
     if (t >= a.v[R1_EMBED_ID].rows * width) return;
     long r = t / width, c = t % width / d, k = t % d;
     const int *first = r1_int(a.v[R1_EMBED_FIRST]);
-    int id = r1_int(a.v[R1_EMBED_ID])[r * a.v[R1_EMBED_ID].ld + c], n = first[c + 1] - first[c] - 2;
-    int row = id == -1 ? first[c] : id >= 0 && id < n ? first[c] + 1 + id : first[c + 1] - 1;
+    int id = r1_int(a.v[R1_EMBED_ID])[r * a.v[R1_EMBED_ID].ld + c], n = first[c + 1] - first[c] - 2,
+        row = first[c] + r1_embed_place(id, n);
     r1_at(a.v[R1_EMBED_Y], r)[c * d + k] = r1_at(a.v[R1_EMBED_TABLE], row)[k];
 }
 
@@ -125,8 +151,7 @@ __global__ void r1_k_standard(r1_op_args a)
     r1_at(a.v[R1_STANDARD_Y], r)[c] = z > clip ? clip : z < -clip ? -clip : z;
 }
 
-/* One warp per node. It walks the edges 32 at a time; a ballot finds those that touch the node,
- * and the lanes, which share the columns, add them one by one in edge order. */
+/* One warp per node: the lanes, which share the columns, add its edges one by one in order. */
 __global__ void r1_k_edge_message(r1_op_args a)
 {
     long n = r1_thread() / R1_WARP;
@@ -138,19 +163,15 @@ __global__ void r1_k_edge_message(r1_op_args a)
     for (int direction = 0; direction < 2; direction++) {
         const int *to = direction ? src : dst, *from = direction ? dst : src;
         float scale = r1_at(a.v[R1_EDGE_MESSAGE_SCALE], n)[direction];
-        for (int base = 0; base < n_edge; base += R1_WARP) {
-            int mine = base + lane;
-            unsigned hits = __ballot_sync(R1_ALL_LANES, mine < n_edge && to[mine] == n);
-            for (; hits; hits &= hits - 1) {
-                int e = base + __ffs(static_cast<int>(hits)) - 1;
-                const float *h = r1_at(a.v[R1_EDGE_MESSAGE_H], from[e]),
-                            *x = r1_at(a.v[R1_EDGE_MESSAGE_E], e);
-                for (int c = direction * d + lane; c < (direction + 1) * d; c += R1_WARP) {
-                    float v = h[c] + x[c];
-                    if (v > 0.0f) r1_at(a.v[R1_EDGE_MESSAGE_Y], n)[c] += v * scale;
-                }
+        auto touches = [&](int e) { return to[e] == n; };
+        r1_each_where(n_edge, lane, touches, [&](int e) {
+            const float *h = r1_at(a.v[R1_EDGE_MESSAGE_H], from[e]),
+                        *x = r1_at(a.v[R1_EDGE_MESSAGE_E], e);
+            for (int c = direction * d + lane; c < (direction + 1) * d; c += R1_WARP) {
+                float v = h[c] + x[c];
+                if (v > 0.0f) r1_at(a.v[R1_EDGE_MESSAGE_Y], n)[c] += v * scale;
             }
-        }
+        });
     }
 }
 
@@ -208,6 +229,17 @@ __global__ void r1_k_causal_mean(r1_op_args a)
     }
 }
 
+/* length_h log(max(count, 2)), without length_h where that is asked for; 1 without the operand */
+__device__ static inline float r1_length_factor(const r1_op_args &a, long r, long h, bool slope)
+{
+    if (!a.v[R1_CAWA_SCALE_LENGTH].p) return 1.0f;
+    float log_count = logf(static_cast<float>(max(r1_int(a.v[R1_CAWA_SCALE_COUNT])[r], 2)));
+    return slope ? log_count : r1_at(a.v[R1_CAWA_SCALE_LENGTH], 0)[h] * log_count;
+}
+__device__ static inline float r1_context_tanh(const r1_op_args &a, long r, long h)
+{
+    return a.v[R1_CAWA_SCALE_CONTEXT].p ? tanhf(r1_at(a.v[R1_CAWA_SCALE_CONTEXT], r)[h]) : 0.0f;
+}
 /* Both factors of context-aware weight adaptation are per query and head: they fold into q, and
  * attention never sees them. */
 __global__ void r1_k_cawa_scale(r1_op_args a)
@@ -215,12 +247,8 @@ __global__ void r1_k_cawa_scale(r1_op_args a)
     long t = r1_thread(), cols = a.v[R1_CAWA_SCALE_Q].cols;
     if (t >= a.v[R1_CAWA_SCALE_Q].rows * cols) return;
     long r = t / cols, c = t % cols, h = c / (cols / a.i[R1_CAWA_SCALE_HEADS]);
-    float factor = a.f[R1_CAWA_SCALE_SCALE];
-    if (a.v[R1_CAWA_SCALE_LENGTH].p)
-        factor *= r1_at(a.v[R1_CAWA_SCALE_LENGTH], 0)[h] *
-                  logf(static_cast<float>(max(r1_int(a.v[R1_CAWA_SCALE_COUNT])[r], 2)));
-    if (a.v[R1_CAWA_SCALE_CONTEXT].p)
-        factor *= 1.0f + a.f[R1_CAWA_SCALE_BETA] * tanhf(r1_at(a.v[R1_CAWA_SCALE_CONTEXT], r)[h]);
+    float factor = a.f[R1_CAWA_SCALE_SCALE] * r1_length_factor(a, r, h, false) *
+                   (1.0f + a.f[R1_CAWA_SCALE_BETA] * r1_context_tanh(a, r, h));
     r1_at(a.v[R1_CAWA_SCALE_Y], r)[c] = r1_at(a.v[R1_CAWA_SCALE_Q], r)[c] * factor;
 }
 
@@ -238,6 +266,14 @@ __device__ static inline int r1_segment(const int *off, int n, long r)
     return low;
 }
 
+/* How many keys query r of segment s sees. */
+__device__ static inline int r1_visible(const r1_op_args &a, int s, long r)
+{
+    const int *q_off = r1_int(a.v[R1_ATTEND_Q_OFF]), *k_off = r1_int(a.v[R1_ATTEND_K_OFF]);
+    int n = k_off[s + 1] - k_off[s];
+    return a.i[R1_ATTEND_CAUSAL] ? min(n, static_cast<int>(r) - q_off[s] + 1) : n;
+}
+
 /* Fused attention over ragged segments: scores, online softmax (Milakov and Gimelshein 2018) and
  * the weighted sum in one pass over the keys. One warp per query row and head; each lane holds
  * up to four columns of the head. */
@@ -248,15 +284,13 @@ __global__ void r1_k_attend(r1_op_args a)
         dh = static_cast<int>(a.v[R1_ATTEND_Q].cols / n_head);
     if (task >= a.v[R1_ATTEND_Q].rows * n_head) return;
     long r = task / n_head, h = task % n_head;
-    const int *q_off = r1_int(a.v[R1_ATTEND_Q_OFF]), *k_off = r1_int(a.v[R1_ATTEND_K_OFF]),
-              *index = r1_int(a.v[R1_ATTEND_INDEX]), *bucket = r1_int(a.v[R1_ATTEND_BUCKET]);
+    const int *k_off = r1_int(a.v[R1_ATTEND_K_OFF]), *index = r1_int(a.v[R1_ATTEND_INDEX]),
+              *bucket = r1_int(a.v[R1_ATTEND_BUCKET]);
     const float *log_weight = static_cast<const float *>(a.v[R1_ATTEND_LOG_WEIGHT].p);
-    int s = r1_segment(q_off, a.v[R1_ATTEND_Q_OFF].cols - 1, r), first = k_off[s],
-        n = k_off[s + 1] - first;
-    if (a.i[R1_ATTEND_CAUSAL]) n = min(n, static_cast<int>(r) - q_off[s] + 1);
-    enum { PER_LANE = R1_HEAD_DIM_MAX / R1_WARP };
-    float q[PER_LANE], y[PER_LANE], top = -INFINITY, sum = 0.0f;
-    for (int k = 0; k < PER_LANE; k++) {
+    int s = r1_segment(r1_int(a.v[R1_ATTEND_Q_OFF]), a.v[R1_ATTEND_Q_OFF].cols - 1, r),
+        first = k_off[s], n = r1_visible(a, s, r);
+    float q[R1_PER_LANE], y[R1_PER_LANE], top = -INFINITY, sum = 0.0f;
+    for (int k = 0; k < R1_PER_LANE; k++) {
         int c = k * R1_WARP + lane;
         q[k] = c < dh ? r1_at(a.v[R1_ATTEND_Q], r)[h * dh + c] : 0.0f;
         y[k] = 0.0f;
@@ -266,7 +300,7 @@ __global__ void r1_k_attend(r1_op_args a)
         const float *key = r1_at(a.v[R1_ATTEND_K], row) + h * dh,
                     *value = r1_at(a.v[R1_ATTEND_V], row) + h * dh;
         float part = 0.0f;
-        for (int k = 0; k < PER_LANE; k++)
+        for (int k = 0; k < R1_PER_LANE; k++)
             if (k * R1_WARP + lane < dh) part += q[k] * key[k * R1_WARP + lane];
         float score = r1_warp_sum(part);
         if (a.v[R1_ATTEND_FACTOR_Q].p) {
@@ -283,10 +317,10 @@ __global__ void r1_k_attend(r1_op_args a)
               weight = expf(score - new_top);
         top = new_top;
         sum = sum * keep + weight;
-        for (int k = 0; k < PER_LANE; k++)
+        for (int k = 0; k < R1_PER_LANE; k++)
             if (k * R1_WARP + lane < dh) y[k] = y[k] * keep + weight * value[k * R1_WARP + lane];
     }
-    for (int k = 0; k < PER_LANE; k++) {
+    for (int k = 0; k < R1_PER_LANE; k++) {
         int c = k * R1_WARP + lane;
         if (c < dh) r1_at(a.v[R1_ATTEND_Y], r)[h * dh + c] = n > 0 ? y[k] / sum : 0.0f;
     }

@@ -27,17 +27,6 @@ __device__ static inline float r1_rows_sum(long first, long rows, long step, int
     return r1_warp_sum(sum);
 }
 
-/* Calls fn(i) for each i below n with list[i] == wanted, in order, by all lanes together. */
-template <typename taker>
-__device__ static inline void r1_each_equal(const int *list, int n, int wanted, int lane, taker fn)
-{
-    for (int base = 0; base < n; base += R1_WARP) {
-        int mine = base + lane;
-        unsigned hits = __ballot_sync(R1_ALL_LANES, mine < n && list[mine] == wanted);
-        for (; hits; hits &= hits - 1) fn(base + __ffs(static_cast<int>(hits)) - 1);
-    }
-}
-
 /* ---- rows and columns ---- */
 
 __global__ void r1_k_add_back_a(r1_op_args a)
@@ -85,14 +74,6 @@ __global__ void r1_k_act_back(r1_op_args a)
     r1_at(a.g[R1_ACT_X], r)[c] += slope * r1_at(a.g[R1_ACT_Y], r)[c];
 }
 
-/* 1 / sqrt(mean(x^2) + eps) of a row, by one warp */
-__device__ static inline float r1_inverse_rms(const float *x, int cols, float eps, int lane)
-{
-    float sum = 0.0f;
-    for (int c = lane; c < cols; c += R1_WARP) sum += x[c] * x[c];
-    return 1.0f / sqrtf(r1_warp_sum(sum) / static_cast<float>(cols) + eps);
-}
-
 /* one warp per row */
 __global__ void r1_k_rmsnorm_back_x(r1_op_args a)
 {
@@ -134,19 +115,13 @@ __global__ void r1_k_embed_back(r1_op_args a)
     while (first[c + 1] <= row) c++;
     const int *id = r1_int(a.v[R1_EMBED_ID]);
     int values = first[c + 1] - first[c] - 2, mine = static_cast<int>(row) - first[c];
-    for (long base = 0; base < a.v[R1_EMBED_ID].rows; base += R1_WARP) {
-        long r = base + lane;
-        int x = r < a.v[R1_EMBED_ID].rows ? id[r * a.v[R1_EMBED_ID].ld + c] : 0,
-            place = x == -1                ? 0
-                    : x >= 0 && x < values ? 1 + x
-                                           : values + 1;
-        unsigned hits = __ballot_sync(R1_ALL_LANES, r < a.v[R1_EMBED_ID].rows && place == mine);
-        for (; hits; hits &= hits - 1) {
-            const float *from =
-                r1_at(a.g[R1_EMBED_Y], base + __ffs(static_cast<int>(hits)) - 1) + c * d;
-            for (int k = lane; k < d; k += R1_WARP) r1_at(a.g[R1_EMBED_TABLE], row)[k] += from[k];
-        }
-    }
+    auto takes = [&](int r) {
+        return r1_embed_place(id[r * a.v[R1_EMBED_ID].ld + c], values) == mine;
+    };
+    r1_each_where(static_cast<int>(a.v[R1_EMBED_ID].rows), lane, takes, [&](int r) {
+        const float *from = r1_at(a.g[R1_EMBED_Y], r) + c * d;
+        for (int k = lane; k < d; k += R1_WARP) r1_at(a.g[R1_EMBED_TABLE], row)[k] += from[k];
+    });
 }
 
 /* ---- graphs and segments ---- */
@@ -162,7 +137,8 @@ __global__ void r1_k_edge_message_back_h(r1_op_args a)
     for (int side = 0; side < 2; side++) {
         const int *from = r1_int(a.v[side ? R1_EDGE_MESSAGE_DST : R1_EDGE_MESSAGE_SRC]),
                   *to = r1_int(a.v[side ? R1_EDGE_MESSAGE_SRC : R1_EDGE_MESSAGE_DST]);
-        r1_each_equal(from, n_edge, static_cast<int>(n), lane, [&](int e) {
+        auto leaves = [&](int e) { return from[e] == n; };
+        r1_each_where(n_edge, lane, leaves, [&](int e) {
             const float *x = r1_at(a.v[R1_EDGE_MESSAGE_E], e),
                         *gy = r1_at(a.g[R1_EDGE_MESSAGE_Y], to[e]);
             float scale = r1_at(a.v[R1_EDGE_MESSAGE_SCALE], to[e])[side];
@@ -211,14 +187,14 @@ __global__ void r1_k_place_back(r1_op_args a)
     const r1_view g = a.g[row < rows ? R1_PLACE_X : R1_PLACE_ABSENT];
     const int *map = a.v[R1_PLACE_MAP].p ? r1_int(a.v[R1_PLACE_MAP]) : nullptr;
     if (!g.p || (!map && row < rows)) return;
-    for (int base = 0; base < n; base += R1_WARP) {
-        int b = base + lane, from = b < n && map ? map[b] : -1;
-        unsigned hits = __ballot_sync(R1_ALL_LANES, b < n && (row < rows ? from == row : from < 0));
-        for (; hits; hits &= hits - 1) {
-            const float *gy = r1_at(a.g[R1_PLACE_Y], base + __ffs(static_cast<int>(hits)) - 1);
-            for (int c = lane; c < cols; c += R1_WARP) r1_at(g, row < rows ? row : 0)[c] += gy[c];
-        }
-    }
+    auto comes_here = [&](int i) {
+        int from = map ? map[i] : -1;
+        return row < rows ? from == row : from < 0;
+    };
+    r1_each_where(n, lane, comes_here, [&](int i) {
+        const float *gy = r1_at(a.g[R1_PLACE_Y], i);
+        for (int c = lane; c < cols; c += R1_WARP) r1_at(g, row < rows ? row : 0)[c] += gy[c];
+    });
 }
 
 /* one warp per row of x */
@@ -237,7 +213,8 @@ __global__ void r1_k_seg_mean_back(r1_op_args a)
             r1_at(a.g[R1_SEG_MEAN_X], row)[c] += r1_at(a.g[R1_SEG_MEAN_Y], b)[c] * share;
     };
     if (index)
-        r1_each_equal(index, off[n], static_cast<int>(row), lane, give);
+        r1_each_where(
+            off[n], lane, [&](int j) { return index[j] == row; }, give);
     else
         give(static_cast<int>(row));
 }
@@ -257,17 +234,6 @@ __global__ void r1_k_causal_mean_back(r1_op_args a)
 
 /* ---- context-aware weight adaptation ---- */
 
-/* length_h log(max(count, 2)), without length_h where that is asked for; 1 without the operand */
-__device__ static inline float r1_length_factor(const r1_op_args &a, long r, long h, bool slope)
-{
-    if (!a.v[R1_CAWA_SCALE_LENGTH].p) return 1.0f;
-    float log_count = logf(static_cast<float>(max(r1_int(a.v[R1_CAWA_SCALE_COUNT])[r], 2)));
-    return slope ? log_count : r1_at(a.v[R1_CAWA_SCALE_LENGTH], 0)[h] * log_count;
-}
-__device__ static inline float r1_context_tanh(const r1_op_args &a, long r, long h)
-{
-    return a.v[R1_CAWA_SCALE_CONTEXT].p ? tanhf(r1_at(a.v[R1_CAWA_SCALE_CONTEXT], r)[h]) : 0.0f;
-}
 /* The gradient of the product of both factors, of one row and head. */
 __device__ static inline float r1_factor_gradient(const r1_op_args &a, long r, long h)
 {
@@ -309,7 +275,7 @@ __global__ void r1_k_cawa_scale_back_length(r1_op_args a)
 
 /* ---- attention ---- */
 
-enum { R1_PER_LANE = R1_HEAD_DIM_MAX / R1_WARP, R1_BUCKETS_MAX = 64 };
+enum { R1_BUCKETS_MAX = 64 };
 
 /* What the kernels of a backward attention hand on, in the stream's workspace. */
 typedef struct {
@@ -356,14 +322,6 @@ __device__ static inline float r1_value_gradient(const r1_op_args &a, long r, lo
     float part = 0.0f;
     for (int k = lane; k < dh; k += R1_WARP) part += gy[k] * v[k];
     return r1_warp_sum(part);
-}
-
-/* How many keys query r of segment s sees. */
-__device__ static inline int r1_visible(const r1_op_args &a, int s, long r)
-{
-    const int *q_off = r1_int(a.v[R1_ATTEND_Q_OFF]), *k_off = r1_int(a.v[R1_ATTEND_K_OFF]);
-    int n = k_off[s + 1] - k_off[s];
-    return a.i[R1_ATTEND_CAUSAL] ? min(n, static_cast<int>(r) - q_off[s] + 1) : n;
 }
 
 /* One warp per query and head: its log sum and mean, then the gradients that are its own. */
@@ -467,8 +425,9 @@ __global__ void r1_k_attend_back_k(r1_op_args a, r1_attend_kept kept)
     r1_key_sum g = {};
     auto place = [&](int j) { r1_attend_place(a, kept, j, static_cast<int>(row), h, lane, &g); };
     if (index)
-        r1_each_equal(index, k_off[a.v[R1_ATTEND_K_OFF].cols - 1], static_cast<int>(row), lane,
-                      place);
+        r1_each_where(
+            k_off[a.v[R1_ATTEND_K_OFF].cols - 1], lane, [&](int j) { return index[j] == row; },
+            place);
     else
         place(static_cast<int>(row));
     for (int k = 0; k < R1_PER_LANE; k++) {

@@ -30,14 +30,14 @@ MUTANTS = [
      "if (r >= a.v[R1_RMSNORM_X].rows) return;",
      "if (r > a.v[R1_RMSNORM_X].rows) return;"),
     (FORWARD,
-     "for (long c = lane; c < cols; c += R1_WARP) sum += x[c] * x[c];",
-     "for (long c = lane; c <= cols; c += R1_WARP) sum += x[c] * x[c];"),
+     "for (int c = lane; c < cols; c += R1_WARP) sum += x[c] * x[c];",
+     "for (int c = lane; c <= cols; c += R1_WARP) sum += x[c] * x[c];"),
     (FORWARD,
      "for (int j = off[b]; j < off[b + 1]; j++)",
      "for (int j = off[b]; j <= off[b + 1]; j++)"),
     (FORWARD,
-     "unsigned hits = __ballot_sync(R1_ALL_LANES, mine < n_edge && to[mine] == n);",
-     "unsigned hits = __ballot_sync(R1_ALL_LANES, to[mine] == n);"),
+     "mine < n && which(mine)",
+     "which(mine)"),
     (FORWARD, "if (t >= a.v[R1_PLACE_Y].rows * cols) return;", ""),
     (BACKWARD, "if (n >= a.g[R1_LINEAR_B].cols) return;", "if (n > a.g[R1_LINEAR_B].cols) return;"),
     (BACKWARD,
@@ -51,18 +51,15 @@ MUTANTS = [
     (FORWARD, "x >= edge[b + 1])", "x > edge[b + 1])"),
     (FORWARD, "else if (!missing && x >= edge[b])", "else if (!missing && x > edge[b] + 0.01f)"),
     (FORWARD, "r1_int(a.v[R1_CAWA_SCALE_COUNT])[r], 2)", "r1_int(a.v[R1_CAWA_SCALE_COUNT])[r], 1)"),
-    (BACKWARD,
-     "r1_int(a.v[R1_CAWA_SCALE_COUNT])[r], 2)",
-     "r1_int(a.v[R1_CAWA_SCALE_COUNT])[r], 1)"),
+    (BACKWARD, "length * beta * (1.0f - th * th)", "length * (1.0f - th * th)"),
     (FORWARD, "if (isnan(z)) z = 0.0f;", ""),
     (FORWARD, "z > clip ? clip", "z > clip ? z"),
-    (FORWARD, "static_cast<float>(cols) + a.f[R1_RMSNORM_EPS]", "static_cast<float>(cols)"),
-    (FORWARD, "id == -1 ? first[c]", "id < 0 ? first[c]"),
+    (FORWARD, "static_cast<float>(cols) + eps", "static_cast<float>(cols)"),
+    (FORWARD, "id == -1 ? 0", "id < 0 ? 0"),
     (FORWARD, "n = first[c + 1] - first[c] - 2", "n = first[c + 1] - first[c] - 3"),
     (FORWARD, "keep = expf(top - new_top)", "keep = 1.0f"),
     (FORWARD,
-     "if (a.i[R1_ATTEND_CAUSAL]) n = min(n, static_cast<int>(r) - q_off[s] + 1);",
-     "if (a.i[R1_ATTEND_CAUSAL]) n = min(n, static_cast<int>(r) - q_off[s] + 2);"),
+     "min(n, static_cast<int>(r) - q_off[s] + 1)", "min(n, static_cast<int>(r) - q_off[s] + 2)"),
     (FORWARD, "h * dh + c] = n > 0 ? y[k] / sum : 0.0f;", "h * dh + c] = y[k] / sum;"),
     (FORWARD, "if (log_weight) score += log_weight[j];", ""),
     (FORWARD, "score *= 1.0f + a.f[R1_ATTEND_BETA]", "score *= a.f[R1_ATTEND_BETA]"),
@@ -86,7 +83,7 @@ MUTANTS = [
      "for (int r = off[g + 1] - 1; r > off[g]; r--)"),
     (BACKWARD, "row)[k] += from[k];", "row)[k] += 2 * from[k];"),
     (BACKWARD, "fabs(v) < limit ? rint(v) - v : copysign(limit, v)", "rint(v) - v"),
-    (BACKWARD, "x >= 0 && x < values ? 1 + x", "x >= 0 ? 1 + x"),
+    (FORWARD, "id >= 0 && id < values ? 1 + id", "id >= 0 ? 1 + id"),
     # lanes
     (FORWARD,
      "for (int d = R1_WARP / 2; d > 0; d /= 2) x +=",
@@ -137,8 +134,7 @@ def squeeze(text):
 
 def plant(text, old, new):
     """The text with the bug; blanks and line ends of the formatter do not count."""
-    words, out = squeeze(old), []
-    flat, places = [], []
+    words, flat, places = squeeze(old), [], []
     for i, c in enumerate(text):
         c = " " if c.isspace() else c
         if c == " " and flat and flat[-1] == " ":
@@ -149,11 +145,10 @@ def plant(text, old, new):
     if at < 0:
         sys.exit(f"mutants.py: no longer there: {old}")
     first, last = places[at], places[at + len(words) - 1] + 1
-    out = text[:first] + new + text[last:]
-    return out
+    return text[:first] + new + text[last:]
 
 
-def caught(folder, build, objects):
+def caught(folder, objects):
     command = ["g++", "-x", "c++", "-std=c++17", "-O1", "-w", "-DR1_EMU", f"-I{folder}",
                f"-I{TREE}/core/include", f"-I{TREE}/tests", "-include", "cuda/cuda_emulator.h",
                "-include", "cuda/cublaslt_emulator.h", "-c", f"{folder}/{TABLE}", "-o",
@@ -199,7 +194,7 @@ def main():
                     text = source.read()
                 with open(os.path.join(folder, f), "w", encoding="utf-8") as out:
                     out.write(plant(text, old, new) if f == name else text)
-            how = caught(folder, build, objects)
+            how = caught(folder, objects)
         seen += how is not None
         missed += how is None
         print(f"{'caught ' if how else 'MISSED '} {squeeze(old)[:70]}{': ' + how if how else ''}",
