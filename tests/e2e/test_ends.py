@@ -85,6 +85,17 @@ FAULTS = {
 }
 
 
+def four_hundred():
+    """A folder of its own and in it a file of 400 messages."""
+    folder = tempfile.mkdtemp(prefix="r1-ends-")
+    os.chmod(folder, 0o755)
+    path = os.path.join(folder, "rows.jsonl")
+    with open(path, "w", encoding="utf-8") as f:
+        for i in range(400):
+            f.write(f'{{"tx_id": "s{i}", "from": "A{i % 7}"}}\n')
+    return folder, path
+
+
 class Ends(unittest.TestCase):
     """Each fault has services of its own, and in them a database for each moment."""
 
@@ -278,12 +289,7 @@ class Commands(unittest.TestCase):
 
     def test_stopped_sender(self):
         """A sender that is stopped says so and where it goes on; all is sent once then."""
-        folder = tempfile.mkdtemp(prefix="r1-ends-")
-        os.chmod(folder, 0o755)
-        path = os.path.join(folder, "all.jsonl")
-        with open(path, "w", encoding="utf-8") as f:
-            for i in range(400):
-                f.write(f'{{"tx_id": "s{i}", "from": "A{i % 7}"}}\n')
+        folder, path = four_hundred()
         with Services(os.path.join(folder, "s"), partitions=1) as s:
             program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
             args = [program, "produce", "--in", path, "--brokers", s.brokers, "--json"]
@@ -303,12 +309,7 @@ class Commands(unittest.TestCase):
 
     def test_produce_says_where_a_broker_ended(self):
         """The same where the broker goes away for good."""
-        folder = tempfile.mkdtemp(prefix="r1-ends-")
-        os.chmod(folder, 0o755)
-        path = os.path.join(folder, "rows.jsonl")
-        with open(path, "w", encoding="utf-8") as f:
-            for i in range(400):
-                f.write(f'{{"tx_id": "s{i}", "from": "A{i % 7}"}}\n')
+        folder, path = four_hundred()
         with Services(os.path.join(folder, "s"), partitions=1) as s:
             program = os.path.join(os.environ["R1_BIN"], "r1-fraud")
             p = subprocess.Popen([program, "produce", "--in", path, "--brokers", s.brokers,
