@@ -920,6 +920,7 @@ void fraud_fleet_stats_read(fraud_fleet *f, fraud_fleet_stats *out)
                                           .behind = atomic_load(&f->work.behind),
                                           .leaps = atomic_load(&f->work.leaps)},
                                .cut = atomic_load(&f->work.cut),
+                               .renewed = atomic_load(&f->work.renewed),
                                .session_ms = atomic_load(&f->session_ms)};
     pthread_mutex_lock(&f->lock);
     snprintf(out->sequencer, sizeof out->sequencer, "%s", f->holder);

@@ -38,6 +38,7 @@ typedef struct {
     int64_t lag;    /* events that the broker has beyond it; -1: not known */
     uint64_t voids; /* events that did not count, those of another form included */
     uint64_t appended, cut;
+    uint64_t renewed;      /* of its producer, see fraud_sequencer_stats */
     r1_merge_stats merged; /* while it was the sequencer */
     int session_ms;        /* of the consumer group; may be longer than asked for */
     char sequencer[96];

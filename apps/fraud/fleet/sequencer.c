@@ -319,7 +319,10 @@ r1_status fraud_sequencer_run(const fraud_sequencer_opts *o, r1_err *err)
                                  .behind = atomic_load(&o->stats->behind),
                                  .leaps = atomic_load(&o->stats->leaps)};
     r1_status st = sequencer_epoch(q, err);
-    if (q->producer) r1_producer_forget(q->producer); /* which borrows the answers */
+    if (q->producer) {
+        r1_producer_forget(q->producer); /* which borrows the answers */
+        atomic_fetch_add(&o->stats->renewed, r1_producer_count(q->producer).renewed);
+    }
     r1_watch_stop(q->watch);
     r1_consumer_free(q->consumer);
     r1_producer_free(q->producer);

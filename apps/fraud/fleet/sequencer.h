@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct {
     _Atomic uint64_t appended, cut;
+    _Atomic uint64_t renewed; /* clients of ended epochs that took an ended one's place */
     _Atomic uint64_t late, behind, leaps; /* r1_merge_stats of all its epochs */
     /* The broker's next offset of each partition plus 1, of the newest epoch; 0: not known. */
     _Atomic int64_t high[FRAUD_EVENT_TOPICS][FRAUD_EVENT_PARTITIONS];

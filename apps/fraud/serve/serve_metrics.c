@@ -101,6 +101,7 @@ static double metric_snapshot_age_s(const metric_source *m)
 
 METRIC_NUMBER(in_flight, fraud_queue_in_flight(m->s->parts.queue))
 METRIC_NUMBER(outbox_behind, m->w->keeper.behind)
+METRIC_NUMBER(outbox_renewed, m->w->keeper.renewed)
 METRIC_NUMBER(missing_weeks, m->w->keeper.missing_weeks)
 METRIC_NUMBER(rest_rows, m->w->keeper.rows_in_rest)
 METRIC_NUMBER(last_seq, m->s->last_seq)
@@ -131,6 +132,7 @@ METRIC_SHARE(lag, fleet.lag)
 METRIC_SHARE(voids, fleet.voids)
 METRIC_SHARE(appended, fleet.appended)
 METRIC_SHARE(cut, fleet.cut)
+METRIC_SHARE(renewed, fleet.renewed)
 METRIC_SHARE(held, held)
 METRIC_SHARE(held_bytes, held_bytes)
 METRIC_SHARE(held_dropped, held_dropped)
@@ -733,6 +735,16 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Messages of the outboxes by what became of them; what failed is sent again.",
      .series = series_outbox},
+    {.family = "r1_fraud_producer_renewals_total",
+     .type = "counter",
+     .labels = "client=\"outbox\"",
+     .help = "Kafka clients that took the place of one that librdkafka had ended; what was on its "
+             "way is sent again.",
+     .number = metric_outbox_renewed},
+    {.family = "r1_fraud_producer_renewals_total",
+     .type = "counter",
+     .labels = "client=\"sequencer\"",
+     .number = metric_share_renewed},
     {.family = "r1_fraud_outbox_age_seconds",
      .type = "gauge",
      .help = "Age of the oldest message on its way that the broker has not acknowledged.",

@@ -182,6 +182,7 @@ static void keeper_count(fraud_keeper *k)
     int64_t next = k->stats.outbox[FRAUD_OUTBOX_DECISIONS].next_seq;
     k->stats.behind = next && k->committed.last_seq >= next ? k->committed.last_seq + 1 - next : 0;
     k->stats.waits = k->patience.n;
+    if (k->o.producer) k->stats.renewed = r1_producer_count(k->o.producer).renewed;
     pthread_mutex_unlock(&k->lock);
 }
 

@@ -37,8 +37,9 @@ typedef struct {
 
 typedef struct {
     fraud_outbox_stats outbox[FRAUD_N_OUTBOX];
-    int64_t behind; /* apply_seq from the first that is not acknowledged to the last committed */
-    uint64_t waits; /* for PostgreSQL or the broker */
+    int64_t behind;   /* apply_seq from the first that is not acknowledged to the last committed */
+    uint64_t waits;   /* for PostgreSQL or the broker */
+    uint64_t renewed; /* clients of the producer that took an ended one's place */
     int64_t missing_weeks; /* partitions that could not be made yet */
     int64_t rows_in_rest;  /* rows that no week's partition holds */
 } fraud_keeper_stats;
