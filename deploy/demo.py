@@ -5,12 +5,15 @@ and read back by SQL; then a medical report from the sample record."""
 
 import json
 import os
+import re
+import secrets
 import shutil
+import subprocess
 import sys
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
-from services import Services, bin_dir, run  # noqa: E402
+from services import Services, bin_dir, free_port, run  # noqa: E402
 
 SEED, ACCOUNTS, DAYS, RINGS, RATE = (
     20261,
@@ -129,6 +132,49 @@ def medical(s):
         say("   " + p.stdout.strip().replace("\n", "\n   "))
 
 
+def show_dashboard(s):
+    """The page over what the demo has left, for two people whose passwords are printed."""
+    program, medical_port = os.path.join(bin_dir(), "r1-dashboard"), free_port(1)
+    if not os.path.exists(program):
+        say("   no dashboard: the build found no npm (deploy/setup)")
+        return
+    names = {}
+    for name, role in (("ann", "analyst"), ("cleo", "clinician")):
+        p = run(program, "user", "add", name, "--role", role, "--postgres", s.conninfo)
+        names[name] = p.stdout.strip().split(": ")[-1]
+    token = os.path.join(RUN, "token")
+    with open(token, "w", encoding="utf-8") as f:
+        os.fchmod(f.fileno(), 0o600)
+        f.write(secrets.token_urlsafe(24))
+    address = f"127.0.0.1:{medical_port}"
+    start(s, "r1-medical", "serve", "--token-file", token, "--http-listen", address)
+    port = start(s, "r1-dashboard", "serve", "--postgres", s.conninfo, "--http-listen",
+                 "127.0.0.1:0", "--labels-topic", "labels", "--brokers", s.brokers, "--medical",
+                 address, "--medical-token-file", token)  # fmt: skip
+    say(f"""
+-- the dashboard: http://127.0.0.1:{port}
+   ann   (analyst)    {names["ann"]}
+   cleo  (clinician)  {names["cleo"]}""")
+
+
+def start(s, program, *args):
+    """A program that stays; its port."""
+    path = os.path.join(RUN, f"{program}.log")
+    with open(path, "w", encoding="utf-8") as log:
+        p = subprocess.Popen([os.path.join(bin_dir(), program), *args], stderr=log, stdout=log,
+                             cwd=ROOT, start_new_session=True)  # fmt: skip
+    s.children.append(p)
+    for _ in range(600):
+        with open(path, encoding="utf-8") as f:
+            found = re.search(r"ready, http port (\d+)", f.read())
+        if found:
+            return int(found.group(1))
+        if p.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise RuntimeError(f"{program} is not ready; {path} says why")
+
+
 def postgres_port():
     """That of a server which --keep left running; else any, so that no other one is in the way."""
     folder = os.path.join(RUN, "services", "postgres")
@@ -167,9 +213,10 @@ def main():
    psql "{s.conninfo}"   with --keep: look at r1.alert, r1.decision, r1.finding
    build/release/bin/r1-fraud --help            build/release/bin/r1-medical --help""")
         if keep:
+            show_dashboard(s)
             say(
                 f"   services are up: broker {s.brokers}; stop them with: deploy/postgres/pg stop "
-                f"{s.pg_dir}; kill {s.broker.pid if s.broker else ''}"
+                f"{s.pg_dir}; kill {' '.join(str(p.pid) for p in s.children)}"
             )
             s.children.clear()
     finally:

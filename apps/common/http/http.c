@@ -266,6 +266,13 @@ static const char *refusal_text(int status)
     }
 }
 
+static bool answer_says(const r1_http_answer *a, const char *name)
+{
+    for (size_t i = 0; i < R1_HTTP_FIELDS_MAX && a->field[i].name; i++)
+        if (!strcasecmp(a->field[i].name, name)) return true;
+    return false;
+}
+
 /* refused: the status of a refusal by this server; 0: the answer of a handler. */
 static enum MHD_Result send_answer(r1_http *h, struct MHD_Connection *c, size_t route,
                                    r1_http_answer *a, int refused)
@@ -275,10 +282,12 @@ static enum MHD_Result send_answer(r1_http *h, struct MHD_Connection *c, size_t 
         MHD_create_response_from_buffer(a->body_len, a->body, MHD_RESPMEM_MUST_FREE);
     if (!r) {
         free(a->body);
+        for (size_t i = 0; i < R1_HTTP_FIELDS_MAX; i++) free(a->field[i].value);
         return MHD_NO;
     }
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, a->type ? a->type : "text/plain");
-    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (!answer_says(a, MHD_HTTP_HEADER_CACHE_CONTROL))
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     snprintf(retry, sizeof retry, "%d", a->retry_after_s);
     if (a->retry_after_s) MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, retry);
@@ -288,6 +297,12 @@ static enum MHD_Result send_answer(r1_http *h, struct MHD_Connection *c, size_t 
         MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, h->o.routes[route].method);
+    for (const r1_http_field *e = h->o.every; e && e->name; e++)
+        MHD_add_response_header(r, e->name, e->value);
+    for (size_t i = 0; i < R1_HTTP_FIELDS_MAX && a->field[i].name; i++) {
+        MHD_add_response_header(r, a->field[i].name, a->field[i].value);
+        free(a->field[i].value);
+    }
     enum MHD_Result done = MHD_queue_response(c, (unsigned)a->status, r);
     MHD_destroy_response(r);
     int class_of = a->status / 100;
@@ -308,11 +323,18 @@ static bool same_method(const char *method, const r1_http_route *r)
     return !strcmp(method, r->method) || (!strcmp(method, "HEAD") && !strcmp(r->method, "GET"));
 }
 
+static bool route_fits(const r1_http_route *r, const char *path)
+{
+    size_t n = strlen(r->path);
+    if (n && r->path[n - 1] == '*') return !strncmp(path, r->path, n - 1);
+    return !strcmp(path, r->path);
+}
+
 static int route_of(const r1_http *h, const char *method, const char *path, size_t *route)
 {
     *route = h->o.n_route;
     for (size_t i = 0; i < h->o.n_route; i++) {
-        if (strcmp(path, h->o.routes[i].path) != 0) continue;
+        if (!route_fits(&h->o.routes[i], path)) continue;
         *route = i;
         if (same_method(method, &h->o.routes[i])) return 0;
     }
@@ -406,6 +428,11 @@ const char *r1_http_argument(const r1_http_request *q, const char *name)
     return MHD_lookup_connection_value(q->handle, MHD_GET_ARGUMENT_KIND, name);
 }
 
+const char *r1_http_cookie(const r1_http_request *q, const char *name)
+{
+    return MHD_lookup_connection_value(q->handle, MHD_COOKIE_KIND, name);
+}
+
 /* The library's own complaints are about clients that went away or sent no HTTP. */
 R1_PRINTF(2, 0) static void http_complaint(void *ctx, const char *format, va_list args)
 {
@@ -416,8 +443,27 @@ R1_PRINTF(2, 0) static void http_complaint(void *ctx, const char *format, va_lis
     r1_log(R1_LOG_DEBUG, "http", "%s", text);
 }
 
+/* The library's table of options has no const. */
+static void *text_of(const void *text)
+{
+    union {
+        const void *in;
+        void *out;
+    } u = {text};
+    return u.out;
+}
+
+bool r1_http_knows_tls(void) { return MHD_is_feature_supported(MHD_FEATURE_TLS) == MHD_YES; }
+
 static r1_status http_listen(r1_http *h, const http_address *a, r1_err *err)
 {
+    const bool tls = h->o.certificate && h->o.key;
+    const struct MHD_OptionItem of_tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, tls ? text_of(h->o.certificate) : NULL},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, tls ? text_of(h->o.key) : NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, text_of("NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2")},
+        {MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem no_tls[] = {{MHD_OPTION_END, 0, NULL}};
     const struct MHD_OptionItem more[] = {
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_finished, h},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_notice, h},
@@ -425,15 +471,17 @@ static r1_status http_listen(r1_http *h, const http_address *a, r1_err *err)
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, HEADER_BYTES, NULL},
         {MHD_OPTION_THREAD_STACK_SIZE, (intptr_t)h->o.stack_kib << 10, NULL},
         {MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL},
+        {MHD_OPTION_ARRAY, 0, text_of(tls ? (const void *)of_tls : no_tls)},
         {MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION |
-                     MHD_USE_ERROR_LOG | (a->at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+                     MHD_USE_ERROR_LOG | (a->at.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0) |
+                     (tls ? MHD_USE_TLS : 0);
     h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, http_request, h, MHD_OPTION_EXTERNAL_LOGGER,
                                  http_complaint, NULL, MHD_OPTION_SOCK_ADDR, &a->at,
                                  MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     if (!h->daemon)
-        R1_FAIL(err, R1_E_IO, "%s: expected a port to listen on, found it taken or refused: %s",
-                h->o.listen, strerror(errno));
+        R1_FAIL(err, R1_E_IO, "%s: expected a port to listen on%s, found it taken or refused: %s",
+                h->o.listen, tls ? ", and a certificate with its key" : "", strerror(errno));
     h->port = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return R1_OK;
 }

@@ -2,9 +2,9 @@
 /* http.h - a small HTTP/1.1 server for a service's own port: a table of routes, each a plain
  * function that may wait.
  *
- * There is no TLS: the port is for this machine, or stands behind a proxy that has it. A login is
- * the program's own: opts->admit sees each request's headers before its body is read. Everything
- * from outside is bounded. The table below has the bounds.
+ * Without opts->certificate there is no TLS: the port is for this machine, or stands behind a proxy
+ * that has it. A login is the program's own: opts->admit sees each request's headers before its
+ * body is read. Everything from outside is bounded. The table below has the bounds.
  *
  *     what                                  bound                    answer
  *     request line and headers              16 KiB                   414, 431 or 400
@@ -29,7 +29,8 @@
  * Owns:    a listening socket, one thread for it, one for each connection, one for the silence.
  * Threads: r1_http_start and r1_http_stop from one thread. Handlers run on the connections'
  *          threads, several at a time.
- * Errors:  R1_E_INVAL: an address that is none. R1_E_IO: the port is taken or refused. */
+ * Errors:  R1_E_INVAL: an address that is none. R1_E_IO: the port is taken or refused, or
+ *          certificate and key are none. */
 #ifndef R1_HTTP_H
 #define R1_HTTP_H
 
@@ -40,7 +41,8 @@ enum {
     R1_HTTP_REQUEST_MS = 5000,
     R1_HTTP_ANSWER_MS = 5000,
     R1_HTTP_SLOW_MS = 500,
-    R1_HTTP_ROUTES_MAX = 16
+    R1_HTTP_ROUTES_MAX = 16,
+    R1_HTTP_FIELDS_MAX = 4
 };
 
 typedef struct {
@@ -54,13 +56,20 @@ typedef struct {
  * the handler returns. */
 const char *r1_http_header(const r1_http_request *q, const char *name);
 const char *r1_http_argument(const r1_http_request *q, const char *name);
+const char *r1_http_cookie(const r1_http_request *q, const char *name);
+
+typedef struct {
+    const char *name; /* borrowed */
+    char *value;      /* of an answer: malloc'ed, and the server frees it */
+} r1_http_field;
 
 typedef struct {
     int status;
     const char *type; /* Content-Type; borrowed */
     char *body;       /* malloc'ed; the server frees it; NULL: none */
     size_t body_len;
-    int retry_after_s; /* 0: no such header */
+    int retry_after_s;                       /* 0: no such header */
+    r1_http_field field[R1_HTTP_FIELDS_MAX]; /* further headers, up to the first without a name */
     /* A status of 401 says WWW-Authenticate: Bearer. */
 } r1_http_answer;
 
@@ -70,11 +79,13 @@ typedef bool (*r1_http_admit)(void *ctx, size_t route, const r1_http_request *re
 typedef void (*r1_http_fn)(void *ctx, const r1_http_request *request, r1_http_answer *answer);
 
 typedef struct {
-    const char *method, *path; /* "GET" or "POST"; the whole path, without a query */
-    size_t body_max;           /* bytes; 0: takes none */
-    unsigned at_once;          /* requests from the last byte to the taken answer; 0: any number */
-    unsigned kept;             /* connections whose last request was of this route */
-    bool any_type;             /* POST: takes bodies of any Content-Type */
+    /* "GET" or "POST"; the whole path, without a query. One that ends in an asterisk takes every
+     * path that begins so, where no row before it fits. */
+    const char *method, *path;
+    size_t body_max;  /* bytes; 0: takes none */
+    unsigned at_once; /* requests from the last byte to the taken answer; 0: any number */
+    unsigned kept;    /* connections whose last request was of this route */
+    bool any_type;    /* POST: takes bodies of any Content-Type */
     r1_http_fn handler;
 } r1_http_route;
 
@@ -82,15 +93,19 @@ typedef struct {
     const char *listen; /* "127.0.0.1:9464", "[::1]:9464", "9464" (of 127.0.0.1); port 0: any */
     const r1_http_route *routes;
     size_t n_route;
-    void *ctx;                /* of every handler */
-    r1_http_admit admit;      /* NULL: everybody may ask */
-    unsigned connections_max; /* 0: 64 */
-    int silence_ms;           /* 0: R1_HTTP_SILENCE_MS; bounds the other times too */
-    unsigned stack_kib;       /* of each connection's thread; 0: 512 */
+    void *ctx;                  /* of every handler */
+    r1_http_admit admit;        /* NULL: everybody may ask */
+    unsigned connections_max;   /* 0: 64 */
+    int silence_ms;             /* 0: R1_HTTP_SILENCE_MS; bounds the other times too */
+    unsigned stack_kib;         /* of each connection's thread; 0: 512 */
+    const r1_http_field *every; /* headers of every answer, up to one without a name; NULL: none */
+    const char *certificate, *key; /* PEM texts, borrowed until the start; NULL: no TLS */
 } r1_http_opts;
 
 typedef struct r1_http r1_http;
 
+/* Whether this server can speak TLS. */
+bool r1_http_knows_tls(void);
 /* Whether the text is an address and a port. Opens nothing. *loopback (NULL accepted) tells whether
  * only this machine reaches it. */
 r1_status r1_http_check(const char *listen, bool *loopback, r1_err *err);

@@ -45,19 +45,27 @@ static r1_status dialog_open(http_dialog *d, const http_address *a, r1_err *err)
     return dialog_refused(d, err);
 }
 
-static r1_status dialog_send(const http_dialog *d, const char *path, r1_err *err)
+static r1_status dialog_push(const http_dialog *d, const char *bytes, size_t len, r1_err *err)
 {
-    char request[256];
-    int len = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\nHost: r1\r\n\r\n", path);
-    if (len < 0 || len >= (int)sizeof request)
-        R1_FAIL(err, R1_E_INVAL, "the path %.40s... is too long", path);
-    for (int at = 0; at < len;) {
+    for (size_t at = 0; at < len;) {
         R1_TRY(dialog_wait(d, POLLOUT, err));
-        ssize_t n = send(d->fd, request + at, (size_t)(len - at), MSG_NOSIGNAL);
+        ssize_t n = send(d->fd, bytes + at, len - at, MSG_NOSIGNAL);
         if (n < 0 && errno != EAGAIN) return dialog_refused(d, err);
-        if (n > 0) at += (int)n;
+        if (n > 0) at += (size_t)n;
     }
     return R1_OK;
+}
+
+static r1_status dialog_send(const http_dialog *d, const r1_http_question *q, r1_err *err)
+{
+    char request[4096], length[48] = "";
+    if (q->body) snprintf(length, sizeof length, "Content-Length: %zu\r\n", q->body_len);
+    int len = snprintf(request, sizeof request, "%s %s HTTP/1.0\r\nHost: r1\r\n%s%s\r\n", q->method,
+                       q->path, q->headers ? q->headers : "", length);
+    if (len < 0 || len >= (int)sizeof request)
+        R1_FAIL(err, R1_E_INVAL, "the path %.40s... is too long", q->path);
+    R1_TRY(dialog_push(d, request, (size_t)len, err));
+    return q->body ? dialog_push(d, q->body, q->body_len, err) : R1_OK;
 }
 
 static r1_status dialog_read(const http_dialog *d, size_t max, char **text, size_t *len,
@@ -98,29 +106,46 @@ static r1_status split_answer(const http_dialog *d, char *text, int *status, cha
     return R1_OK;
 }
 
-static r1_status http_ask(http_dialog *d, const http_address *a, const char *path, size_t max,
-                          int *status, char **body, r1_err *err)
+static r1_status dialog_whole(http_dialog *d, const http_address *a, const r1_http_question *q,
+                              int *status, char **body, size_t *body_len, r1_err *err)
 {
     char *text = NULL, *at = NULL;
     size_t len = 0;
     r1_status st = dialog_open(d, a, err);
-    if (st == R1_OK) st = dialog_send(d, path, err);
-    if (st == R1_OK) st = dialog_read(d, max, &text, &len, err);
+    if (st == R1_OK) st = dialog_send(d, q, err);
+    if (st == R1_OK) st = dialog_read(d, q->bytes_max, &text, &len, err);
     if (st == R1_OK) st = split_answer(d, text, status, &at, err);
-    if (st == R1_OK && !(*body = strdup(at)))
-        st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a page");
+    if (st == R1_OK) {
+        *body_len = len - (size_t)(at - text);
+        *body = malloc(*body_len + 1);
+        if (*body)
+            memcpy(*body, at, *body_len + 1);
+        else
+            st = r1_err_set(err, R1_E_NOMEM, __FILE__, __LINE__, "no memory for a page");
+    }
     free(text);
+    return st;
+}
+
+r1_status r1_http_ask(const r1_http_question *q, int *status, char **body, size_t *len, r1_err *err)
+{
+    http_address a;
+    R1_TRY(r1_http_address_of(q->address, &a, err));
+    http_dialog d = {
+        .fd = -1, .until_us = r1_mono_us() + (int64_t)q->timeout_ms * 1000, .address = q->address};
+    r1_status st = dialog_whole(&d, &a, q, status, body, len, err);
+    if (d.fd >= 0) close(d.fd);
     return st;
 }
 
 r1_status r1_http_get(const char *address, const char *path, int timeout_ms, size_t bytes_max,
                       int *status, char **body, r1_err *err)
 {
-    http_address a;
-    R1_TRY(r1_http_address_of(address, &a, err));
-    http_dialog d = {
-        .fd = -1, .until_us = r1_mono_us() + (int64_t)timeout_ms * 1000, .address = address};
-    r1_status st = http_ask(&d, &a, path, bytes_max, status, body, err);
-    if (d.fd >= 0) close(d.fd);
-    return st;
+    const r1_http_question q = {.address = address,
+                                .method = "GET",
+                                .path = path,
+                                .timeout_ms = timeout_ms,
+                                .bytes_max = bytes_max};
+    size_t len;
+    return r1_http_ask(&q, status, body, &len, err);
 }

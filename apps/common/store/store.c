@@ -34,6 +34,7 @@ r1_status r1_store_fail(r1_store *s, const PGresult *res, const char *doing, r1_
     snprintf(s->state, sizeof s->state, "%s", state);
     r1_status st = r1_state_status(row);
     int len = (int)strcspn(text, "\n");
+    snprintf(s->said, sizeof s->said, "%.*s", len, text);
     r1_err_set(err, st, __FILE__, __LINE__, "%s: %.*s%s%s (SQLSTATE %s)%s%s", doing, len, text,
                detail ? "; " : "", detail ? detail : "", state, *row->remedy ? ": " : "",
                row->remedy);
@@ -317,6 +318,7 @@ const char *r1_store_encoding(const r1_store *s)
 }
 
 const char *r1_store_state(const r1_store *s) { return s->state; }
+const char *r1_store_said(const r1_store *s) { return s->said; }
 
 bool r1_store_pooled(const r1_store *s) { return s->pooled; }
 

@@ -48,6 +48,8 @@ bool r1_store_alive(const r1_store *s);
 void r1_store_end_all(void);
 /* The SQLSTATE of the last failure, such as "23505"; "": none so far. Until the next failure. */
 const char *r1_store_state(const r1_store *s);
+/* What PostgreSQL said then, without code and remedy; cut to 511 bytes. */
+const char *r1_store_said(const r1_store *s);
 const char *r1_store_encoding(const r1_store *s); /* of the database, "UTF8"; until it reconnects */
 bool r1_store_pooled(const r1_store *s);          /* a pooler stands between */
 /* Where the connection leads: "r1 at /run/postgresql port 5432". Returns text. */
@@ -84,6 +86,12 @@ r1_status r1_store_each(r1_store *s, const char *sql, size_t n_param, const char
 /* COPY ... TO STDOUT: one call per row, whose text ends with a line feed. */
 typedef r1_status (*r1_bytes_fn)(void *ctx, const char *bytes, size_t len, r1_err *err);
 r1_status r1_store_copy_out(r1_store *s, const char *sql, r1_bytes_fn fn, void *ctx, r1_err *err);
+
+/* LISTEN on a channel, a name of ours; ends with the connection. */
+r1_status r1_store_listen(r1_store *s, const char *channel, r1_err *err);
+/* Waits at most timeout_ms for the next notice; its text is cut to size. R1_E_TIMEOUT: none came.
+ * R1_E_DB: the connection is lost, and notices may be. */
+r1_status r1_store_heard(r1_store *s, int timeout_ms, char *text, size_t size, r1_err *err);
 
 /* Prepares now and again after each reopen. name and sql must outlive the store. At most 32. */
 r1_status r1_store_prepare(r1_store *s, const char *name, const char *sql, size_t n_param,

@@ -19,6 +19,7 @@ struct r1_store {
     int64_t answer_ms;   /* as r1_store_opts */
     bool pooled;         /* settings and prepared statements do not stay with the connection */
     char state[6];       /* SQLSTATE of the last failure */
+    char said[512];      /* and PostgreSQL's own words */
     bool stale;          /* PostgreSQL said something that only a fresh connection gets past */
     char *local;         /* pooled: one statement that sets all for its transaction */
     struct {

@@ -31,6 +31,7 @@ static const char migrate[] = "run `db migrate`";
 
 static const r1_state_row states[] = {
     {"R1F01", R1_STATE_FENCED, false, false, ""},
+    DATA("R1D", ""), /* refusals by functions of the schema, to a person */
     {"R1F02", R1_STATE_FENCED, false, false, "start again: the state then comes from the log"},
     WAITS_ANEW("08", ""), /* connections; poolers say all of theirs as 08P01 */
     DATA("22", ""),

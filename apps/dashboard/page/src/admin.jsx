@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// admin.jsx - the audit trail, and users with their roles.
+import { useState } from "preact/hooks";
+import { get, post } from "./api.js";
+import { Problem, Time, Wide, useCall } from "./parts.jsx";
+import { t } from "./words.js";
+
+export function Audit({ user, args }) {
+  const [actor, setActor] = useState(args.get("actor") || "");
+  const [object, setObject] = useState(args.get("object") || "");
+  const { data, problem, again } = useCall(() => get("audit", { actor, object }), [actor, object]);
+  const [older, setOlder] = useState([]);
+  const [chain, setChain] = useState(null);
+  const rows = data ? [...data.rows, ...older] : [];
+  const verify = () =>
+    get("audit", { verify: true }).then(
+      (a) => setChain(a.chain),
+      (e) => setChain({ problem: e.message }),
+    );
+  return (
+    <>
+      <div class="row">
+        <h1>{t("Audit")}</h1>
+        <span class="grow" />
+        {user.may_export && (
+          <a class="button" href="/api/v1/export/audit.csv" download>
+            CSV
+          </a>
+        )}
+        <button onClick={verify}>Verify the chain</button>
+      </div>
+      {chain && (
+        <p role="status">
+          {chain.problem ||
+            (chain.broken
+              ? `${chain.broken} of ${chain.rows} rows do not follow from the one before, first ` +
+                `row ${chain.first_broken}.`
+              : `All ${chain.rows} rows follow from the one before.`)}
+        </p>
+      )}
+      <form class="filter" onSubmit={(e) => (e.preventDefault(), again())}>
+        <label>
+          Who
+          <input
+            type="search"
+            value={actor}
+            onChange={(e) => (setOlder([]), setActor(e.target.value.trim()))}
+          />
+        </label>
+        <label>
+          What
+          <input
+            type="search"
+            placeholder="case 17"
+            value={object}
+            onChange={(e) => (setOlder([]), setObject(e.target.value.trim()))}
+          />
+        </label>
+      </form>
+      <Problem text={problem} />
+      <div class="scroll" tabIndex={0} role="region" aria-label={t("Audit")}>
+        <table class="list">
+          <thead>
+            <tr>
+              <th scope="col" class="number">
+                Row
+              </th>
+              <th scope="col">{t("Time")}</th>
+              <th scope="col">Who</th>
+              <th scope="col">{t("Role")}</th>
+              <th scope="col">Action</th>
+              <th scope="col">Object</th>
+              <th scope="col">Detail</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((r) => (
+              <tr key={r.id}>
+                <td class="number">{r.id}</td>
+                <td>
+                  <Time at={r.at} />
+                </td>
+                <td>{r.actor}</td>
+                <td>{r.role}</td>
+                <td>{r.action}</td>
+                <td>{r.object}</td>
+                <td>
+                  <small>{JSON.stringify(r.detail)}</small>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {rows.length > 0 && rows.length % 100 === 0 && (
+        <button
+          class="wide"
+          onClick={() =>
+            get("audit", { actor, object, before: rows.at(-1).id }).then((a) =>
+              setOlder([...older, ...a.rows]),
+            )
+          }
+        >
+          {t("More")}
+        </button>
+      )}
+    </>
+  );
+}
+
+const roles = ["viewer", "analyst", "supervisor", "clinician", "administrator", "auditor"];
+
+function Settings({ may }) {
+  const { data, again } = useCall(() => get("settings"), []);
+  const [said, setSaid] = useState(null);
+  if (!data) return null;
+  return (
+    <section>
+      <h2>{t("Settings")}</h2>
+      <Problem text={said} />
+      <Wide label="Table">
+        <tbody>
+          {Object.entries(data).map(([name, value]) => (
+            <tr key={name}>
+              <th scope="row">{name.replaceAll("_", " ")}</th>
+              <td>
+                <input
+                  type="number"
+                  min="0"
+                  aria-label={name.replaceAll("_", " ")}
+                  disabled={!may}
+                  value={value}
+                  onChange={(e) =>
+                    post("settings/set", { name, value: Number(e.target.value) }).then(again, (x) =>
+                      setSaid(x.message),
+                    )
+                  }
+                />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </Wide>
+    </section>
+  );
+}
+
+export function Users({ user }) {
+  const may = user.role === "administrator";
+  const { data, problem, again } = useCall(() => get("users"), []);
+  const [said, setSaid] = useState(null);
+  const set = (body) =>
+    post("user/set", body).then(
+      () => (setSaid(null), again()),
+      (e) => setSaid(e.message),
+    );
+  const add = (e) => {
+    e.preventDefault();
+    const form = e.target;
+    const f = new FormData(form);
+    post("user/add", {
+      name: f.get("name").trim(),
+      role: f.get("role"),
+      password: f.get("password"),
+    }).then(
+      () => (setSaid(null), form.reset(), again()),
+      (x) => setSaid(x.message),
+    );
+  };
+  return (
+    <>
+      <h1>{t("Users")}</h1>
+      <Problem text={said || problem} />
+      <div class="scroll" tabIndex={0} role="region" aria-label={t("Users")}>
+        <table class="list">
+          <thead>
+            <tr>
+              <th scope="col">{t("Name")}</th>
+              <th scope="col">{t("Role")}</th>
+              <th scope="col">May export</th>
+              <th scope="col">May sign in</th>
+              <th scope="col">Locked until</th>
+              <th scope="col">Added</th>
+            </tr>
+          </thead>
+          <tbody>
+            {(data?.users || []).map((u) => (
+              <tr key={u.name}>
+                <td>{u.name}</td>
+                <td>
+                  <select
+                    aria-label={`${t("Role")} ${u.name}`}
+                    disabled={!may}
+                    value={u.role}
+                    onChange={(e) => set({ name: u.name, role: e.target.value })}
+                  >
+                    {roles.map((r) => (
+                      <option key={r}>{r}</option>
+                    ))}
+                  </select>
+                </td>
+                <td>
+                  <input
+                    type="checkbox"
+                    aria-label={`${u.name} may export`}
+                    disabled={!may}
+                    checked={u.may_export}
+                    onChange={(e) => set({ name: u.name, may_export: e.target.checked })}
+                  />
+                </td>
+                <td>
+                  <input
+                    type="checkbox"
+                    aria-label={`${u.name} may sign in`}
+                    disabled={!may}
+                    checked={!u.disabled}
+                    onChange={(e) => set({ name: u.name, disabled: !e.target.checked })}
+                  />
+                </td>
+                <td>
+                  <Time at={u.locked_until} />
+                </td>
+                <td>
+                  <Time at={u.created_at} /> {u.created_by}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {may && (
+        <section>
+          <h2>Add a user</h2>
+          <form class="filter" onSubmit={add}>
+            <label>
+              {t("Name")}
+              <input
+                name="name"
+                required
+                pattern="[a-z0-9][a-z0-9._@\-]{0,63}"
+                autocomplete="off"
+              />
+            </label>
+            <label>
+              {t("Role")}
+              <select name="role" value="analyst">
+                {roles.map((r) => (
+                  <option key={r}>{r}</option>
+                ))}
+              </select>
+            </label>
+            <label>
+              {t("Password")}
+              <input
+                name="password"
+                type="password"
+                minLength={12}
+                maxLength={256}
+                required
+                autocomplete="new-password"
+              />
+            </label>
+            <button class="main">Add</button>
+          </form>
+        </section>
+      )}
+      <Settings may={may} />
+    </>
+  );
+}

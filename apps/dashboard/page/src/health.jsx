@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// health.jsx - whether the stream is decided in time, and what could not be.
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { get } from "./api.js";
+import { ago, count } from "./format.js";
+import { Plot } from "./plot.jsx";
+import { Problem, Time, Wide, useCall } from "./parts.jsx";
+import { t } from "./words.js";
+
+// Prometheus text as {name: [{labels, value}]}.
+export function parse(text) {
+  const out = {};
+  for (const line of text.split("\n")) {
+    const m = /^([a-zA-Z_:][\w:]*)(\{.*\})? (\S+)$/.exec(line);
+    if (m) (out[m[1]] ||= []).push({ labels: m[2] || "", value: Number(m[3]) });
+  }
+  return out;
+}
+
+const sum = (rows) => (rows ? rows.reduce((s, r) => s + r.value, 0) : null);
+const most = (rows) => (rows ? Math.max(...rows.map((r) => r.value)) : null);
+
+function Service() {
+  const [metrics, setMetrics] = useState(null);
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    const read = () =>
+      fetch("/api/v1/metrics/fraud", { credentials: "same-origin" }).then(
+        async (r) => {
+          const text = await r.text();
+          if (r.ok) {
+            setMetrics(parse(text));
+            setProblem(null);
+          } else {
+            setProblem(JSON.parse(text).error);
+          }
+        },
+        () => setProblem("The server does not answer."),
+      );
+    read();
+    const turn = setInterval(read, 5000);
+    return () => clearInterval(turn);
+  }, []);
+  if (!metrics) return <p>{problem || "\u2026"}</p>;
+  const facts = [
+    ["lag, messages", sum(metrics.r1_fraud_lag_messages)],
+    ["lag, seconds", most(metrics.r1_fraud_lag_seconds)],
+    ["in flight", sum(metrics.r1_fraud_in_flight_records)],
+    ["dead letters", sum(metrics.r1_fraud_dead_letters_total)],
+    ["PostgreSQL reconnects", sum(metrics.r1_fraud_postgres_reconnects_total)],
+    ["outbox behind, rows", sum(metrics.r1_fraud_outbox_behind_rows)],
+    ["Kafka clients renewed", sum(metrics.r1_fraud_producer_renewals_total)],
+    ["snapshots", sum(metrics.r1_fraud_snapshots_total)],
+    ["partitions owned", sum(metrics.r1_fraud_owned_partitions)],
+  ].filter(([, value]) => value !== null && value !== undefined);
+  const drift = (metrics.r1_fraud_drift_psi || []).sort((a, b) => b.value - a.value).slice(0, 8);
+  return (
+    <>
+      <Problem text={problem} />
+      <dl class="facts">
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{Number.isInteger(value) ? count(value) : value.toFixed(1)}</dd>
+          </div>
+        ))}
+      </dl>
+      {drift.length > 0 && (
+        <>
+          <h3>Drift: columns that have changed most (population stability, above .25 is much)</h3>
+          <ul>
+            {drift.map((d) => (
+              <li key={d.labels}>
+                {d.labels.replace(/[{}"]/g, "")}: {d.value.toFixed(3)}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+export function Health() {
+  const { data, problem, again } = useCall(() => get("health"), []);
+  useEffect(() => {
+    const turn = setInterval(again, 10000);
+    return () => clearInterval(turn);
+  }, []);
+  const rate = useMemo(() => {
+    if (!data) return null;
+    const x = data.minutes.map((m) => Date.parse(m[0]) / 1000);
+    return {
+      x,
+      rate: [
+        { label: "decided a minute", values: data.minutes.map((m) => m[1]), colour: "--accent" },
+        {
+          label: "alerts a minute",
+          values: data.minutes.map((m) => m[2]),
+          colour: "--bad",
+          dash: [6, 4],
+        },
+      ],
+      latency: [
+        {
+          label: "p50 ms",
+          values: data.minutes.map((m) => (m[3] === null ? null : m[3] / 1000)),
+          colour: "--accent",
+        },
+        {
+          label: "p99 ms",
+          values: data.minutes.map((m) => (m[4] === null ? null : m[4] / 1000)),
+          colour: "--warn",
+          dash: [6, 4],
+        },
+        {
+          label: "p99.9 ms",
+          values: data.minutes.map((m) => (m[5] === null ? null : m[5] / 1000)),
+          colour: "--bad",
+          dash: [2, 3],
+        },
+      ],
+    };
+  }, [data]);
+  if (!data) return <Problem text={problem} />;
+  return (
+    <>
+      <h1>{t("Health")}</h1>
+      <Problem text={problem} />
+      <p>
+        The last decision was made {data.last_decided_at ? ago(data.last_decided_at) : "never"}. The
+        plots show at most the last hour and the last 200,000 decisions.
+      </p>
+      {rate.x.length > 0 && (
+        <div class="columns even">
+          <Plot
+            title="Decisions a minute"
+            x={rate.x}
+            lines={rate.rate}
+            time
+            summary={`${data.minutes.at(-1)[1]} in the last minute`}
+          />
+          <Plot
+            title="From sent to decided, ms"
+            x={rate.x}
+            lines={rate.latency}
+            time
+            summary={`p99 ${(data.minutes.at(-1)[4] / 1000 || 0).toFixed(1)} ms in the last minute`}
+          />
+        </div>
+      )}
+      <section>
+        <h2>r1-fraud serve, now</h2>
+        <Service />
+      </section>
+      <section>
+        <h2>Streams</h2>
+        <Wide label="Table">
+          <thead>
+            <tr>
+              <th scope="col">Program</th>
+              <th scope="col">Topic</th>
+              <th scope="col" class="number">
+                Partitions
+              </th>
+              <th scope="col" class="number">
+                Messages
+              </th>
+              <th scope="col">Moved</th>
+              <th scope="col">{t("Owner")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.streams.map((s) => (
+              <tr key={s.app + s.topic}>
+                <td>{s.app}</td>
+                <td>{s.topic}</td>
+                <td class="number">{s.partitions}</td>
+                <td class="number">{count(s.next_offset)}</td>
+                <td>{ago(s.moved_at)}</td>
+                <td>{s.owners.join(", ")}</td>
+              </tr>
+            ))}
+          </tbody>
+        </Wide>
+      </section>
+      <section>
+        <h2>What could not be decided by a score in the last day</h2>
+        {data.unscorable.length ? (
+          <ul>
+            {data.unscorable.map((u) => (
+              <li key={u.rule}>
+                {u.rule}: {count(u.n)}
+              </li>
+            ))}
+          </ul>
+        ) : (
+          <p>Nothing.</p>
+        )}
+      </section>
+      <section>
+        <h2>Dead letters that wait</h2>
+        {data.dead_letters.length ? (
+          <Wide label="Table">
+            <thead>
+              <tr>
+                <th scope="col">Stage</th>
+                <th scope="col">{t("Reason")}</th>
+                <th scope="col" class="number">
+                  Letters
+                </th>
+                <th scope="col">Last</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.dead_letters.map((d) => (
+                <tr key={d.stage + d.reason}>
+                  <td>{d.stage}</td>
+                  <td>{d.reason}</td>
+                  <td class="number">{count(d.n)}</td>
+                  <td>
+                    <Time at={d.last_at} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </Wide>
+        ) : (
+          <p>None.</p>
+        )}
+        <p>
+          Mend and send again with <code>r1-fraud dlq list</code> and <code>r1-fraud dlq mend</code>
+          .
+        </p>
+      </section>
+      <section>
+        <h2>Versions in use</h2>
+        <ul>
+          {data.versions.map((v) => (
+            <li key={v.version}>
+              {v.kind} <code>{v.version}</code> {v.detail.slice(0, 120)}, since{" "}
+              <Time at={v.first_used_at} />
+            </li>
+          ))}
+        </ul>
+        <p>{count(data.labels_waiting)} labels wait for their topic.</p>
+      </section>
+    </>
+  );
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// parts.jsx - small pieces that pages share.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { due, late, utc, when } from "./format.js";
+import { t } from "./words.js";
+
+// Whether a key belongs to a field that is typed into.
+export const typing = (e) =>
+  e.target instanceof HTMLInputElement
+    ? !["checkbox", "radio", "range", "button"].includes(e.target.type)
+    : e.target instanceof HTMLTextAreaElement || e.target instanceof HTMLSelectElement;
+
+export const Time = ({ at }) =>
+  at ? (
+    <time dateTime={at} title={utc(at)}>
+      {when(at)}
+    </time>
+  ) : null;
+
+export const Due = ({ at }) => (
+  <time dateTime={at} title={utc(at)} class={late(at) ? "late" : ""}>
+    {due(at)}
+  </time>
+);
+
+const signs = { low: "\u25bd", medium: "\u25c7", high: "\u25b3", critical: "\u25b2" };
+export const Severity = ({ of }) => (
+  <span class={`severity ${of}`}>
+    <span aria-hidden="true">{signs[of]}</span> {t(of)}
+  </span>
+);
+
+export const Score = ({ of }) =>
+  of === null || of === undefined ? <span>{"\u2013"}</span> : <span>{of.toFixed(3)}</span>;
+
+export function Dialog({ title, close, children, wide }) {
+  const box = useRef(null);
+  const before = useRef(document.activeElement);
+  useEffect(() => {
+    box.current.showModal();
+    return () => before.current?.focus?.();
+  }, []);
+  return (
+    <dialog
+      ref={box}
+      class={wide ? "wide" : ""}
+      aria-label={title}
+      onCancel={(e) => {
+        e.preventDefault();
+        close();
+      }}
+      onClick={(e) => e.target === box.current && close()}
+    >
+      <div class="inside">
+        <h2>{title}</h2>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+export const Problem = ({ text }) =>
+  text ? (
+    <p role="alert" class="problem">
+      {text}
+    </p>
+  ) : null;
+
+// A table that may be wider than the screen.
+export const Wide = ({ label, children }) => (
+  <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+    <table class="list">{children}</table>
+  </div>
+);
+
+// What a call answers, read again by again(); what was shown stays while it is.
+export function useCall(call, depends) {
+  const [state, setState] = useState({ data: null, problem: null });
+  const turn = useRef(0);
+  const again = () => {
+    const mine = ++turn.current;
+    return call().then(
+      (data) => mine === turn.current && setState({ data, problem: null }),
+      (e) => mine === turn.current && setState((s) => ({ ...s, problem: e.message })),
+    );
+  };
+  useEffect(() => {
+    again();
+  }, depends);
+  return { ...state, again };
+}
+
+// Keys of a page, while no dialog is open.
+export function useKeys(keys, off) {
+  const now = useRef(keys);
+  now.current = keys;
+  useEffect(() => {
+    if (off) return undefined;
+    const pressed = (e) => {
+      if (typing(e) || e.ctrlKey || e.metaKey || e.altKey || document.querySelector("dialog[open]"))
+        return;
+      const f = now.current[e.key];
+      if (!f) return;
+      e.preventDefault();
+      f(e);
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, [off]);
+}

@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: Apache-2.0
+// record.jsx - a record is read, its findings are gone through, and the diseases are ranked again
+// with each change. The text stays in this page; r1-medical serve keeps none of it.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { get, post, postForm, postRecord } from "./api.js";
+import { percent, save } from "./format.js";
+import { Dialog, Problem, Time, Wide, useCall, useKeys } from "./parts.jsx";
+import { t } from "./words.js";
+
+const statuses = ["present", "absent", "family", "historical", "hypothetical", "uncertain"];
+
+export function Records({ user }) {
+  const { data, problem } = useCall(() => get("records"), []);
+  return (
+    <>
+      <Reader user={user} />
+      <section>
+        <h2>Reports that are kept</h2>
+        <Problem text={problem} />
+        {data && !data.records.length && (
+          <p>None. What is read here is not kept; records of the topic are.</p>
+        )}
+        {data && data.records.length > 0 && (
+          <Wide label="Table">
+            <thead>
+              <tr>
+                <th scope="col">Report</th>
+                <th scope="col">{t("Time")}</th>
+                <th scope="col" class="number">
+                  {t("Findings")}
+                </th>
+                <th scope="col">First disease</th>
+                <th scope="col" class="number">
+                  Probability
+                </th>
+                <th scope="col">{t("State")}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.records.map((r) => (
+                <tr key={r.id}>
+                  <td>
+                    <a href={`#/record/${r.id}`}>{r.id}</a>
+                  </td>
+                  <td>
+                    <Time at={r.created_at} />
+                  </td>
+                  <td class="number">{r.findings}</td>
+                  <td>{r.first?.name || "\u2013"}</td>
+                  <td class="number">{percent(r.first?.probability)}</td>
+                  <td>
+                    {r.outcome === "person"
+                      ? r.handled_at
+                        ? "looked at"
+                        : "waits for a person"
+                      : r.confident
+                        ? "confident"
+                        : "not confident"}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </Wide>
+        )}
+      </section>
+    </>
+  );
+}
+
+export function RecordPage({ rest }) {
+  const { data, problem } = useCall(() => get("record", { id: Number(rest) }), [rest]);
+  if (!data) return <Problem text={problem} />;
+  return (
+    <>
+      <h1>Report {data.id}</h1>
+      <p>
+        <Time at={data.created_at} />. None of these: {percent(data.none_of_these)}.{" "}
+        {data.confident ? "" : "The ranking is not confident."}
+      </p>
+      <div class="columns even">
+        <section>
+          <h2>{t("Findings")}</h2>
+          <ul>
+            {data.findings.map((f, i) => (
+              <li key={i}>
+                <span class={`status ${f.status}`}>{t(f.status)}</span> {f.name}{" "}
+                <small>{f.id}</small>
+              </li>
+            ))}
+          </ul>
+        </section>
+        <section>
+          <h2>{t("Diseases")}</h2>
+          <ol>
+            {data.candidates.map((c) => (
+              <li key={c.id}>
+                {c.name} <small>{c.id}</small> {percent(c.probability)}
+              </li>
+            ))}
+          </ol>
+        </section>
+      </div>
+    </>
+  );
+}
+
+// The words of a name or synonym, found while one types.
+function AddTerm({ add, close }) {
+  const [q, setQ] = useState("");
+  const [terms, setTerms] = useState([]);
+  const [at, setAt] = useState(0);
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    if (q.trim().length < 2) return setTerms([]);
+    const wait = setTimeout(
+      () =>
+        get("medical/terms", { q: q.trim() }).then(
+          (a) => (setTerms(a.terms), setAt(0), setProblem(null)),
+          (e) => setProblem(e.message),
+        ),
+      60,
+    );
+    return () => clearTimeout(wait);
+  }, [q]);
+  const pressed = (e) => {
+    if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+      e.preventDefault();
+      setAt((i) => Math.max(0, Math.min(terms.length - 1, i + (e.key === "ArrowDown" ? 1 : -1))));
+    } else if (e.key === "Enter" && terms[at]) {
+      e.preventDefault();
+      add(terms[at]);
+    }
+  };
+  return (
+    <Dialog title="Add a finding" close={close}>
+      <input
+        type="search"
+        role="combobox"
+        aria-expanded="true"
+        aria-controls="terms"
+        aria-activedescendant={terms[at] ? `term-${at}` : undefined}
+        aria-label="Name or synonym of a finding"
+        placeholder="Name or synonym of a finding"
+        value={q}
+        onInput={(e) => setQ(e.target.value)}
+        onKeyDown={pressed}
+        autofocus
+      />
+      <Problem text={problem} />
+      <ul id="terms" role="listbox" aria-label="Findings" class="choices">
+        {terms.map((term, i) => (
+          <li
+            key={term.id}
+            id={`term-${i}`}
+            role="option"
+            aria-selected={i === at}
+            onClick={() => add(term)}
+          >
+            {term.name}{" "}
+            <small>
+              {term.id}
+              {term.label ? "" : `, as ${term.match}`}
+            </small>
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}
+
+// The text with each sentence that holds a finding as a button; places are bytes of UTF-8.
+function Marked({ text, findings, at, setAt }) {
+  const pieces = useMemo(() => {
+    const bytes = new TextEncoder().encode(text);
+    const decode = (a, b) => new TextDecoder().decode(bytes.slice(a, b));
+    const marks = findings
+      .map((f, i) => ({
+        i,
+        from: f.evidence ? f.evidence.start + f.evidence.from : -1,
+        to: f.evidence ? f.evidence.start + f.evidence.to : -1,
+        status: f.status,
+      }))
+      .filter((m) => m.from >= 0 && m.to > m.from && m.to <= bytes.length)
+      .sort((a, b) => a.from - b.from);
+    const out = [];
+    let done = 0;
+    for (const m of marks) {
+      if (m.from < done) continue;
+      out.push({ text: decode(done, m.from) });
+      out.push({ ...m, text: decode(m.from, m.to) });
+      done = m.to;
+    }
+    out.push({ text: decode(done, bytes.length) });
+    return out;
+  }, [text, findings]);
+  const box = useRef(null);
+  useEffect(() => {
+    box.current
+      ?.querySelector("[aria-current]")
+      ?.scrollIntoView({ block: "center", behavior: "smooth" });
+  }, [at]);
+  return (
+    <div class="text" ref={box} tabIndex={0} role="region" aria-label="Text of the record">
+      {pieces.map((p, k) =>
+        p.i === undefined ? (
+          p.text
+        ) : (
+          <button
+            key={k}
+            type="button"
+            class={`mark ${p.status}`}
+            aria-current={p.i === at ? "true" : undefined}
+            onClick={() => setAt(p.i)}
+            title={t(p.status)}
+          >
+            {p.text}
+          </button>
+        ),
+      )}
+    </div>
+  );
+}
+
+const signed = (points) =>
+  Math.abs(points) < 0.1 ? "" : (points > 0 ? "+" : "\u2212") + Math.abs(points).toFixed(1);
+
+// What a change did to the list.
+function moved(before, after) {
+  if (!before) return new Map();
+  const was = new Map(before.map((c) => [c.id, c]));
+  return new Map(
+    after.map((c) => {
+      const old = was.get(c.id);
+      if (!old) return [c.id, "new"];
+      const up = old.rank - c.rank;
+      const points = 100 * (c.probability - old.probability);
+      const place = up > 0 ? `\u2191${up}` : up < 0 ? `\u2193${-up}` : "";
+      return [
+        c.id,
+        `${place} ${signed(points)}`.trim(),
+      ];
+    }),
+  );
+}
+
+function Compare({ candidates, pair, setPair }) {
+  const two = pair.map((id) => candidates.find((c) => c.id === id)).filter(Boolean);
+  if (two.length < 2) return null;
+  const names = [...new Set(two.flatMap((c) => c.contributions.map((x) => x.name)))];
+  const of = (c, name) => c.contributions.find((x) => x.name === name);
+  return (
+    <section>
+      <h3>Finding by finding</h3>
+      <Wide label="Table">
+        <thead>
+          <tr>
+            <th scope="col">Finding</th>
+            {two.map((c) => (
+              <th scope="col" class="number" key={c.id}>
+                {c.name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {names.map((name) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              {two.map((c) => (
+                <td class="number" key={c.id}>
+                  {of(c, name)
+                    ? `${of(c, name).log_lr > 0 ? "+" : ""}${of(c, name).log_lr.toFixed(2)}`
+                    : "\u2013"}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </Wide>
+      <button onClick={() => setPair([])}>{t("Cancel")}</button>
+    </section>
+  );
+}
+
+function Reader({ user }) {
+  const [text, setText] = useState("");
+  const [read, setRead] = useState(null); // the text; null: a file's, which is not shown
+  const [findings, setFindings] = useState(null);
+  const [report, setReport] = useState(null);
+  const [before, setBefore] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const [took, setTook] = useState(null);
+  const [at, setAt] = useState(0);
+  const [adds, setAdds] = useState(false);
+  const [pair, setPair] = useState([]);
+  const turn = useRef(0);
+
+  const send = async (body, type, shown) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const answer = await postRecord("medical/records", body, type);
+      setFindings(answer.findings);
+      setReport(answer.report);
+      setBefore(null);
+      setRead(shown);
+      setAt(0);
+    } catch (e) {
+      setProblem(e.message);
+    }
+    setBusy(false);
+  };
+  const file = (f) =>
+    f &&
+    f
+      .arrayBuffer()
+      .then((bytes) =>
+        send(
+          bytes,
+          f.type || "application/octet-stream",
+          f.type === "text/plain" ? new TextDecoder().decode(bytes) : null,
+        ),
+      );
+  const rank = async (next) => {
+    const mine = ++turn.current;
+    const began = performance.now();
+    setFindings(next);
+    try {
+      const answer = await post("medical/findings", next);
+      if (mine !== turn.current) return;
+      setBefore(report.candidates);
+      setReport(answer.report);
+      setTook(performance.now() - began);
+      setProblem(null);
+    } catch (e) {
+      if (mine === turn.current) setProblem(e.message);
+    }
+  };
+  const change = (i, what) =>
+    rank({
+      ...findings,
+      findings: findings.findings.map((f, k) => (k === i ? { ...f, ...what } : f)),
+    });
+  const add = (term) => {
+    setAdds(false);
+    rank({
+      ...findings,
+      findings: [
+        ...findings.findings,
+        { id: term.id, name: term.name, status: "present", person: "patient", review: "added" },
+      ],
+    });
+  };
+  const answerQuestion = (q, status) =>
+    rank({
+      ...findings,
+      findings: [
+        ...findings.findings,
+        { id: q.id, name: q.name, status, person: "patient", review: "added" },
+      ],
+    });
+  const rows = findings?.findings || [];
+  useKeys(
+    {
+      j: () => setAt((i) => Math.min(rows.length - 1, i + 1)),
+      k: () => setAt((i) => Math.max(0, i - 1)),
+      y: () => rows[at] && change(at, { review: "accepted" }),
+      x: () =>
+        rows[at] && change(at, { review: rows[at].review === "rejected" ? "open" : "rejected" }),
+      p: () => rows[at] && change(at, { status: "present" }),
+      d: () => rows[at] && change(at, { status: "absent" }),
+      "+": () => findings && setAdds(true),
+    },
+    adds,
+  );
+  const news = report ? moved(before, report.candidates) : new Map();
+  const lists = useRef(null);
+  useEffect(() => {
+    lists.current?.querySelector(".here")?.scrollIntoView({ block: "nearest" });
+  }, [at]);
+  // The same findings in another form; r1-medical serve writes it.
+  const give = (type, name) =>
+    postForm("medical/findings", findings, type).then(
+      (blob) => save(name, type, blob),
+      (e) => setProblem(e.message),
+    );
+  return (
+    <>
+      <h1>{t("Records")}</h1>
+      {!findings && (
+        <form
+          class="reader"
+          onSubmit={(e) => {
+            e.preventDefault();
+            send(text, "text/plain", text);
+          }}
+          onDragOver={(e) => e.preventDefault()}
+          onDrop={(e) => {
+            e.preventDefault();
+            file(e.dataTransfer.files[0]);
+          }}
+        >
+          <label>
+            A letter, a list of findings or a phenopacket: paste it, or drop a file here
+            <textarea rows={10} value={text} onInput={(e) => setText(e.target.value)} />
+          </label>
+          <Problem text={problem} />
+          <div class="row">
+            <button class="main" disabled={busy || !text.trim()}>
+              {t("Read record")}
+            </button>
+            <label class="button">
+              File
+              <input type="file" class="hidden" onChange={(e) => file(e.target.files[0])} />
+            </label>
+          </div>
+        </form>
+      )}
+      {findings && report && (
+        <>
+          <div class="row filter">
+            <button onClick={() => (setFindings(null), setReport(null))}>Another record</button>
+            <label>
+              {t("Sex")}
+              <select
+                value={findings.sex || "unknown"}
+                onChange={(e) => rank({ ...findings, sex: e.target.value })}
+              >
+                {["unknown", "female", "male"].map((s) => (
+                  <option key={s} value={s}>
+                    {t(s)}
+                  </option>
+                ))}
+              </select>
+            </label>
+            <label>
+              {t("Age")}
+              <input
+                type="number"
+                min="0"
+                max="120"
+                step="any"
+                value={findings.age_years ?? ""}
+                onChange={(e) =>
+                  rank({
+                    ...findings,
+                    age_years: e.target.value === "" ? null : Number(e.target.value),
+                  })
+                }
+              />
+            </label>
+            <button onClick={() => setAdds(true)}>
+              Add a finding <kbd>+</kbd>
+            </button>
+            {user.may_export && (
+              <>
+                <button onClick={() => give("application/pdf", "report.pdf")}>PDF</button>
+                <button onClick={() => give("application/fhir+json", "report.fhir.json")}>
+                  FHIR
+                </button>
+                <button onClick={() => give("text/html", "report.html")}>HTML</button>
+              </>
+            )}
+            {took !== null && <small role="status">Ranked again in {took.toFixed(0)} ms.</small>}
+          </div>
+          <p class="note">
+            {report.banner} {report.scope}
+          </p>
+          <Problem text={problem} />
+          {[...(findings.notes || []), ...(report.reading || []), ...(report.notices || [])].map(
+            (n, i) => (
+              <p class="note" key={i}>
+                {typeof n === "string" ? n : JSON.stringify(n)}
+              </p>
+            ),
+          )}
+          <div class="columns three">
+            {read !== null && (
+              <section>
+                <h2>Text</h2>
+                <Marked text={read} findings={rows} at={at} setAt={setAt} />
+              </section>
+            )}
+            <section>
+              <h2>
+                {t("Findings")} <small>j k, y accept, x reject, p present, d denied</small>
+              </h2>
+              <div
+                class="scroll tall"
+                tabIndex={0}
+                role="region"
+                aria-label={t("Findings")}
+                ref={lists}
+              >
+                <ul class="findings">
+                  {rows.map((f, i) => (
+                    <li key={i} class={`${i === at ? "here" : ""} ${f.review}`}>
+                      <button
+                        type="button"
+                        class="name"
+                        onClick={() => setAt(i)}
+                        aria-pressed={i === at}
+                      >
+                        {f.name}{" "}
+                        <small>
+                          {f.id}
+                          {f.person && f.person !== "patient" ? `, ${f.person}` : ""}
+                        </small>
+                      </button>
+                      <select
+                        aria-label={`${t("State")} ${f.name}`}
+                        value={f.status}
+                        onChange={(e) => change(i, { status: e.target.value })}
+                      >
+                        {statuses.map((s) => (
+                          <option key={s} value={s}>
+                            {t(s)}
+                          </option>
+                        ))}
+                      </select>
+                      <button
+                        type="button"
+                        aria-label={`accept ${f.name}`}
+                        aria-pressed={f.review === "accepted"}
+                        onClick={() => change(i, { review: "accepted" })}
+                      >
+                        {"\u2713"}
+                      </button>
+                      <button
+                        type="button"
+                        aria-label={`reject ${f.name}`}
+                        aria-pressed={f.review === "rejected"}
+                        onClick={() =>
+                          change(i, { review: f.review === "rejected" ? "open" : "rejected" })
+                        }
+                      >
+                        {"\u2717"}
+                      </button>
+                      {i === at && f.evidence && (
+                        <p class="quote">
+                          {f.evidence.sentence}
+                          {f.evidence.cue ? ` (${f.evidence.cue})` : ""}
+                        </p>
+                      )}
+                    </li>
+                  ))}
+                </ul>
+              </div>
+            </section>
+            <section>
+              <h2>
+                {t("Diseases")} <small>none of these: {percent(report.none_of_these)}</small>
+              </h2>
+              <ol class="diseases">
+                {report.candidates.map((c) => (
+                  <li key={c.id}>
+                    <details>
+                      <summary>
+                        {c.name} <strong>{percent(c.probability)}</strong>{" "}
+                        <span class="moved">{news.get(c.id)}</span>
+                      </summary>
+                      <p>
+                        <small>
+                          {c.ids.join(", ")} {c.genes?.length ? `\u00b7 ${c.genes.join(", ")}` : ""}{" "}
+                          {c.inheritance?.length ? `\u00b7 ${c.inheritance.join(", ")}` : ""}{" "}
+                          {c.onset?.length ? `\u00b7 ${c.onset.join(", ")}` : ""}
+                        </small>
+                      </p>
+                      <table class="bars">
+                        <caption>Log likelihood ratios</caption>
+                        <tbody>
+                          {c.contributions.map((x) => (
+                            <tr key={x.name}>
+                              <th scope="row">{x.name}</th>
+                              <td class="number">
+                                {(x.log_lr > 0 ? "+" : "") + x.log_lr.toFixed(2)}
+                              </td>
+                              <td>
+                                <meter
+                                  class={x.log_lr < 0 ? "lowers" : "raises"}
+                                  min="0"
+                                  max="6"
+                                  value={Math.abs(x.log_lr)}
+                                  aria-label={x.log_lr < 0 ? "lowers" : "raises"}
+                                />
+                              </td>
+                            </tr>
+                          ))}
+                        </tbody>
+                      </table>
+                      {c.typical_not_reported?.length > 0 && (
+                        <p>
+                          Typical and not reported:{" "}
+                          {c.typical_not_reported.map((x) => x.name || x).join("; ")}
+                        </p>
+                      )}
+                    </details>
+                    <label>
+                      <input
+                        type="checkbox"
+                        checked={pair.includes(c.id)}
+                        onChange={(e) =>
+                          setPair(
+                            e.target.checked
+                              ? [...pair, c.id].slice(-2)
+                              : pair.filter((x) => x !== c.id),
+                          )
+                        }
+                      />{" "}
+                      compare
+                    </label>
+                  </li>
+                ))}
+              </ol>
+              {report.next_questions?.length > 0 && (
+                <>
+                  <h3>{t("Next question")}</h3>
+                  <ul>
+                    {report.next_questions.map((q) => (
+                      <li key={q.id}>
+                        {q.name}?{" "}
+                        <button onClick={() => answerQuestion(q, "present")}>{t("present")}</button>{" "}
+                        <button onClick={() => answerQuestion(q, "absent")}>{t("absent")}</button>
+                      </li>
+                    ))}
+                  </ul>
+                </>
+              )}
+              <Compare candidates={report.candidates} pair={pair} setPair={setPair} />
+            </section>
+          </div>
+        </>
+      )}
+      {adds && <AddTerm add={add} close={() => setAdds(false)} />}
+    </>
+  );
+}

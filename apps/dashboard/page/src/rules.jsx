@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// rules.jsx - what a threshold would cost and catch, and what each rule and the model have brought.
+import { useMemo, useState } from "preact/hooks";
+import { get } from "./api.js";
+import { count, percent, span } from "./format.js";
+import { Plot } from "./plot.jsx";
+import { Problem, Wide, useCall } from "./parts.jsx";
+import { t } from "./words.js";
+
+// At a threshold: payments of that score and above, of all and of those whose truth is known.
+function above(data, threshold) {
+  const from = Math.round(threshold * 100);
+  let alerts = 0;
+  for (const [bin, n] of data.bins) if (bin >= from) alerts += n;
+  const known = { fraud: 0, other: 0, caught: 0, wrong: 0, money: 0, saved: 0 };
+  for (const [bin, fraud, other, amount] of data.known) {
+    known.fraud += fraud;
+    known.other += other;
+    known.money += amount;
+    if (bin < from) continue;
+    known.caught += fraud;
+    known.wrong += other;
+    known.saved += amount;
+  }
+  return {
+    alerts,
+    perDay: data.seconds > 0 ? (alerts * 86400) / data.seconds : null,
+    precision: known.caught + known.wrong ? known.caught / (known.caught + known.wrong) : null,
+    recall: known.fraud ? known.caught / known.fraud : null,
+    saved: known.money ? known.saved / known.money : null,
+    known,
+  };
+}
+
+function Thresholds() {
+  const { data, problem } = useCall(() => get("thresholds"), []);
+  const [chosen, setChosen] = useState(null);
+  const bins = useMemo(() => {
+    if (!data) return null;
+    const of = new Map(data.bins);
+    const x = Array.from({ length: 100 }, (_, i) => i / 100);
+    return {
+      x,
+      lines: [
+        {
+          label: "payments (log10)",
+          values: x.map((_, i) => Math.log10(1 + (of.get(i) || 0))),
+          colour: "--accent",
+          bars: true,
+        },
+      ],
+    };
+  }, [data]);
+  if (!data) return <Problem text={problem} />;
+  if (!data.payments) return <p>No payment has a score yet.</p>;
+  const threshold = chosen ?? (data.lowest === null ? 0.5 : Math.floor(data.lowest * 100) / 100);
+  const at = above(data, threshold);
+  return (
+    <section>
+      <h2>{t("Threshold")}</h2>
+      <p>
+        The last {count(data.payments)} scored payments, {span(data.seconds || 0)} of the stream;
+        the truth of {count(at.known.fraud + at.known.other)} is known. The lowest score in review
+        is {data.lowest === null ? "none" : data.lowest.toFixed(3)}.
+      </p>
+      <label>
+        {t("Threshold")}: {threshold.toFixed(2)}
+        <input
+          type="range"
+          min="0"
+          max="0.99"
+          step="0.01"
+          value={threshold}
+          onInput={(e) => setChosen(Number(e.target.value))}
+        />
+      </label>
+      <dl class="facts" aria-live="polite">
+        <div>
+          <dt>payments in review</dt>
+          <dd>{count(at.alerts)}</dd>
+        </div>
+        <div>
+          <dt>a day, at this rate</dt>
+          <dd>{at.perDay === null ? "\u2013" : count(Math.round(at.perDay))}</dd>
+        </div>
+        <div>
+          <dt>{t("Precision")}, of known</dt>
+          <dd>{percent(at.precision)}</dd>
+        </div>
+        <div>
+          <dt>{t("Recall")}, of known</dt>
+          <dd>{percent(at.recall)}</dd>
+        </div>
+        <div>
+          <dt>fraud money in review, of known</dt>
+          <dd>{percent(at.saved)}</dd>
+        </div>
+      </dl>
+      <Plot
+        title="Scores of payments"
+        x={bins.x}
+        lines={bins.lines}
+        summary={`${at.alerts} payments at or above ${threshold}`}
+      />
+      <p>
+        A threshold changes nothing here. Put it into the settings, and try it over stored history
+        before: <code>r1-fraud config try FILE --since 7d</code>.
+      </p>
+    </section>
+  );
+}
+
+export function Rules() {
+  const [days, setDays] = useState(7);
+  const { data, problem } = useCall(() => get("rules", { days }), [days]);
+  return (
+    <>
+      <h1>{t("Rules and models")}</h1>
+      <Thresholds />
+      <section>
+        <h2>What each rule has brought</h2>
+        <label>
+          Days
+          <select value={days} onChange={(e) => setDays(Number(e.target.value))}>
+            {[1, 7, 28, 90].map((d) => (
+              <option key={d} value={d}>
+                {d}
+              </option>
+            ))}
+          </select>
+        </label>
+        <Problem text={problem} />
+        {data && (
+          <div class="scroll" tabIndex={0} role="region" aria-label="Rules">
+            <table class="list">
+              <thead>
+                <tr>
+                  <th scope="col">Rule</th>
+                  <th scope="col" class="number">
+                    Hits
+                  </th>
+                  <th scope="col" class="number">
+                    Closed cases
+                  </th>
+                  <th scope="col" class="number">
+                    {t("Confirmed fraud")}
+                  </th>
+                  <th scope="col" class="number">
+                    {t("False positive")}
+                  </th>
+                  <th scope="col" class="number">
+                    {t("Legitimate but unusual")}
+                  </th>
+                  <th scope="col" class="number">
+                    Not decided
+                  </th>
+                  <th scope="col" class="number">
+                    {t("Precision")}
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.rules.map((r) => {
+                  const decided = r.fraud + r.false_positive + r.unusual;
+                  return (
+                    <tr key={r.rule}>
+                      <td>{r.rule || "model and threshold"}</td>
+                      <td class="number">{count(r.hits)}</td>
+                      <td class="number">{count(r.cases)}</td>
+                      <td class="number">{count(r.fraud)}</td>
+                      <td class="number">{count(r.false_positive)}</td>
+                      <td class="number">{count(r.unusual)}</td>
+                      <td class="number">{count(r.open)}</td>
+                      <td class="number">{decided ? percent(r.fraud / decided) : "\u2013"}</td>
+                    </tr>
+                  );
+                })}
+              </tbody>
+            </table>
+          </div>
+        )}
+        {data && data.shadows.length > 0 && (
+          <>
+            <h3>What rules in shadow, or above their cap, would have done to these payments</h3>
+            <Wide label="Table">
+              <thead>
+                <tr>
+                  <th scope="col">Rule</th>
+                  <th scope="col">Action</th>
+                  <th scope="col">Why it did not</th>
+                  <th scope="col" class="number">
+                    Hits
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {data.shadows.map((s) => (
+                  <tr key={s.rule + s.action + s.why}>
+                    <td>{s.rule}</td>
+                    <td>{s.action}</td>
+                    <td>{s.why}</td>
+                    <td class="number">{count(s.hits)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </Wide>
+          </>
+        )}
+      </section>
+    </>
+  );
+}
