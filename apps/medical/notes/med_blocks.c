@@ -3,6 +3,7 @@
  * (rules under headings, tables of CSV, lists of signs), then made into sections and units. */
 #include "notes/med_blocks.h"
 
+#include "notes/med_cells.h"
 #include "notes/med_cues.h"
 
 #include "r1_assert.h"
@@ -16,7 +17,6 @@ enum {
     CAPS_WORDS = 7,
     WIDE_LINE = 60,  /* bytes from which a line may have been broken for its width */
     SHORT_LINE = 40, /* bytes up to which two lines may be two entries of a list */
-    ROW_LABEL_BYTES = 70,
     COLUMNS_MAX = 12,
     BLOCKS_LINES_MAX = 1 << 22
 };
@@ -30,6 +30,7 @@ typedef struct {
     uint8_t kind, indent; /* indent: blanks before it, at most 255 */
     char bullet;          /* its sign; '1' for numbers and letters, 'Q', 'A', '#'; 0: none */
     char separator;       /* of CSV */
+    uint8_t wide;         /* of a row: blanks that part cells */
     bool row, strong;     /* strong: a heading by its marks */
     bool caps, sign;      /* sign: an item of a list of + and - */
 } block_line;
@@ -110,7 +111,7 @@ static r1_status blocks_unit(blocks *b, const block_line *l, uint32_t start, uin
         (med_sentence){.start = start,
                        .end = end,
                        .section = n->n_section - 1,
-                       .rules = {l->row, l->separator, b->markup, l->sign},
+                       .rules = {l->row, l->wide, l->separator, b->markup, l->sign},
                        .kind = (uint8_t)kind,
                        .continues = continues};
     return R1_OK;
@@ -220,25 +221,6 @@ static bool blocks_rule(const char *s, uint32_t from, uint32_t to)
     return n >= 3;
 }
 
-/* Whether a wide blank, a tab or a bar divides the body into cells. */
-static bool blocks_cells(const char *s, uint32_t from, uint32_t to)
-{
-    uint32_t blanks = 0;
-    for (uint32_t i = from; i < to; i++) {
-        if (s[i] == '|' || s[i] == '\t' || (i + 4 <= to && memcmp(s + i, "....", 4) == 0))
-            return true;
-        blanks = s[i] == ' ' ? blanks + 1 : 0;
-        if (blanks < 2 || i - from > ROW_LABEL_BYTES || i - from < blanks) continue;
-        if (strchr(".!?:;,", s[i - blanks])) continue;
-        uint32_t k = i + 1, words = 0;
-        while (k < to && s[k] == ' ') k++;
-        if (k - (i + 1 - blanks) >= 3) return true;
-        for (uint32_t j = k; j < to; j++) words += s[j] != ' ' && (j == k || s[j - 1] == ' ');
-        if (words && words <= 2) return true;
-    }
-    return false;
-}
-
 /* Takes "**", "__" and "#" from both ends; true where both had them. */
 static bool blocks_emphasis(const char *s, uint32_t *from, uint32_t *to)
 {
@@ -287,7 +269,6 @@ static void blocks_class(blocks *b, block_line *l)
     uint32_t n = blocks_bullet(s, i, end, &l->bullet);
     l->body += n;
     while (l->body < end && blocks_blank(s[l->body])) l->body++;
-    l->row = blocks_cells(s, l->body, end);
     l->strong |= blocks_emphasis(s, &l->body, &l->stop) || l->bullet == '#';
     l->caps = blocks_all_caps(s, l->body, l->stop);
     for (uint32_t k = l->body; k < l->stop; k++)
@@ -623,6 +604,47 @@ static const med_heading *blocks_known(const blocks *b, uint32_t from, uint32_t 
     if (h || to == from || s[to - 1] != ')') return h;
     while (to > from && s[to - 1] != '(') to--;
     return to > from + 1 ? med_headings_find(b->headings, s + from, to - 1 - from) : NULL;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* Whether one wide blank stands within the name of a finding: "cleft   palate". */
+static bool blocks_within_name(const blocks *b, const block_line *l)
+{
+    med_token t[NAMES_TOKENS];
+    const med_found *found;
+    const bool *own;
+    uint32_t next, unread = 0, wide = 0, at = 0;
+    uint32_t n = med_tokenize(b->lex, b->n->text, l->body, l->end, (med_token_rules){0}, t,
+                              NAMES_TOKENS, &next);
+    for (uint32_t i = 1; i < n; i++)
+        if (t[i].start >= t[i - 1].end + l->wide) wide++, at = i;
+    if (wide != 1 || !l->wide) return false;
+    uint32_t n_found = med_recognise(b->recogniser, b->n->text, t, n, &found, &own, &unread);
+    for (uint32_t i = 0; i < n_found; i++)
+        if (found[i].first < at && at <= found[i].last && found[i].normal == MED_NONE &&
+            found[i].last - found[i].first < 4)
+            return true;
+    return false;
+}
+
+/* Which lines are rows of cells. A known heading with a colon before them is none. */
+static void blocks_find_cells(blocks *b)
+{
+    for (uint32_t i = 0; i < b->n_line; i++) {
+        block_line *l = &b->line[i];
+        if (l->kind != LINE_TEXT) continue;
+        uint32_t from = l->body,
+                 max = l->end < from + HEADING_BYTES ? l->end : from + HEADING_BYTES;
+        const char *colon = max > from ? memchr(b->n->text + from, ':', max - from) : NULL;
+        uint32_t at = colon ? (uint32_t)(colon - b->n->text) : from;
+        if (at > from && blocks_known(b, from, at)) from = at + 1;
+        while (from < l->end && blocks_blank(b->n->text[from])) from++;
+        med_cells c = from < l->end ? med_cells_of(b->n->text, from, l->end) : (med_cells){0};
+        l->row = c.row;
+        l->wide = c.wide;
+        if (l->row && l->wide && blocks_within_name(b, l)) l->row = false;
+    }
 }
 
 /* Where a known heading before a colon or a dash at `from` ends, 0 for none. */
@@ -1062,6 +1084,7 @@ r1_status med_blocks_split(med_notes *n, const med_lexicon *lex, med_recogniser 
                 .heading_indent = MED_NONE};
     r1_status st = blocks_lines(&b, err);
     if (st == R1_OK) {
+        blocks_find_cells(&b);
         blocks_find_csv(&b);
         blocks_find_signs(&b);
         blocks_find_rules(&b);

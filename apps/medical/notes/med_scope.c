@@ -114,17 +114,29 @@ static bool scope_span_at(const scope_run *r, uint32_t k)
     return false;
 }
 
-/* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen", "no fever, cough 3 days":
- * behind a comma a word of degree, or a finding with a verb or a time of its own, begins what is
- * there. */
+/* "There was no scoliosis, he did have kyphosis": a clause of its own begins at token k. */
+static bool scope_clause_at(const scope_run *r, uint32_t k)
+{
+    if (k + 1 >= r->n || !med_cues_is(r->c, "pronoun", r->word[k])) return false;
+    for (uint32_t i = k + 1; i < r->n && i <= k + 2; i++)
+        if (med_cues_is(r->c, "finite", r->word[i]) || med_cues_is(r->c, "aux", r->word[i]))
+            return true;
+    return false;
+}
+
+/* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen", "no fever, cough 3 days",
+ * "no ptosis - nystagmus present": behind a comma, a dash or a bracket a word of degree, a clause
+ * with a subject, or a finding with a verb, a time or a size of its own, begins what is there. */
 static bool scope_turns(const scope_run *r, uint32_t i)
 {
-    if (r->t[i].mark != ',' || i + 1 >= r->n) return false;
-    if (med_cues_is(r->c, "degree", r->word[i + 1])) return true;
+    char mark = r->t[i].mark;
+    if ((mark != ',' && mark != '-' && mark != '(') || i + 1 >= r->n) return false;
+    if (mark == ',' && med_cues_is(r->c, "degree", r->word[i + 1])) return true;
+    if (mark != '(' && scope_clause_at(r, i + 1)) return true;
     bool finding = false;
     uint32_t from = i + 1 + (r->t[i + 1].conj && !r->t[i + 1].punct);
     for (uint32_t k = from; k < r->n && k <= i + CLAUSE_REACH; k++) {
-        if (r->t[k].conj || strchr(".;:,", r->t[k].mark ? r->t[k].mark : 'a')) return false;
+        if (r->t[k].conj || strchr(".;:,)", r->t[k].mark ? r->t[k].mark : 'a')) return false;
         finding |= scope_finding_at(r, k);
         if (finding && (med_cues_is(r->c, "finite", r->word[k]) || scope_span_at(r, k)))
             return true;
