@@ -195,7 +195,9 @@ static void test_lines(void)
                                         "fourth",
                                         "fifth_status",
                                         "sixth_blanks",
-                                        "sixth_denial"};
+                                        "sixth_denial",
+                                        "sixth_request",
+                                        "sixth_family"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         uint32_t n = 0, good = 0;
