@@ -352,7 +352,7 @@ r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *k
     R1_TRY(check_text(what, text, len, err));
     out->text = text;
     out->len = len;
-    out->age_years = NAN;
+    out->age_years = out->age_low = NAN;
     notes_work *w = malloc(sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory to read %s", what);
     w->labs = NULL;
