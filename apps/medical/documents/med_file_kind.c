@@ -155,6 +155,7 @@ static r1_status document_any(med_document *d, const char *what, const char *s, 
         if (st == R1_OK && !d->text && !d->listed) {
             d->text = text;
             d->len = n;
+            med_struck_note(d, med_struck_blank(text, n));
         } else {
             free(text);
         }
