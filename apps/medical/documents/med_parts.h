@@ -76,6 +76,10 @@ r1_status med_terms_text(med_document *d, const char *what, const char *s, size_
 uint32_t med_struck_blank(char *s, size_t len);
 void med_struck_note(med_document *d, uint32_t n); /* n 0: none */
 
+/* Columns of prose that stand side by side become one text, column after column; a note says
+ * which lines they were. Pages may be parted by form feeds. */
+r1_status med_columns_part(med_document *d, const char *what, r1_err *err);
+
 /* A text in another language than English is refused; a doubtful one gets a note. */
 r1_status med_language_check(med_document *d, const char *what, r1_err *err);
 
