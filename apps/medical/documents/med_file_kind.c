@@ -167,6 +167,7 @@ static r1_status document_any(med_document *d, const char *what, const char *s, 
                               med_document_name[d->kind]);
         if (d->kind == MED_DOCUMENT_TEXT || d->kind == MED_DOCUMENT_PDF)
             R1_TRY(med_columns_part(d, what, err));
+        med_several_note(d);
         return med_language_check(d, what, err);
     }
     if (d->n_stated == 0 && d->kind != MED_DOCUMENT_REVIEW)

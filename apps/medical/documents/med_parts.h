@@ -76,6 +76,9 @@ r1_status med_terms_text(med_document *d, const char *what, const char *s, size_
 uint32_t med_struck_blank(char *s, size_t len);
 void med_struck_note(med_document *d, uint32_t n); /* n 0: none */
 
+/* A note where the text tells of several patients. */
+void med_several_note(med_document *d);
+
 /* Columns of prose that stand side by side become one text, column after column; a note says
  * which lines they were. Pages may be parted by form feeds. */
 r1_status med_columns_part(med_document *d, const char *what, r1_err *err);
