@@ -138,3 +138,19 @@ med_cells med_cells_of(const char *s, uint32_t from, uint32_t to)
     if (!border && !bars) return (med_cells){false, 0};
     return (med_cells){true, tab || bars ? (wide ? GAP_BESIDE_TABS : 0) : 2};
 }
+
+uint32_t med_cells_split(const char *s, uint32_t from, uint32_t to, uint8_t wide, med_cell *cell,
+                         uint32_t max)
+{
+    uint32_t n = 0, start = from;
+    for (uint32_t i = from; i < to && n < max;) {
+        med_gap g = med_gap_at(s, i, to);
+        if (g.tab || (wide && g.wide >= wide)) {
+            if (i > start) cell[n++] = (med_cell){start, i};
+            start = i + g.len;
+        }
+        i += g.len ? g.len : 1;
+    }
+    if (start < to && n < max) cell[n++] = (med_cell){start, to};
+    return n;
+}

@@ -23,4 +23,11 @@ typedef struct {
 /* Of the line s[from, to), without indentation and what ends it. */
 med_cells med_cells_of(const char *s, uint32_t from, uint32_t to);
 
+typedef struct {
+    uint32_t start, end; /* bytes */
+} med_cell;
+/* The cells of a row that blanks of that width part, at most max; returns how many. */
+uint32_t med_cells_split(const char *s, uint32_t from, uint32_t to, uint8_t wide, med_cell *cell,
+                         uint32_t max);
+
 #endif

@@ -235,16 +235,29 @@ static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uin
     return R1_OK;
 }
 
+/* "A history of", "h/o": words that say of what lasts only that it is known. */
+static bool tells_history(const char *text, uint32_t start, uint32_t end)
+{
+    static const char *const words[] = {"history of", "hx of", "hx", "h/o"};
+    for (size_t i = 0; i < R1_COUNT(words); i++) {
+        size_t len = strlen(words[i]);
+        if (end - start >= len && strncasecmp(text + end - len, words[i], len) == 0) return true;
+    }
+    return false;
+}
+
 /* "Past medical history: hypertension": it lasts, and only its heading speaks of the past. What
  * stands under "resolved problems" has ended. */
-static void lasting_stands(const med_lexicon *lex, const med_section *x, notes_work *w,
-                           uint32_t n_find)
+static void lasting_stands(const med_notes *n, const med_lexicon *lex, const med_section *x,
+                           notes_work *w, uint32_t n_find)
 {
     for (uint32_t i = 0; i < n_find; i++) {
         med_scope_finding *f = &w->find[i];
-        bool heading = f->cue_start == x->head_start && f->cue_end == x->head_end;
-        if (w->named[i] && heading && x->name == MED_SECTION_PAST_HISTORY &&
-            f->status == MED_HISTORICAL && med_lexicon_lasts(lex, w->named[i]->term))
+        bool heading = f->cue_start == x->head_start && f->cue_end == x->head_end &&
+                       x->name == MED_SECTION_PAST_HISTORY;
+        bool said = tells_history(n->text, f->cue_start, f->cue_end);
+        if (w->named[i] && (heading || said) && f->status == MED_HISTORICAL &&
+            med_lexicon_lasts(lex, w->named[i]->term))
             f->status = MED_PRESENT;
     }
 }
@@ -302,7 +315,7 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *k
     med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, w->own, w->find,
                    n_find);
     med_relatives_take(&w->relatives, med_lexicon_cues(lex), n->text, &w->scope, s->section);
-    lasting_stands(lex, x, w, n_find);
+    lasting_stands(n, lex, x, w, n_find);
     if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
     return add_findings(n, kb, w, n_token, n_find, index, err);
 }

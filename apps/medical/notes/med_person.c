@@ -354,6 +354,8 @@ static bool person_find_letter(person *p, uint32_t i)
  * noun of a sex or the name that a letter is about. */
 static bool person_after_name(const person *p, uint32_t i)
 {
+    /* "Liam (9 mths) has been unwell" */
+    if (i == 2 && person_mark(p, 1, "(") && p->t[0].capital && !person_in(p, 0, kin)) return true;
     if (i < 2 || !person_mark(p, i - 1, ",")) return false;
     bool about = person_in(p, 0, " re patient regarding ") && person_mark(p, 1, ":");
     return about && i <= 8;
@@ -388,11 +390,17 @@ static void person_find_age(person *p, uint32_t i)
         person_set_age(p, v, WEAK);
 }
 
+enum { BOXES_REACH = 12 /* tokens */ };
+
 /* "Sex: M", "Gender | female", "Sex F". */
 static void person_find_sex_field(person *p, uint32_t i)
 {
     uint32_t k = i + 1;
     while (person_mark(p, k, ":|=-")) k++;
+    /* "[ ] M  [x] F": the box that is ticked stands before its word */
+    for (uint32_t j = k; j + 3 < p->n && j < k + BOXES_REACH; j++)
+        if (person_mark(p, j, "[(") && person_is(p, j + 1, "x") && person_mark(p, j + 2, "])"))
+            k = j + 3;
     if (person_in(p, k, " f female girl woman w ")) person_set_sex(p, MED_SEX_FEMALE, FIELD);
     if (person_in(p, k, " m male boy man ")) person_set_sex(p, MED_SEX_MALE, FIELD);
 }
