@@ -646,7 +646,7 @@ static bool blocks_within_name(const blocks *b, const block_line *l)
                               NAMES_TOKENS, &next);
     for (uint32_t i = 1; i < n; i++)
         if (t[i].start >= t[i - 1].end + l->wide) wide++, at = i;
-    if (wide != 1 || !l->wide) return false;
+    if (wide != 1 || !l->wide || blocks_is_answer(b, t[at].start, l->end)) return false;
     uint32_t n_found = med_recognise(b->recogniser, b->n->text, t, n, &found, &own, &unread);
     for (uint32_t i = 0; i < n_found; i++)
         if (found[i].first < at && at <= found[i].last && found[i].normal == MED_NONE &&

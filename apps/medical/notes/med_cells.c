@@ -13,6 +13,7 @@ enum {
     LABEL_BYTES = 70, /* a cell that is longer is no label */
     GAP_SURE = 3,     /* blanks that part cells whatever follows */
     GAP_BESIDE_TABS = 4,
+    GAP_CLEAR = 5,   /* beside such a border a blank of two is none */
     ANSWER_WORDS = 2 /* words behind a blank of two that make it a border */
 };
 
@@ -85,7 +86,8 @@ static bool cells_torn(const cell_line *l, const cell_gap *g)
     uint32_t a = cells_word_before(l, g->start), z = cells_word_behind(l, g->end);
     bool alone = a == l->from || cells_blank(l->s[a - 1]);
     /* "no" is an answer where it is the whole cell */
-    bool answer = a == l->from || (a > l->from + 1 && cells_blank(l->s[a - 2]));
+    bool answer =
+        (a == l->from || (a > l->from + 1 && cells_blank(l->s[a - 2]))) && l->s[l->to - 1] != '.';
     if (alone && !answer && cells_in(" no any ", l->s + a, g->start - a)) return true;
     if (cells_running(l, a) && cells_in(open, l->s + a, g->start - a)) return true;
     return cells_running(l, g->end) && cells_in(goes_on, l->s + g->end, z - g->end);
@@ -125,6 +127,7 @@ med_cells med_cells_of(const char *s, uint32_t from, uint32_t to)
     bool bars =
         to > from && (memchr(s + from, '|', to - from) || memmem(s + from, to - from, "....", 4));
     bool border = false, tab = false, wide = false;
+    uint32_t widest = 0;
     cells_find(&l);
     if (!l.n) return (med_cells){bars, 0};
     for (uint32_t i = 0; i < l.n && !bars; i++)
@@ -133,10 +136,13 @@ med_cells med_cells_of(const char *s, uint32_t from, uint32_t to)
     for (uint32_t i = 0; i < l.n; i++) {
         border |= cells_border(&l, &l.gap[i]);
         tab |= l.gap[i].tab;
+        if (l.gap[i].wide > widest) widest = l.gap[i].wide;
         wide |= l.gap[i].wide >= GAP_BESIDE_TABS;
     }
     if (!border && !bars) return (med_cells){false, 0};
-    return (med_cells){true, tab || bars ? (wide ? GAP_BESIDE_TABS : 0) : 2};
+    return (med_cells){true, tab || bars           ? (wide ? GAP_BESIDE_TABS : 0)
+                             : widest >= GAP_CLEAR ? GAP_SURE
+                                                   : 2};
 }
 
 uint32_t med_cells_split(const char *s, uint32_t from, uint32_t to, uint8_t wide, med_cell *cell,

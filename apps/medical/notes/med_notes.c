@@ -239,6 +239,9 @@ static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uin
 static bool tells_history(const char *text, uint32_t start, uint32_t end)
 {
     static const char *const words[] = {"history of", "hx of", "hx", "h/o"};
+    if (end - start > 4 &&
+        (strncasecmp(text + start, "past ", 5) == 0 || strncasecmp(text + start, "pmh", 3) == 0))
+        return true;
     for (size_t i = 0; i < R1_COUNT(words); i++) {
         size_t len = strlen(words[i]);
         if (end - start >= len && strncasecmp(text + end - len, words[i], len) == 0) return true;

@@ -279,6 +279,8 @@ static void person_sex_after(person *p, uint32_t i)
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
+enum { SHORT_REACH = 8, BOXES_REACH = 12 /* tokens */ };
+
 /* "old", "y/o", "y.o.", "yo" or nothing but the letter of a sex behind a duration; returns where it
  * ends, 0: the duration is no age. */
 static uint32_t person_old(const person *p, uint32_t next)
@@ -356,7 +358,9 @@ static bool person_after_name(const person *p, uint32_t i)
 {
     /* "Liam (9 mths) has been unwell" */
     if (i == 2 && person_mark(p, 1, "(") && p->t[0].capital && !person_in(p, 0, kin)) return true;
+    if (i == 1 && person_is(p, 0, "patient")) return true;
     if (i < 2 || !person_mark(p, i - 1, ",")) return false;
+    if (i == 2 && person_in(p, 0, " male female man woman boy girl lady ")) return true;
     bool about = person_in(p, 0, " re patient regarding ") && person_mark(p, 1, ":");
     return about && i <= 8;
 }
@@ -389,8 +393,6 @@ static void person_find_age(person *p, uint32_t i)
         person_in(p, subject + 1, " has is "))
         person_set_age(p, v, WEAK);
 }
-
-enum { BOXES_REACH = 12 /* tokens */ };
 
 /* "Sex: M", "Gender | female", "Sex F". */
 static void person_find_sex_field(person *p, uint32_t i)
@@ -463,6 +465,41 @@ static void person_find_decade(person *p, uint32_t i)
     if (isnan(low) || died || !isnan(p->low)) return;
     p->low = low;
     p->high = low + 9;
+}
+
+/* A capital letter of a sex that stands alone; MED_SEX_UNKNOWN: none. */
+static med_sex person_letter(const person *p, uint32_t i)
+{
+    if (i >= p->n || !p->t[i].capital || !person_in(p, i, " f m ")) return MED_SEX_UNKNOWN;
+    return person_is(p, i, "f") ? MED_SEX_FEMALE : MED_SEX_MALE;
+}
+
+/* "M/29 with ...", "F 29", "29/F", "Age/Sex: 29/F", "Age: 29 y, F". */
+static void person_find_short(person *p)
+{
+    for (uint32_t i = 0; i < p->n && i < SHORT_REACH; i++) {
+        uint32_t k = i;
+        med_sex sex = person_letter(p, i);
+        if (sex && i == 0 && p->n > 1) {
+            k += 1 + person_mark(p, 1, "/,");
+            bool ends = k + 1 >= p->n || person_mark(p, k + 1, ",.;:") ||
+                        person_in(p, k + 1, " with has who y yr yrs years presents presented ");
+            if (!person_number(p, k) || p->t[k].word[0] || !ends) continue;
+            person_set_age(p, p->t[k].value, STATED);
+            person_set_sex(p, sex, STATED);
+            return;
+        }
+        if (!person_number(p, i) || p->t[i].word[0]) continue;
+        bool alone = i == 0 || person_mark(p, i - 1, ":|");
+        double unit = person_unit(p, i + 1);
+        k = i + 1 + (unit > 0);
+        if (!alone || !person_mark(p, k, "/,") || (unit == 0 && person_mark(p, k, ","))) continue;
+        sex = person_letter(p, k + 1);
+        if (!sex || (k + 2 < p->n && !person_mark(p, k + 2, ",.;:|"))) continue;
+        person_set_age(p, p->t[i].value * (unit > 0 ? unit : 1), STATED);
+        person_set_sex(p, sex, STATED);
+        return;
+    }
 }
 
 /* "A newborn girl", "This neonate": at the start of what is said. */
@@ -541,8 +578,10 @@ static void person_find_date(person *p, uint32_t i)
 static void person_sentence(person *p)
 {
     person_find_newborn(p);
+    bool other = person_goes_on(p);
+    person_find_short(p);
     for (uint32_t i = 0; i < p->n; i++) {
-        if (person_number(p, i)) person_find_age(p, i);
+        if (person_number(p, i) && !other) person_find_age(p, i);
         if (person_is(p, i, "aged") || person_is(p, i, "age")) person_find_aged(p, i);
         if (person_in(p, i, " sex gender ")) person_find_sex_field(p, i);
         person_find_of_age(p, i);

@@ -33,6 +33,7 @@ typedef struct {
     med_sex sex;
     uint32_t he, she; /* the patient's pronouns */
     person_who spoke; /* of whom the sentence before spoke last */
+    med_sex own;      /* of the patient, as "her" or "his" before that relative says it */
     uint32_t since;   /* sentences since they were named */
     double low, high; /* years that a decade of life leaves open; NaN: none is said */
     person_day born;
@@ -48,5 +49,7 @@ void person_set_sex(person *p, med_sex sex, int weight);
 /* Titles and pronouns of a sentence. Those of relatives and of who writes, refers or treats count
  * for nothing. */
 void person_find_pronouns(person *p);
+/* Whether the sentence begins with the pronoun of a relative of whom the one before spoke. */
+bool person_goes_on(const person *p);
 
 #endif

@@ -73,7 +73,7 @@ static bool sex_title_counts(const person *p, uint32_t i, uint32_t end)
         "regarding re about admitted discharged ";
     static const char has[] =
         " has had is was presents presented reports complains complained developed denies suffers "
-        "attended attends underwent describes remains continues shows showed feels who whom will "
+        "attended attends underwent describes remains continues shows showed feels who whom "
         "came returned reported noticed ";
     uint32_t k = i;
     if (sex_of_other(p, i, end)) return false;
@@ -131,10 +131,17 @@ static void sex_of_title(person *p, uint32_t i, person_who *who)
     }
 }
 
+bool person_goes_on(const person *p)
+{
+    bool she = person_is(p, 0, "she");
+    return (she || person_is(p, 0, "he")) && p->since < SPOKE_SENTENCES &&
+           sex_not_patient(p->spoke, she) && p->own != (she ? MED_SEX_FEMALE : MED_SEX_MALE);
+}
+
 void person_find_pronouns(person *p)
 {
     person_who who = p->since < SPOKE_SENTENCES ? p->spoke : WHO_NOBODY;
-    bool subject = true;
+    bool subject = true, kin = false;
     p->since++;
     for (uint32_t i = 0; i < p->n; i++) {
         bool f = person_in(p, i, " she her hers "), m = person_in(p, i, " he his him ");
@@ -144,7 +151,13 @@ void person_find_pronouns(person *p)
                            : person_in(p, i, kindred)  ? WHO_KIN
                            : person_in(p, i, patients) ? WHO_PATIENT
                                                        : WHO_NOBODY;
+        bool adult = person_in(p, i, " man woman lady gentleman ");
+        if (adult && kin) named = WHO_NOBODY; /* "his father is a tall man" */
+        kin |= named == WHO_WOMAN || named == WHO_MAN || named == WHO_KIN;
         if (named) {
+            p->own = i && person_is(p, i - 1, "her")   ? MED_SEX_FEMALE
+                     : i && person_is(p, i - 1, "his") ? MED_SEX_MALE
+                                                       : MED_SEX_UNKNOWN;
             who = named;
             subject = i < OFFICE_SUBJECT && !person_is(p, 0, "dear");
             p->since = 0;
