@@ -152,6 +152,60 @@ static void test_packages(void)
     check_bytes("odt", MED_DOCUMENT_ODT, zip, n);
 }
 
+/* What is crossed out is not read, and counted; what is inserted is read. */
+static void check_struck(const char *what, const char *s, size_t len, const char *count)
+{
+    med_document d;
+    documents_open();
+    R1_ASSERT_OK(med_document_read(&d, what, s, len, &err), &err);
+    check_letter(&d, what);
+    if (strstr(d.text, "Scoliosis") || !noted(&d, count)) fprintf(stderr, "%s: %s\n", what, d.text);
+    CU_ASSERT_PTR_NULL(strstr(d.text, "Scoliosis"));
+    CU_ASSERT(noted(&d, count));
+    med_document_free(&d);
+}
+#define STRUCK(what, s, count) check_struck(what, s, sizeof(s) - 1, count " stretches of text")
+
+static void test_struck(void)
+{
+    static char zip[8192];
+    STRUCK("s", "<p>There are no seizures. <s>Scoliosis.</s> <ins>Ectopia lentis.</ins></p>", "1");
+    STRUCK("del", "<p>There are no <del>Scoliosis and </del>seizures. Ectopia lentis.</p>", "1");
+    STRUCK("style",
+           "<p>There are no seizures. <span style=\"text-decoration: line-through\">Scoliosis"
+           "</span><strike>Scoliosis</strike> Ectopia lentis.</p>",
+           "2");
+    STRUCK("plain", "There are no seizures. <s>Scoliosis.</s> Ectopia lentis.", "1");
+    STRUCK("markdown", "There are no ~~Scoliosis or~~ seizures. Ectopia lentis.", "1");
+    STRUCK("strokes",
+           "There are no seizures. S\xcc\xb6"
+           "c\xcc\xb6 Ectopia lentis.",
+           "1");
+    STRUCK("rtf",
+           "{\\rtf1 There are no seizures. {\\strike Scoliosis.} \\strike Scoliosis.\\strike0  "
+           "Ectopia lentis. {\\deleted Scoliosis}}",
+           "3");
+    STRUCK("rtf off", "{\\rtf1 {\\strike Scoliosis \\plain no seizures.} Ectopia lentis.}", "1");
+    size_t n = package(
+        "word/document.xml",
+        "<w:document xmlns:w='w'><w:body><w:p><w:r><w:t>There are no seizures.</w:t></w:r><w:r>"
+        "<w:rPr><w:strike/></w:rPr><w:t>Scoliosis.</w:t></w:r><w:r><w:rPr><w:dstrike w:val='true'/>"
+        "</w:rPr><w:t>Scoliosis.</w:t></w:r><w:ins><w:r><w:rPr><w:strike w:val='0'/></w:rPr><w:t> "
+        "Ectopia lentis.</w:t></w:r></w:ins></w:p></w:body></w:document>",
+        zip, sizeof zip);
+    check_struck("docx", zip, n, "2 stretches of text");
+    n = package(
+        "content.xml",
+        "<o:document xmlns:o='o' xmlns:text='t' xmlns:style='s'><o:automatic-styles><style:style "
+        "style:name='T1'><style:text-properties style:text-line-through-style='solid'/>"
+        "</style:style><style:style style:name='T2'><style:text-properties "
+        "style:text-line-through-style='none'/></style:style></o:automatic-styles><text:p>There "
+        "are no seizures. <text:span text:style-name='T1'>Scoliosis.</text:span><text:span "
+        "text:style-name='T2'> Ectopia lentis.</text:span></text:p></o:document>",
+        zip, sizeof zip);
+    check_struck("odt", zip, n, "1 stretches of text");
+}
+
 static void check_person(const char *what, const char *s, med_sex sex, float age)
 {
     med_document d;
@@ -395,6 +449,6 @@ static void test_stated_options(void)
 R1_TEST_MAIN("documents", {"prose in every format", test_prose},
              {"lists of names", test_named_lists}, {"findings of an option", test_stated_options},
              {"a finding without id", test_no_id}, {"packages of word processors", test_packages},
-             {"lists of findings", test_lists}, {"what was left out is noted", test_notes},
-             {"no records", test_refused}, {"letters that look otherwise", test_prose_kept},
-             {"bounds", test_bounds})
+             {"text that is crossed out", test_struck}, {"lists of findings", test_lists},
+             {"what was left out is noted", test_notes}, {"no records", test_refused},
+             {"letters that look otherwise", test_prose_kept}, {"bounds", test_bounds})

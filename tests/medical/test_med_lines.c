@@ -193,7 +193,13 @@ static void test_lines(void)
                                         "growth",
                                         "held_measures",
                                         "fourth",
-                                        "fifth_status"};
+                                        "fifth_status",
+                                        "sixth_blanks",
+                                        "sixth_denial",
+                                        "sixth_request",
+                                        "sixth_family",
+                                        "sixth_layout",
+                                        "sixth_more"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         uint32_t n = 0, good = 0;

@@ -44,15 +44,13 @@ static void check_person(char *line)
     med_notes_free(&n);
 }
 
-static void test_lines(void)
+static void check_file(const char *name)
 {
-    char *text;
+    char *text, path[100];
     size_t len;
     int rows = 0;
-    person_open();
-    R1_ASSERT_OK(
-        r1_file_read(r1_test_source("tests/medical/lines/person.tsv"), 1u << 20, &text, &len, &err),
-        &err);
+    snprintf(path, sizeof path, "tests/medical/lines/%s.tsv", name);
+    R1_ASSERT_OK(r1_file_read(r1_test_source(path), 1u << 20, &text, &len, &err), &err);
     for (char *s = text, *next; *s; s = next, rows++) {
         next = strchr(s, '\n');
         if (next)
@@ -63,6 +61,36 @@ static void test_lines(void)
     }
     CU_ASSERT(rows > 50);
     free(text);
+}
+
+static void test_lines(void)
+{
+    person_open();
+    check_file("person");
+    check_file("sixth_people");
+}
+
+/* A decade of life is a range, and no age. */
+static void test_decades(void)
+{
+    static const struct {
+        const char *text;
+        float low;
+    } rows[] = {{"She is in her forties and has ptosis.", 40},
+                {"A man in his late 60s with ptosis.", 60},
+                {"A woman of 45, in her forties, with ptosis.", NAN},
+                {"Her mother is in her forties. Ptosis.", NAN},
+                {"Ptosis.", NAN}};
+    person_open();
+    for (size_t i = 0; i < R1_COUNT(rows); i++) {
+        med_notes n;
+        const char *text = rows[i].text;
+        R1_ASSERT_OK(med_notes_read(&n, lex, kb, "line", text, strlen(text), &err), &err);
+        bool none = isnan(rows[i].low);
+        CU_ASSERT(none ? isnan(n.age_low) : n.age_low == rows[i].low && isnan(n.age_years));
+        CU_ASSERT(none || n.age_high == rows[i].low + 9);
+        med_notes_free(&n);
+    }
 }
 
 /* Every way to write an age, for every number of it, alone and beside a relative's. */
@@ -119,4 +147,5 @@ static void test_born(void)
     }
 }
 
-R1_TEST_MAIN("person", {"born", test_born}, {"lines", test_lines}, {"ages", test_ages})
+R1_TEST_MAIN("person", {"born", test_born}, {"lines", test_lines}, {"decades", test_decades},
+             {"ages", test_ages})

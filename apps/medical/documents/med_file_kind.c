@@ -155,6 +155,7 @@ static r1_status document_any(med_document *d, const char *what, const char *s, 
         if (st == R1_OK && !d->text && !d->listed) {
             d->text = text;
             d->len = n;
+            med_struck_note(d, med_struck_blank(text, n));
         } else {
             free(text);
         }
@@ -164,6 +165,9 @@ static r1_status document_any(med_document *d, const char *what, const char *s, 
         if (d->kind != MED_DOCUMENT_TEXT)
             med_document_note(d, "The file is %s: places count bytes of the text in it.",
                               med_document_name[d->kind]);
+        if (d->kind == MED_DOCUMENT_TEXT || d->kind == MED_DOCUMENT_PDF)
+            R1_TRY(med_columns_part(d, what, err));
+        med_several_note(d);
         return med_language_check(d, what, err);
     }
     if (d->n_stated == 0 && d->kind != MED_DOCUMENT_REVIEW)

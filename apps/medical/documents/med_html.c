@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-typedef enum { INLINE, BLOCK, HEADING, ITEM, ROW, CELL, BREAK, SKIPPED } html_role;
+typedef enum { INLINE, BLOCK, HEADING, ITEM, ROW, CELL, BREAK, SKIPPED, STRUCK } html_role;
 
 static html_role html_role_of(const char *name)
 {
@@ -26,7 +26,8 @@ static html_role html_role_of(const char *name)
         {"li", ITEM},          {"tr", ROW},           {"td", CELL},        {"th", CELL},
         {"br", BREAK},         {"hr", BREAK},         {"script", SKIPPED}, {"style", SKIPPED},
         {"head", SKIPPED},     {"template", SKIPPED}, {"select", SKIPPED}, {"textarea", SKIPPED},
-        {"iframe", SKIPPED},   {"object", SKIPPED}};
+        {"iframe", SKIPPED},   {"object", SKIPPED},   {"s", STRUCK},       {"strike", STRUCK},
+        {"del", STRUCK}};
     for (size_t i = 0; i < R1_COUNT(roles); i++)
         if (strcasecmp(name, roles[i].name) == 0) return roles[i].role;
     return INLINE;
@@ -55,6 +56,15 @@ static bool html_hidden(const xmlNode *node)
     return false;
 }
 
+static bool html_styled(const xmlNode *node, const char *style)
+{
+    for (const xmlAttr *a = node->properties; a; a = a->next)
+        if (strcasecmp((const char *)a->name, "style") == 0 && a->children &&
+            a->children->content && strcasestr((const char *)a->children->content, style))
+            return true;
+    return false;
+}
+
 static bool html_in_cell(const xmlNode *node)
 {
     const xmlNode *p = node->parent;
@@ -71,6 +81,10 @@ static bool html_enter(void *ctx, const xmlNode *node)
     if (node->type != XML_ELEMENT_NODE) return false;
     html_role role = html_role_of((const char *)node->name);
     if (role == SKIPPED || html_hidden(node)) return false;
+    if (role == STRUCK || html_styled(node, "line-through")) {
+        p->struck++;
+        return false;
+    }
     bool in_cell = html_in_cell(node);
     if (role == CELL) {
         if (!html_at_line_start(p)) med_prose_add(p, "\t", 1);
@@ -88,7 +102,8 @@ static void html_leave(void *ctx, const xmlNode *node)
     med_prose *p = ctx;
     html_role role = html_role_of((const char *)node->name);
     bool in_cell = html_in_cell(node);
-    if (role == INLINE || role == CELL || role == BREAK || role == SKIPPED) return;
+    if (role == INLINE || role == CELL || role == BREAK || role == SKIPPED || role == STRUCK)
+        return;
     if (in_cell && role == BLOCK) return;
     if (role == HEADING && p->n && !strchr(":.?!\n", p->s[p->n - 1])) med_prose_add(p, ":", 1);
     if (!html_at_line_start(p)) med_prose_line(p);

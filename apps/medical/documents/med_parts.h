@@ -14,6 +14,7 @@ typedef struct {
     char *s;
     size_t n, cap;
     r1_status status;
+    uint32_t struck; /* stretches that are crossed out and were left out */
 } med_prose;
 void med_prose_add(med_prose *p, const char *s, size_t len);
 void med_prose_char(med_prose *p, uint32_t codepoint);
@@ -70,6 +71,17 @@ r1_status med_annotated_tree(med_document *d, const char *what, const json_t *tr
 /* Lists of ids and the table that annotate prints; *is false: the text is no such list. */
 r1_status med_terms_text(med_document *d, const char *what, const char *s, size_t len, bool *is,
                          r1_err *err);
+
+/* Crossed-out stretches of plain text become blanks. Returns how many there were. */
+uint32_t med_struck_blank(char *s, size_t len);
+void med_struck_note(med_document *d, uint32_t n); /* n 0: none */
+
+/* A note where the text tells of several patients. */
+void med_several_note(med_document *d);
+
+/* Columns of prose that stand side by side become one text, column after column; a note says
+ * which lines they were. Pages may be parted by form feeds. */
+r1_status med_columns_part(med_document *d, const char *what, r1_err *err);
 
 /* A text in another language than English is refused; a doubtful one gets a note. */
 r1_status med_language_check(med_document *d, const char *what, r1_err *err);

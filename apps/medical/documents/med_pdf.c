@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_pdf.c - the text layer of a PDF. pdftotext of poppler-utils reads it in a process of its own,
  * so that a broken file costs that process alone: it gets PDF_SECONDS of processor time and
- * PDF_MEMORY of address space. Columns stay side by side, so that a table's label and value do. */
+ * PDF_MEMORY of address space. Columns stay side by side, so that a table's label and value do;
+ * med_columns.c parts those of prose. */
 #include "documents/med_parts.h"
 
 #include <errno.h>
@@ -30,8 +31,8 @@ typedef struct {
 /* Its input is a socket, as a write to one that is closed can be told to raise no signal. */
 static r1_status pdf_start(pdf_child *c, const char *what, r1_err *err)
 {
-    static char *const args[] = {"pdftotext", "-q",   "-layout", "-nopgbrk", "-enc", "UTF-8",
-                                 "-eol",      "unix", "-",       "-",        NULL};
+    static char *const args[] = {"pdftotext", "-q",   "-layout", "-enc", "UTF-8",
+                                 "-eol",      "unix", "-",       "-",    NULL};
     int to[2] = {-1, -1}, from[2] = {-1, -1};
     posix_spawn_file_actions_t files;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) != 0 ||

@@ -65,6 +65,7 @@ r1_status med_prose_finish(med_prose *p, med_document *d, const char *what, r1_e
         R1_FAIL(err, R1_E_FORMAT, "%s: its text has more than %zu bytes, the most that is read",
                 what, MED_DOCUMENT_BYTES_MAX);
     R1_ASSERT(!d->text, "document: a second text");
+    med_struck_note(d, p->struck);
     d->text = p->s;
     d->len = p->n;
     return R1_OK;

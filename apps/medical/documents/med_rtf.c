@@ -13,6 +13,7 @@ enum { RTF_WORD_MAX = 32 };
 
 typedef struct {
     bool skip;     /* of this group nothing is text */
+    bool struck;   /* its text is crossed out or deleted */
     int unicode_n; /* characters that follow a \u for readers that do not know it */
 } rtf_group;
 
@@ -26,6 +27,7 @@ typedef struct {
     char code_page[12];
     bool page_known; /* page holds code_page */
     uint32_t page[256];
+    bool crossing;     /* the last character was crossed out */
     bool cell;         /* a tab is owed before the next cell's text */
     uint32_t n_header; /* headers, footers and notes left out */
     med_prose prose;
@@ -38,6 +40,12 @@ static void rtf_put(rtf *r, uint32_t c)
         r->swallow--;
         return;
     }
+    if (r->group[r->depth].struck && c != '\n') {
+        r->prose.struck += !r->crossing;
+        r->crossing = true;
+        return;
+    }
+    r->crossing = false;
     if (r->cell) med_prose_add(&r->prose, "\t", 1);
     r->cell = false;
     if (c == '\n')
@@ -104,12 +112,17 @@ static void rtf_control(rtf *r, const char *word, bool given, long value)
     static const char *const margins[] = {"header",   "headerl",   "headerr", "headerf",
                                           "footer",   "footerl",   "footerr", "footerf",
                                           "footnote", "annotation"};
+    static const char *const crosses[] = {"strike", "striked", "deleted"};
     rtf_group *g = &r->group[r->depth];
     if (rtf_is(word, skipped, R1_COUNT(skipped))) {
         g->skip = true;
     } else if (rtf_is(word, margins, R1_COUNT(margins))) {
         r->n_header += !g->skip;
         g->skip = true;
+    } else if (rtf_is(word, crosses, R1_COUNT(crosses))) {
+        g->struck = !given || value != 0;
+    } else if (strcmp(word, "plain") == 0) {
+        g->struck = false;
     } else if (strcmp(word, "u") == 0 && given) {
         rtf_unicode(r, value);
     } else if (strcmp(word, "uc") == 0) {

@@ -196,6 +196,7 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
     n->section[0] = (med_section){.end = (uint32_t)d->len, .name = MED_SECTION_OTHER};
     n->sex = d->sex;
     n->age_years = d->age_years;
+    n->age_low = NAN;
     memcpy(n->born, d->born, sizeof n->born);
     return st;
 }
@@ -251,13 +252,25 @@ static void stated_ids_of_text(med_document *d, const med_kb *kb)
     }
 }
 
+/* What a reader must know of how the text was read. */
+static void stated_remarks(med_document *d, const med_notes *n)
+{
+    if (!isnan(n->age_low))
+        med_document_note(d,
+                          "The record gives the age as %g to %g years: the age stays unknown, "
+                          "unless it is stated with the call.",
+                          (double)n->age_low, (double)n->age_high);
+}
+
 r1_status med_document_notes(med_document *d, const med_lexicon *lex, const med_kb *kb,
                              const char *what, med_notes *out, r1_err *err)
 {
     *out = (med_notes){0};
     if (!d->listed) {
         stated_ids_of_text(d, kb);
-        return med_notes_read(out, lex, kb, what, d->text, d->len, err);
+        R1_TRY(med_notes_read(out, lex, kb, what, d->text, d->len, err));
+        stated_remarks(d, out);
+        return R1_OK;
     }
     r1_status st = stated_notes(d, kb, what, out, err);
     if (st == R1_OK && out->n_mention == 0 && d->n_stated)

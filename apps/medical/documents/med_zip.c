@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* med_zip.c - the text of word processors' packages: DOCX (ECMA-376) and ODT (OpenDocument).
  * libarchive opens the package, libxml2 reads the XML. Paragraphs become lines, items of
- * lists get "- ", cells of tables are parted by tabs. Deleted text of a revision goes. */
+ * lists get "- ", cells of tables are parted by tabs. Deleted text of a revision goes, and
+ * so does what is crossed out. */
 #include "documents/med_parts.h"
 #include "documents/med_walk.h"
 
@@ -13,7 +14,7 @@
 
 /* What the text's XML may weigh: markup is some ten times the text. */
 #define ZIP_XML_BYTES_MAX ((size_t)64 << 20)
-enum { ZIP_ENTRIES_MAX = 10000 };
+enum { ZIP_ENTRIES_MAX = 10000, ZIP_STRUCK_MAX = 64 };
 
 typedef struct {
     char *xml;
@@ -77,7 +78,9 @@ typedef struct {
     med_prose prose;
     bool odt, item, begun; /* item: this paragraph is one of a list; begun: it has text */
     bool first_cell;
-    uint32_t n_table; /* open tables */
+    uint32_t n_table;                      /* open tables */
+    const xmlChar *struck[ZIP_STRUCK_MAX]; /* ODT's styles that cross out */
+    uint32_t n_struck;
 } zip_reader;
 
 /* Names of DOCX and ODT that mean the same. */
@@ -133,13 +136,66 @@ static bool zip_is_text(const zip_reader *z, const xmlNode *node)
     return false;
 }
 
+static const xmlChar *zip_attribute(const xmlNode *node, const char *name)
+{
+    for (const xmlAttr *a = node->properties; a; a = a->next)
+        if (strcmp((const char *)a->name, name) == 0 && a->children) return a->children->content;
+    return NULL;
+}
+
+static bool zip_named(const xmlNode *node, const char *name)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+}
+
+/* ODT keeps in styles what DOCX has beside the text. */
+static void zip_find_struck(zip_reader *z, const xmlNode *root)
+{
+    for (const xmlNode *part = root ? root->children : NULL; part; part = part->next)
+        for (const xmlNode *s = zip_named(part, "automatic-styles") ? part->children : NULL; s;
+             s = s->next)
+            for (const xmlNode *x = s->children; x; x = x->next) {
+                if (x->type != XML_ELEMENT_NODE) continue;
+                const xmlChar *how = zip_attribute(x, "text-line-through-style"),
+                              *name = zip_attribute(s, "name");
+                if (how && name && strcmp((const char *)how, "none") != 0 &&
+                    z->n_struck < ZIP_STRUCK_MAX)
+                    z->struck[z->n_struck++] = name;
+            }
+}
+
+/* Whether a run of DOCX or an element of ODT is crossed out. */
+static bool zip_is_struck(const zip_reader *z, const xmlNode *node)
+{
+    const xmlChar *style = z->odt ? zip_attribute(node, "style-name") : NULL;
+    for (uint32_t i = 0; style && i < z->n_struck; i++)
+        if (xmlStrEqual(style, z->struck[i])) return true;
+    if (z->odt || !zip_named(node, "r")) return false;
+    for (const xmlNode *p = node->children; p; p = p->next)
+        for (const xmlNode *x = zip_named(p, "rPr") ? p->children : NULL; x; x = x->next) {
+            if (!zip_named(x, "strike") && !zip_named(x, "dstrike")) continue;
+            const char *val = (const char *)zip_attribute(x, "val");
+            if (!val ||
+                (strcmp(val, "0") != 0 && strcmp(val, "false") != 0 && strcmp(val, "off") != 0))
+                return true;
+        }
+    return false;
+}
+
 static bool zip_enter(void *ctx, const xmlNode *node)
 {
     zip_reader *z = ctx;
     if (zip_is_text(z, node)) zip_put(z, (const char *)node->content);
     if (node->type != XML_ELEMENT_NODE) return false;
+    if (zip_is_struck(z, node)) {
+        z->prose.struck++;
+        return false;
+    }
     switch (zip_role_of(z, node)) {
-    case ZIP_GONE: return false;
+    case ZIP_GONE:
+        z->prose.struck +=
+            node->children && (zip_named(node, "del") || zip_named(node, "moveFrom"));
+        return false;
     case ZIP_PARAGRAPH: z->begun = false; break;
     case ZIP_ITEM: z->item = true; break;
     case ZIP_TABLE: z->n_table++; break;
@@ -185,6 +241,7 @@ static r1_status zip_read(med_document *d, const char *what, const zip_part *par
                                   XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
                                       XML_PARSE_COMPACT);
     bool entities = doc && doc->intSubset;
+    if (doc && !entities && z.odt) zip_find_struck(&z, xmlDocGetRootElement(doc));
     if (doc && !entities) med_walk(xmlDocGetRootElement(doc), &walker, &z);
     xmlFreeDoc(doc);
     if (!doc || entities)

@@ -3,6 +3,7 @@
  * (rules under headings, tables of CSV, lists of signs), then made into sections and units. */
 #include "notes/med_blocks.h"
 
+#include "notes/med_cells.h"
 #include "notes/med_cues.h"
 
 #include "r1_assert.h"
@@ -16,8 +17,9 @@ enum {
     CAPS_WORDS = 7,
     WIDE_LINE = 60,  /* bytes from which a line may have been broken for its width */
     SHORT_LINE = 40, /* bytes up to which two lines may be two entries of a list */
-    ROW_LABEL_BYTES = 70,
     COLUMNS_MAX = 12,
+    ALIGN_REACH = 2,  /* characters that a tick may stand beside its column */
+    WIDTH_LINES = 40, /* lines around one whose widths tell whether it is full */
     BLOCKS_LINES_MAX = 1 << 22
 };
 
@@ -30,6 +32,7 @@ typedef struct {
     uint8_t kind, indent; /* indent: blanks before it, at most 255 */
     char bullet;          /* its sign; '1' for numbers and letters, 'Q', 'A', '#'; 0: none */
     char separator;       /* of CSV */
+    uint8_t wide;         /* of a row: blanks that part cells */
     bool row, strong;     /* strong: a heading by its marks */
     bool caps, sign;      /* sign: an item of a list of + and - */
 } block_line;
@@ -110,7 +113,7 @@ static r1_status blocks_unit(blocks *b, const block_line *l, uint32_t start, uin
         (med_sentence){.start = start,
                        .end = end,
                        .section = n->n_section - 1,
-                       .rules = {l->row, l->separator, b->markup, l->sign},
+                       .rules = {l->row, l->wide, l->separator, b->markup, l->sign},
                        .kind = (uint8_t)kind,
                        .continues = continues};
     return R1_OK;
@@ -220,25 +223,6 @@ static bool blocks_rule(const char *s, uint32_t from, uint32_t to)
     return n >= 3;
 }
 
-/* Whether a wide blank, a tab or a bar divides the body into cells. */
-static bool blocks_cells(const char *s, uint32_t from, uint32_t to)
-{
-    uint32_t blanks = 0;
-    for (uint32_t i = from; i < to; i++) {
-        if (s[i] == '|' || s[i] == '\t' || (i + 4 <= to && memcmp(s + i, "....", 4) == 0))
-            return true;
-        blanks = s[i] == ' ' ? blanks + 1 : 0;
-        if (blanks < 2 || i - from > ROW_LABEL_BYTES || i - from < blanks) continue;
-        if (strchr(".!?:;,", s[i - blanks])) continue;
-        uint32_t k = i + 1, words = 0;
-        while (k < to && s[k] == ' ') k++;
-        if (k - (i + 1 - blanks) >= 3) return true;
-        for (uint32_t j = k; j < to; j++) words += s[j] != ' ' && (j == k || s[j - 1] == ' ');
-        if (words && words <= 2) return true;
-    }
-    return false;
-}
-
 /* Takes "**", "__" and "#" from both ends; true where both had them. */
 static bool blocks_emphasis(const char *s, uint32_t *from, uint32_t *to)
 {
@@ -287,7 +271,6 @@ static void blocks_class(blocks *b, block_line *l)
     uint32_t n = blocks_bullet(s, i, end, &l->bullet);
     l->body += n;
     while (l->body < end && blocks_blank(s[l->body])) l->body++;
-    l->row = blocks_cells(s, l->body, end);
     l->strong |= blocks_emphasis(s, &l->body, &l->stop) || l->bullet == '#';
     l->caps = blocks_all_caps(s, l->body, l->stop);
     for (uint32_t k = l->body; k < l->stop; k++)
@@ -500,13 +483,8 @@ static bool blocks_is_content(const blocks *b, uint32_t from, uint32_t to)
 
 /* ---- columns --------------------------------------------------------------------------------- */
 
-typedef struct {
-    uint32_t start, end;
-} block_cell;
-
 /* The cells of a row of bars, tabs or CSV; at most max. */
-static uint32_t blocks_row_cells(const blocks *b, const block_line *l, block_cell *cell,
-                                 uint32_t max)
+static uint32_t blocks_row_cells(const blocks *b, const block_line *l, med_cell *cell, uint32_t max)
 {
     const char *s = b->n->text;
     uint32_t n = 0, at = l->body, end = l->end;
@@ -518,14 +496,14 @@ static uint32_t blocks_row_cells(const blocks *b, const block_line *l, block_cel
         uint32_t from = at, to = i;
         while (from < to && blocks_blank(s[from])) from++;
         while (to > from && blocks_blank(s[to - 1])) to--;
-        cell[n++] = (block_cell){from, to};
+        cell[n++] = (med_cell){from, to};
         at = i + 1;
     }
     return n;
 }
 
 /* What the head of a column answers; false: it is no answer. */
-static bool blocks_column_says(const blocks *b, block_cell c, med_status *says)
+static bool blocks_column_says(const blocks *b, med_cell c, med_status *says)
 {
     if (!blocks_is_answer(b, c.start, c.end)) return false;
     *says = blocks_begins_with(b, c.start, c.end, "no")    ? MED_ABSENT
@@ -534,7 +512,7 @@ static bool blocks_column_says(const blocks *b, block_cell c, med_status *says)
     return true;
 }
 
-static bool blocks_ticked(const blocks *b, block_cell c)
+static bool blocks_ticked(const blocks *b, med_cell c)
 {
     const char *s = b->n->text;
     if (c.start == c.end) return false;
@@ -543,7 +521,7 @@ static bool blocks_ticked(const blocks *b, block_cell c)
     return x.mark == MED_MARK_ON || strchr("xX1+*", s[c.start]) != NULL;
 }
 
-static bool blocks_of_relative(const blocks *b, block_cell c)
+static bool blocks_of_relative(const blocks *b, med_cell c)
 {
     med_token t[LOOK_TOKENS];
     uint32_t n = blocks_look(b, c.start, c.end, t);
@@ -553,7 +531,7 @@ static bool blocks_of_relative(const blocks *b, block_cell c)
 }
 
 /* What a cell below a person says; false: it is no answer. */
-static bool blocks_cell_says(const blocks *b, block_cell c, med_status *says)
+static bool blocks_cell_says(const blocks *b, med_cell c, med_status *says)
 {
     if (blocks_column_says(b, c, says)) return true;
     bool minus = c.end > c.start && c.end - c.start == dash_sign(b->n->text, c.start, c.end);
@@ -565,7 +543,7 @@ static bool blocks_cell_says(const blocks *b, block_cell c, med_status *says)
  * is empty, or the table has none, what a relative has is of the family. */
 static void blocks_persons(blocks *b, uint32_t i, med_sentence *unit)
 {
-    block_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
+    med_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
     uint32_t top = b->table, relatives = 0;
     med_status says;
     if (top == i) return;
@@ -589,12 +567,42 @@ static void blocks_persons(blocks *b, uint32_t i, med_sentence *unit)
     }
 }
 
+/* The same where blanks part the cells: a tick belongs to the answer over it. */
+static void blocks_ticks_aligned(const blocks *b, uint32_t i, med_sentence *unit)
+{
+    med_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
+    const block_line *top = &b->line[b->table], *l = &b->line[i];
+    uint32_t n_head =
+        med_cells_split(b->n->text, top->body, top->end, top->wide, head, COLUMNS_MAX);
+    uint32_t n = med_cells_split(b->n->text, l->body, l->end, l->wide, cell, COLUMNS_MAX);
+    uint32_t ticks = 0, answers = 0;
+    for (uint32_t k = 1; k < n_head; k++) {
+        med_status says;
+        if (!blocks_column_says(b, head[k], &says)) continue;
+        answers++;
+        uint32_t from = head[k].start - top->start, to = head[k].end - top->start + ALIGN_REACH;
+        for (uint32_t j = 1; j < n; j++) {
+            uint32_t at = cell[j].start - l->start + ALIGN_REACH;
+            if (at < from || at - ALIGN_REACH > to - 1 || !blocks_ticked(b, cell[j])) continue;
+            ticks++;
+            unit->answer = says;
+            unit->answer_start = head[k].start;
+            unit->answer_end = head[k].end;
+        }
+    }
+    if (answers < 2 || ticks != 1) unit->answer_start = unit->answer_end = 0;
+}
+
 /* A row below a row of answers ("Finding | Yes | No") that is ticked in one column. */
 static void blocks_ticks(blocks *b, uint32_t i, med_sentence *unit)
 {
-    block_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
+    med_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
     uint32_t top = b->table, ticks = 0, answers = 0;
     if (top == i) return;
+    if (b->line[top].wide && b->line[i].wide) {
+        blocks_ticks_aligned(b, i, unit);
+        return;
+    }
     uint32_t n_head = blocks_row_cells(b, &b->line[top], head, COLUMNS_MAX);
     uint32_t n = blocks_row_cells(b, &b->line[i], cell, COLUMNS_MAX);
     for (uint32_t k = 1; k < n_head; k++) {
@@ -623,6 +631,47 @@ static const med_heading *blocks_known(const blocks *b, uint32_t from, uint32_t 
     if (h || to == from || s[to - 1] != ')') return h;
     while (to > from && s[to - 1] != '(') to--;
     return to > from + 1 ? med_headings_find(b->headings, s + from, to - 1 - from) : NULL;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* Whether one wide blank stands within the name of a finding: "cleft   palate". */
+static bool blocks_within_name(const blocks *b, const block_line *l)
+{
+    med_token t[NAMES_TOKENS];
+    const med_found *found;
+    const bool *own;
+    uint32_t next, unread = 0, wide = 0, at = 0;
+    uint32_t n = med_tokenize(b->lex, b->n->text, l->body, l->end, (med_token_rules){0}, t,
+                              NAMES_TOKENS, &next);
+    for (uint32_t i = 1; i < n; i++)
+        if (t[i].start >= t[i - 1].end + l->wide) wide++, at = i;
+    if (wide != 1 || !l->wide || blocks_is_answer(b, t[at].start, l->end)) return false;
+    uint32_t n_found = med_recognise(b->recogniser, b->n->text, t, n, &found, &own, &unread);
+    for (uint32_t i = 0; i < n_found; i++)
+        if (found[i].first < at && at <= found[i].last && found[i].normal == MED_NONE &&
+            found[i].last - found[i].first < 4)
+            return true;
+    return false;
+}
+
+/* Which lines are rows of cells. A known heading with a colon before them is none. */
+static void blocks_find_cells(blocks *b)
+{
+    for (uint32_t i = 0; i < b->n_line; i++) {
+        block_line *l = &b->line[i];
+        if (l->kind != LINE_TEXT) continue;
+        uint32_t from = l->body,
+                 max = l->end < from + HEADING_BYTES ? l->end : from + HEADING_BYTES;
+        const char *colon = max > from ? memchr(b->n->text + from, ':', max - from) : NULL;
+        uint32_t at = colon ? (uint32_t)(colon - b->n->text) : from;
+        if (at > from && blocks_known(b, from, at)) from = at + 1;
+        while (from < l->end && blocks_blank(b->n->text[from])) from++;
+        med_cells c = from < l->end ? med_cells_of(b->n->text, from, l->end) : (med_cells){0};
+        l->row = c.row;
+        l->wide = c.wide;
+        if (l->row && l->wide && blocks_within_name(b, l)) l->row = false;
+    }
 }
 
 /* Where a known heading before a colon or a dash at `from` ends, 0 for none. */
@@ -892,12 +941,51 @@ static bool blocks_is_finding(const blocks *b, const block_line *l)
     return blocks_names(b, l->body, l->stop, &a) && a.at_start && a.at_end;
 }
 
+/* The widest of the lines of text around line i, up to a blank one. */
+static uint32_t blocks_width(const blocks *b, uint32_t i)
+{
+    uint32_t widest = 0, from = i, to = i;
+    while (from && i - from < WIDTH_LINES && b->line[from - 1].kind == LINE_TEXT) from--;
+    while (to + 1 < b->n_line && to - i < WIDTH_LINES && b->line[to + 1].kind == LINE_TEXT) to++;
+    for (; from <= to; from++) {
+        uint32_t width = b->line[from].stop - b->line[from].start;
+        if (width > widest) widest = width;
+    }
+    return widest;
+}
+
 /* Whether the first word of the next line would not have fit into this one. */
 static bool blocks_full(const blocks *b, const block_line *l, const block_line *next)
 {
     uint32_t z = next->body, width = l->stop - l->start;
     while (z < next->stop && !blocks_blank(b->n->text[z])) z++;
-    return width >= WIDE_LINE && width + 1 + (z - next->body) > WIDE_LINE + 12;
+    uint32_t wanted = width + 1 + (z - next->body);
+    if (width < WIDE_LINE || wanted <= WIDE_LINE + 12) return false;
+    return wanted > blocks_width(b, (uint32_t)(l - b->line));
+}
+
+/* "known: hypotonia": a line that begins with a key of its own. */
+static bool blocks_keyed(const blocks *b, const block_line *l)
+{
+    uint32_t words = 1;
+    for (uint32_t i = l->body; i < l->stop && words <= 2; i++) {
+        char c = b->n->text[i];
+        if (c == ':') return i > l->body && blocks_blank_or_end(b->n->text, i + 1, l->stop);
+        if (!blocks_letter(c) && c != ' ' && c != '/') return false;
+        words += c == ' ';
+    }
+    return false;
+}
+
+/* Whether line i begins with a key and is no rest of a full line, or one of several such lines. */
+static bool blocks_key_line(const blocks *b, uint32_t i)
+{
+    if (!blocks_keyed(b, &b->line[i])) return false;
+    if (!blocks_full(b, &b->line[i - 1], &b->line[i])) return true;
+    for (uint32_t k = i > WIDTH_LINES ? i - WIDTH_LINES : 0; k < b->n_line && k < i + WIDTH_LINES;
+         k++)
+        if (k != i && b->line[k].kind == LINE_TEXT && blocks_keyed(b, &b->line[k])) return true;
+    return false;
 }
 
 /* Whether a line goes on in the next one. first: of the paragraph. */
@@ -923,6 +1011,7 @@ static bool blocks_goes_on(const blocks *b, const block_line *first, uint32_t i)
     if (blocks_open_ended(s, l->body, l->stop)) return true;
     bool small = head >= 'a' && head <= 'z';
     if (small && blocks_joining(s, next->body, next->stop)) return true;
+    if (small && blocks_key_line(b, i + 1)) return false;
     if (!small)
         return (b->capitals || blocks_digit(head) || head == '(') && blocks_full(b, l, next);
     bool began_small = s[first->body] >= 'a' && s[first->body] <= 'z';
@@ -1062,6 +1151,7 @@ r1_status med_blocks_split(med_notes *n, const med_lexicon *lex, med_recogniser 
                 .heading_indent = MED_NONE};
     r1_status st = blocks_lines(&b, err);
     if (st == R1_OK) {
+        blocks_find_cells(&b);
         blocks_find_csv(&b);
         blocks_find_signs(&b);
         blocks_find_rules(&b);

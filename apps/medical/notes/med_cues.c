@@ -14,10 +14,10 @@ enum {
     CUE_WORD_BYTES = 64,
     CUE_WORDS_MAX = 8000,
     CUE_ROWS_MAX = 4000,
-    CUE_ELEMENTS_MAX = 24000,
-    CUE_CHOICES_MAX = 60000,
-    CUE_FIRSTS_MAX = 60000,
-    CUE_CLASSES_MAX = 60,
+    CUE_ELEMENTS_MAX = 32000,
+    CUE_CHOICES_MAX = 120000,
+    CUE_FIRSTS_MAX = 90000,
+    CUE_CLASSES_MAX = 120,
     CUE_LENGTH_MAX = 14,
     CUE_GAP = 3 /* words that "..." may stand for */
 };

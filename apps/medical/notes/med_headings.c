@@ -2,6 +2,7 @@
 /* med_headings.c - see med_headings.h. Headings are kept in lower case, one blank between words. */
 #include "notes/med_headings.h"
 
+#include "notes/med_chars.h"
 #include "notes/med_rows.h"
 
 #include "ontology/med_map.h"
@@ -57,6 +58,10 @@ static size_t heading_plain(const char *s, size_t len, char out[HEADING_BYTES_MA
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
         char c = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] | 32) : s[i];
+        if ((unsigned char)c >= 128) {
+            med_char x = med_char_at(s, (uint32_t)i, (uint32_t)len);
+            if (x.kind == MED_CHAR_BLANK) c = ' ', i += x.len - 1u;
+        }
         if (c == '\t' || c == '\n' || c == '\r') c = ' ';
         if (c == ' ' && (n == 0 || out[n - 1] == ' ')) continue;
         if (n + 1 == HEADING_BYTES_MAX) return 0;

@@ -6,6 +6,7 @@
 
 #include "notes/med_blocks.h"
 #include "notes/med_labs.h"
+#include "notes/med_relatives.h"
 #include "notes/med_scope.h"
 
 #include "r1_assert.h"
@@ -64,6 +65,7 @@ typedef struct {
     med_recogniser *recogniser;
     med_labs *labs;
     med_scope scope;
+    med_relatives relatives;
 } notes_work;
 
 /* Whether the cue of a denial speaks of the word "normal" itself: "not normal". In "no ptosis,
@@ -233,17 +235,60 @@ static r1_status add_findings(med_notes *n, const med_kb *kb, notes_work *w, uin
     return R1_OK;
 }
 
-/* "Past medical history: hypertension": it lasts, and only its heading speaks of the past. */
-static void lasting_stands(const med_lexicon *lex, const med_section *x, notes_work *w,
-                           uint32_t n_find)
+/* "A history of", "h/o": words that say of what lasts only that it is known. */
+static bool tells_history(const char *text, uint32_t start, uint32_t end)
+{
+    static const char *const words[] = {"history of", "hx of", "hx", "h/o"};
+    if (end - start > 4 &&
+        (strncasecmp(text + start, "past ", 5) == 0 || strncasecmp(text + start, "pmh", 3) == 0))
+        return true;
+    for (size_t i = 0; i < R1_COUNT(words); i++) {
+        size_t len = strlen(words[i]);
+        if (end - start >= len && strncasecmp(text + end - len, words[i], len) == 0) return true;
+    }
+    return false;
+}
+
+/* "Past medical history: hypertension": it lasts, and only its heading speaks of the past. What
+ * stands under "resolved problems" has ended. */
+static void lasting_stands(const med_notes *n, const med_lexicon *lex, const med_section *x,
+                           notes_work *w, uint32_t n_find)
 {
     for (uint32_t i = 0; i < n_find; i++) {
         med_scope_finding *f = &w->find[i];
-        bool heading = f->cue_start == x->head_start && f->cue_end == x->head_end;
-        if (w->named[i] && heading && f->status == MED_HISTORICAL &&
+        bool heading = f->cue_start == x->head_start && f->cue_end == x->head_end &&
+                       x->name == MED_SECTION_PAST_HISTORY;
+        bool said = tells_history(n->text, f->cue_start, f->cue_end);
+        if (w->named[i] && (heading || said) && f->status == MED_HISTORICAL &&
             med_lexicon_lasts(lex, w->named[i]->term))
             f->status = MED_PRESENT;
     }
+}
+
+/* Whether a unit's cues are to be read: it has findings, or says what holds behind it. */
+static bool unit_matters(const med_notes *n, const med_lexicon *lex, notes_work *w, uint32_t index,
+                         uint32_t n_token, bool findings)
+{
+    const med_sentence *s = &n->sentence[index];
+    if (findings || s->kind == MED_UNIT_HEADING ||
+        med_relatives_named(med_lexicon_cues(lex), n->text, w->t, n_token))
+        return true;
+    w->relatives = (med_relatives){0};
+    return false;
+}
+
+/* A sentence that goes on about a relative of the one before begins in that scope. */
+static void unit_goes_on(const med_notes *n, const med_lexicon *lex, notes_work *w, uint32_t index,
+                         uint32_t n_token)
+{
+    uint32_t at;
+    const med_sentence *s = &n->sentence[index];
+    const med_relatives *r = &w->relatives;
+    if (s->kind == MED_UNIT_HEADING || r->section != s->section ||
+        !med_relatives_go_on(r, med_lexicon_cues(lex), n->text, w->t, n_token, n->sex, &at))
+        return;
+    w->scope.live[MED_SAYS_FAMILY] = w->scope.relative = r->cue;
+    w->own[at] = true;
 }
 
 static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *kb, notes_work *w,
@@ -267,11 +312,13 @@ static r1_status read_unit(med_notes *n, const med_lexicon *lex, const med_kb *k
     memcpy(w->own, own, n_token * sizeof *own);
     uint32_t n_find = join_findings(w, n_token, found, n_found, measured, n_measured);
     bool cut = index + 1 < n->n_sentence && n->sentence[index + 1].continues;
-    if (!n_find && !cut && s->kind != MED_UNIT_HEADING) return R1_OK;
+    if (!unit_matters(n, lex, w, index, n_token, n_find || cut)) return R1_OK;
     if (!s->continues) med_scope_begin(&w->scope, x->status, x->head_start, x->head_end);
+    unit_goes_on(n, lex, w, index, n_token);
     med_scope_read(&w->scope, med_lexicon_cues(lex), n->text, w->t, n_token, w->own, w->find,
                    n_find);
-    lasting_stands(lex, x, w, n_find);
+    med_relatives_take(&w->relatives, med_lexicon_cues(lex), n->text, &w->scope, s->section);
+    lasting_stands(n, lex, x, w, n_find);
     if (s->kind == MED_UNIT_HEADING) heading_says(n, s, &w->scope);
     return add_findings(n, kb, w, n_token, n_find, index, err);
 }
@@ -321,10 +368,11 @@ r1_status med_notes_read(med_notes *out, const med_lexicon *lex, const med_kb *k
     R1_TRY(check_text(what, text, len, err));
     out->text = text;
     out->len = len;
-    out->age_years = NAN;
+    out->age_years = out->age_low = NAN;
     notes_work *w = malloc(sizeof *w);
     if (!w) R1_FAIL(err, R1_E_NOMEM, "no memory to read %s", what);
     w->labs = NULL;
+    w->relatives = (med_relatives){0};
     r1_status st = med_recogniser_new(&w->recogniser, lex, err);
     if (st == R1_OK) med_recogniser_record(w->recogniser, text, len, &out->n_unread);
     if (st == R1_OK) st = med_labs_new(&w->labs, err);

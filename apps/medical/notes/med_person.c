@@ -4,7 +4,7 @@
  *
  * Each statement has a weight: a field of a form weighs more than a noun, a noun more than a
  * pronoun. The heaviest decides, the first of equal ones. */
-#include "notes/med_record.h"
+#include "notes/med_person_parts.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -13,48 +13,20 @@
 #include <string.h>
 #include <strings.h>
 
-enum { PERSON_TOKENS = 400, PERSON_SENTENCES = 200, PERSON_WORD = 24 };
-enum { WEAK = 1, STATED = 3, FIELD = 4 };
-
-typedef struct {
-    char word[PERSON_WORD];    /* in lower case; "" for a number or a mark */
-    char key[PERSON_WORD + 2]; /* the word between blanks, as lists have it */
-    double value;              /* NaN: no number */
-    char mark;
-    bool joined;  /* no blank before it */
-    bool capital; /* its first letter was one */
-} person_token;
-
-typedef struct {
-    double year, month, day; /* year NaN: no date */
-    bool sure;               /* day and month are not interchangeable */
-} person_day;
-
-typedef struct {
-    person_token t[PERSON_TOKENS];
-    uint32_t n;
-    int age_weight, sex_weight;
-    double age;
-    med_sex sex;
-    uint32_t he, she; /* pronouns */
-    person_day born;
-    double seen; /* a date in years; NaN: none */
-} person;
-
 /* ---- tokens ---------------------------------------------------------------------------------- */
 
-static bool person_is(const person *p, uint32_t i, const char *word)
+bool person_is(const person *p, uint32_t i, const char *word)
 {
     return i < p->n && strcmp(p->t[i].word, word) == 0;
 }
 
-static bool person_in(const person *p, uint32_t i, const char *words)
+bool person_in(const person *p, uint32_t i, const char *words)
 {
     if (i >= p->n || !p->t[i].word[0]) return false;
     return strstr(words, p->t[i].key) != NULL;
 }
 
-static bool person_mark(const person *p, uint32_t i, const char *marks)
+bool person_mark(const person *p, uint32_t i, const char *marks)
 {
     return i < p->n && p->t[i].mark && strchr(marks, p->t[i].mark);
 }
@@ -128,6 +100,17 @@ static void person_read(person *p, const char *s, const char *end)
             s++;
             continue;
         }
+        if ((unsigned char)*s >= 128) {
+            med_char x = med_char_at(s, 0, (uint32_t)(end - s));
+            bool gap = x.kind == MED_CHAR_BLANK, dash = x.kind == MED_CHAR_MARK && x.mark == '-';
+            if (gap || dash || x.kind == MED_CHAR_NOTHING) {
+                if (dash)
+                    p->t[p->n++] = (person_token){.value = NAN, .mark = '-', .joined = !blank};
+                blank = gap || (blank && !dash);
+                s += x.len;
+                continue;
+            }
+        }
         person_token *t = &p->t[p->n++];
         s += person_take(s, end, t);
         t->joined = !blank;
@@ -137,15 +120,32 @@ static void person_read(person *p, const char *s, const char *end)
 
 /* ---- numbers and durations ------------------------------------------------------------------- */
 
+/* "hundred" and the "and" behind it, divided by blanks or hyphens; *k: behind them. */
+static bool person_hundred(const person *p, uint32_t *k)
+{
+    uint32_t i = *k + person_mark(p, *k, "-");
+    if (!person_is(p, i, "hundred")) return false;
+    *k = ++i;
+    i += person_mark(p, i, "-");
+    if (!person_is(p, i, "and")) return true;
+    i++;
+    i += person_mark(p, i, "-");
+    if (person_number(p, i)) *k = i;
+    return true;
+}
+
 /* 4, 2.5, 2 1/2, 2 and a half, thirty-four, 14 9/12, 7;6. *next: behind it. NaN: none. */
 static double person_quantity(const person *p, uint32_t i, uint32_t *next)
 {
     if (!person_number(p, i)) return NAN;
     double v = p->t[i].value;
     uint32_t k = i + 1;
-    if (p->t[i].word[0] && v >= 20 && person_mark(p, k, "-") && person_number(p, k + 1) &&
-        p->t[k + 1].word[0] && p->t[k + 1].value < 10)
-        v += p->t[k + 1].value, k += 2;
+    if (p->t[i].word[0] && v < 10 && person_hundred(p, &k)) v *= 100;
+    if (p->t[i].word[0] && v >= 100 && person_number(p, k) && p->t[k].word[0]) v += p->t[k++].value;
+    uint32_t ones = k + person_mark(p, k, "-");
+    if (p->t[i].word[0] && v >= 20 && person_number(p, ones) && p->t[ones].word[0] &&
+        p->t[ones].value < 10 && p->t[ones].value > 0)
+        v += p->t[ones].value, k = ones + 1;
     if (person_number(p, k) && p->t[k].joined && p->t[k].value < 1 && !p->t[k].word[0])
         v += p->t[k++].value; /* 2½ */
     else if (person_number(p, k) && person_mark(p, k + 1, "/") && person_number(p, k + 2) &&
@@ -156,6 +156,8 @@ static double person_quantity(const person *p, uint32_t i, uint32_t *next)
         v += p->t[k + 1].value / 12, k += 2;
     else if (person_is(p, k, "and") && person_is(p, k + 1, "a") && person_is(p, k + 2, "half"))
         v += .5, k += 3;
+    else if (person_is(p, k, "and") && person_is(p, k + 1, "a") && person_is(p, k + 2, "quarter"))
+        v += .25, k += 3;
     else if (person_mark(p, k, "-") && person_is(p, k + 1, "and") && person_mark(p, k + 2, "-") &&
              person_is(p, k + 3, "a") && person_mark(p, k + 4, "-") && person_is(p, k + 5, "half"))
         v += .5, k += 6;
@@ -248,7 +250,7 @@ static bool person_of_parent(const person *p, uint32_t i, uint32_t to)
     return i && person_is(p, i - 1, "his") && person_in(p, to, " daughter son ");
 }
 
-static void person_set_sex(person *p, med_sex sex, int weight)
+void person_set_sex(person *p, med_sex sex, int weight)
 {
     if (weight <= p->sex_weight) return;
     p->sex = sex;
@@ -276,6 +278,8 @@ static void person_sex_after(person *p, uint32_t i)
 }
 
 /* ---- statements ------------------------------------------------------------------------------ */
+
+enum { SHORT_REACH = 8, BOXES_REACH = 12 /* tokens */ };
 
 /* "old", "y/o", "y.o.", "yo" or nothing but the letter of a sex behind a duration; returns where it
  * ends, 0: the duration is no age. */
@@ -352,7 +356,11 @@ static bool person_find_letter(person *p, uint32_t i)
  * noun of a sex or the name that a letter is about. */
 static bool person_after_name(const person *p, uint32_t i)
 {
+    /* "Liam (9 mths) has been unwell" */
+    if (i == 2 && person_mark(p, 1, "(") && p->t[0].capital && !person_in(p, 0, kin)) return true;
+    if (i == 1 && person_is(p, 0, "patient")) return true;
     if (i < 2 || !person_mark(p, i - 1, ",")) return false;
+    if (i == 2 && person_in(p, 0, " male female man woman boy girl lady ")) return true;
     bool about = person_in(p, 0, " re patient regarding ") && person_mark(p, 1, ":");
     return about && i <= 8;
 }
@@ -391,6 +399,10 @@ static void person_find_sex_field(person *p, uint32_t i)
 {
     uint32_t k = i + 1;
     while (person_mark(p, k, ":|=-")) k++;
+    /* "[ ] M  [x] F": the box that is ticked stands before its word */
+    for (uint32_t j = k; j + 3 < p->n && j < k + BOXES_REACH; j++)
+        if (person_mark(p, j, "[(") && person_is(p, j + 1, "x") && person_mark(p, j + 2, "])"))
+            k = j + 3;
     if (person_in(p, k, " f female girl woman w ")) person_set_sex(p, MED_SEX_FEMALE, FIELD);
     if (person_in(p, k, " m male boy man ")) person_set_sex(p, MED_SEX_MALE, FIELD);
 }
@@ -398,15 +410,6 @@ static void person_find_sex_field(person *p, uint32_t i)
 static void person_find_noun(person *p, uint32_t i)
 {
     bool f = person_in(p, i, female), m = person_in(p, i, male);
-    bool title_f = person_in(p, i, " mrs ms miss "), title_m = person_is(p, i, "mr");
-    p->he += person_is(p, i, "he") ? 2 : person_in(p, i, " his him ");
-    p->she += person_is(p, i, "she") ? 2 : person_in(p, i, " her hers ");
-    if (title_f || title_m) {
-        uint32_t name = i + 1 + person_mark(p, i + 1, ".");
-        if (p->t[i].capital && name < p->n && p->t[name].capital)
-            person_set_sex(p, title_f ? MED_SEX_FEMALE : MED_SEX_MALE, WEAK);
-        return;
-    }
     if ((!f && !m) || person_of_other(p, i, i + 1)) return;
     bool child = person_in(p, i, " son daughter "), brought = false;
     for (uint32_t k = 0; k < i; k++) brought |= person_in(p, k, " brought brings bringing ");
@@ -418,6 +421,85 @@ static void person_find_noun(person *p, uint32_t i)
             break;
     }
     person_set_sex(p, f ? MED_SEX_FEMALE : MED_SEX_MALE, child && !brought ? WEAK : WEAK + 1);
+}
+
+/* "A boy of nine years", "a girl of eleven with ...": an age behind a noun of a person. */
+static void person_find_of_age(person *p, uint32_t i)
+{
+    static const char whose[] =
+        " boy girl man woman child lady gentleman male female patient infant "
+        "baby youth ";
+    uint32_t next = 0;
+    if (!person_in(p, i, whose) || !person_is(p, i + 1, "of") || person_of_other(p, i, i + 2))
+        return;
+    double v = person_duration(p, i + 2, &next);
+    bool gestation = person_in(p, next, " gestation gestational pregnancy ");
+    if (!isnan(v) && !gestation && !(person_in(p, next - 1, " weeks week wk wks ") && v > .4)) {
+        person_set_age(p, v, STATED);
+        return;
+    }
+    v = person_quantity(p, i + 2, &next);
+    bool ends = next >= p->n || person_mark(p, next, ".,;:)") ||
+                person_in(p, next, " with who has had was presenting presented and is ");
+    if (isnan(v) || !ends || v < 1) return;
+    person_set_age(p, v, STATED);
+}
+
+/* "In her forties", "in his early 60s": a range, from which no age is made. */
+static void person_find_decade(person *p, uint32_t i)
+{
+    static const char *const tens[] = {"twenties", "thirties",  "forties",  "fifties",
+                                       "sixties",  "seventies", "eighties", "nineties"};
+    uint32_t k = i + 2 + person_in(p, i + 2, " early mid late ");
+    double low = NAN;
+    if (!person_is(p, i, "in") || !person_in(p, i + 1, " his her their ")) return;
+    if (person_mark(p, k, "-")) k++;
+    for (size_t d = 0; d < R1_COUNT(tens); d++)
+        if (person_is(p, k, tens[d])) low = (double)(20 + 10 * d);
+    if (person_number(p, k) && !p->t[k].word[0] && (person_is(p, k + 1, "s")) &&
+        fmod(p->t[k].value, 10) == 0)
+        low = p->t[k].value;
+    bool died = false;
+    for (uint32_t j = 0; j < i; j++)
+        died |= person_in(p, j, kin) || person_in(p, j, " onset began started since died ");
+    if (isnan(low) || died || !isnan(p->low)) return;
+    p->low = low;
+    p->high = low + 9;
+}
+
+/* A capital letter of a sex that stands alone; MED_SEX_UNKNOWN: none. */
+static med_sex person_letter(const person *p, uint32_t i)
+{
+    if (i >= p->n || !p->t[i].capital || !person_in(p, i, " f m ")) return MED_SEX_UNKNOWN;
+    return person_is(p, i, "f") ? MED_SEX_FEMALE : MED_SEX_MALE;
+}
+
+/* "M/29 with ...", "F 29", "29/F", "Age/Sex: 29/F", "Age: 29 y, F". */
+static void person_find_short(person *p)
+{
+    for (uint32_t i = 0; i < p->n && i < SHORT_REACH; i++) {
+        uint32_t k = i;
+        med_sex sex = person_letter(p, i);
+        if (sex && i == 0 && p->n > 1) {
+            k += 1 + person_mark(p, 1, "/,");
+            bool ends = k + 1 >= p->n || person_mark(p, k + 1, ",.;:") ||
+                        person_in(p, k + 1, " with has who y yr yrs years presents presented ");
+            if (!person_number(p, k) || p->t[k].word[0] || !ends) continue;
+            person_set_age(p, p->t[k].value, STATED);
+            person_set_sex(p, sex, STATED);
+            return;
+        }
+        if (!person_number(p, i) || p->t[i].word[0]) continue;
+        bool alone = i == 0 || person_mark(p, i - 1, ":|");
+        double unit = person_unit(p, i + 1);
+        k = i + 1 + (unit > 0);
+        if (!alone || !person_mark(p, k, "/,") || (unit == 0 && person_mark(p, k, ","))) continue;
+        sex = person_letter(p, k + 1);
+        if (!sex || (k + 2 < p->n && !person_mark(p, k + 2, ",.;:|"))) continue;
+        person_set_age(p, p->t[i].value * (unit > 0 ? unit : 1), STATED);
+        person_set_sex(p, sex, STATED);
+        return;
+    }
 }
 
 /* "A newborn girl", "This neonate": at the start of what is said. */
@@ -496,13 +578,18 @@ static void person_find_date(person *p, uint32_t i)
 static void person_sentence(person *p)
 {
     person_find_newborn(p);
+    bool other = person_goes_on(p);
+    person_find_short(p);
     for (uint32_t i = 0; i < p->n; i++) {
-        if (person_number(p, i)) person_find_age(p, i);
+        if (person_number(p, i) && !other) person_find_age(p, i);
         if (person_is(p, i, "aged") || person_is(p, i, "age")) person_find_aged(p, i);
         if (person_in(p, i, " sex gender ")) person_find_sex_field(p, i);
+        person_find_of_age(p, i);
+        person_find_decade(p, i);
         person_find_noun(p, i);
         person_find_date(p, i);
     }
+    person_find_pronouns(p);
 }
 
 static void person_tell_born(med_notes *n, person_day born)
@@ -517,7 +604,7 @@ static void person_tell_born(med_notes *n, person_day born)
 
 void med_find_person(med_notes *n)
 {
-    person p = {.born = {.year = NAN}, .seen = NAN};
+    person p = {.born = {.year = NAN}, .seen = NAN, .low = NAN};
     uint32_t max = n->n_sentence < PERSON_SENTENCES ? n->n_sentence : PERSON_SENTENCES;
     for (uint32_t i = 0; i < max; i++) {
         const med_sentence *x = &n->sentence[i];
@@ -531,4 +618,6 @@ void med_find_person(med_notes *n)
     if (!p.sex_weight && p.he != p.she) p.sex = p.he > p.she ? MED_SEX_MALE : MED_SEX_FEMALE;
     if (p.age_weight) n->age_years = (float)p.age;
     n->sex = p.sex;
+    n->age_low = !p.age_weight && !isnan(p.low) ? (float)p.low : NAN;
+    n->age_high = (float)p.high;
 }

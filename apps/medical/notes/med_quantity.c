@@ -86,13 +86,14 @@ static void plain_beyond_ascii(med_plain *p, const char *text, uint32_t i, uint3
 }
 
 /* Blanks and tabs; in a row wide ones are the border of a cell. Returns where they end. */
-static uint32_t plain_blanks(med_plain *p, const char *text, uint32_t i, uint32_t end, bool row)
+static uint32_t plain_blanks(med_plain *p, const char *text, uint32_t i, uint32_t end,
+                             med_token_rules rules)
 {
-    uint32_t k = i;
-    bool tab = false;
-    while (k < end && strchr(" \t\r\n", text[k])) tab |= text[k++] == '\t';
+    med_gap g = med_gap_at(text, i, end);
+    uint32_t k = i + g.len;
+    while (k < end && strchr(" \t\r\n", text[k])) k++;
     plain_put(p, ' ', i, k);
-    if (row && (tab || k > i + 1)) {
+    if (rules.row && (g.tab || (rules.wide && g.wide >= rules.wide))) {
         plain_put(p, '|', i, k);
         plain_put(p, ' ', i, k);
     }
@@ -111,11 +112,11 @@ void med_plain_add(med_plain *p, const char *text, uint32_t start, uint32_t end,
             bool cell = len == 5 && text[i + 1] == '/' && (text[i + 2] | 32) == 't';
             plain_put(p, cell ? '|' : ' ', i, i + len);
             i += len;
-        } else if (c >= 128) {
+        } else if (c >= 128 && !med_gap_at(text, i, end).len) {
             plain_beyond_ascii(p, text, i, end);
             i += med_char_at(text, i, end).len;
-        } else if (strchr(" \t\r\n", c)) {
-            i = plain_blanks(p, text, i, end, rules.row);
+        } else if (c >= 128 || strchr(" \t\r\n", c)) {
+            i = plain_blanks(p, text, i, end, rules);
         } else {
             bool border = rules.separator && c == (unsigned char)rules.separator;
             plain_put(p, border ? '|' : c < ' ' || c == '"' ? ' ' : (char)c, i, i + 1);

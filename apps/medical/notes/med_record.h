@@ -63,7 +63,9 @@ typedef struct {
                         * beyond MED_INTRODUCED_MAX, words of MED_WORD_BYTES bytes or more */
     med_sex sex;
     float age_years; /* NaN: not said */
-    char born[12];   /* 2009-03-17; 2009 where day and month are not sure; "": not said */
+    /* A decade of life in the place of an age, "in her forties"; low NaN: none. */
+    float age_low, age_high;
+    char born[12]; /* 2009-03-17; 2009 where day and month are not sure; "": not said */
 } med_notes;
 
 /* Age and sex, from the sections and sentences. */

@@ -85,7 +85,11 @@ static void scope_start(scope_run *r, const scope_hit *h)
                           .sticky = med_cues_is(r->c, "conditional", r->word[h->at])};
     for (uint32_t i = h->at; i < h->at + h->n; i++)
         live.none |= med_cues_is(r->c, "nokin", r->word[i]);
-    if (says == MED_SAYS_PATIENT || says == MED_SAYS_PRONOUN) scope_clear(s, MED_SAYS_FAMILY);
+    if (says == MED_SAYS_PATIENT || says == MED_SAYS_PRONOUN) {
+        scope_clear(s, MED_SAYS_FAMILY);
+        s->relative = no_cue;
+    }
+    if (says == MED_SAYS_FAMILY) s->relative = live;
     if (says == MED_SAYS_FAMILY) scope_clear(s, MED_SAYS_PATIENT);
     if (says == MED_SAYS_PRESENT) scope_clear(s, MED_SAYS_ABSENT);
     s->live[says] = live;
@@ -114,17 +118,29 @@ static bool scope_span_at(const scope_run *r, uint32_t k)
     return false;
 }
 
-/* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen", "no fever, cough 3 days":
- * behind a comma a word of degree, or a finding with a verb or a time of its own, begins what is
- * there. */
+/* "There was no scoliosis, he did have kyphosis": a clause of its own begins at token k. */
+static bool scope_clause_at(const scope_run *r, uint32_t k)
+{
+    if (k + 1 >= r->n || !med_cues_is(r->c, "pronoun", r->word[k])) return false;
+    for (uint32_t i = k + 1; i < r->n && i <= k + 2; i++)
+        if (med_cues_is(r->c, "finite", r->word[i]) || med_cues_is(r->c, "aux", r->word[i]))
+            return true;
+    return false;
+}
+
+/* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen", "no fever, cough 3 days",
+ * "no ptosis - nystagmus present": behind a comma, a dash or a bracket a word of degree, a clause
+ * with a subject, or a finding with a verb, a time or a size of its own, begins what is there. */
 static bool scope_turns(const scope_run *r, uint32_t i)
 {
-    if (r->t[i].mark != ',' || i + 1 >= r->n) return false;
-    if (med_cues_is(r->c, "degree", r->word[i + 1])) return true;
+    char mark = r->t[i].mark;
+    if ((mark != ',' && mark != '-' && mark != '(') || i + 1 >= r->n) return false;
+    if (mark == ',' && med_cues_is(r->c, "degree", r->word[i + 1])) return true;
+    if (mark != '(' && scope_clause_at(r, i + 1)) return true;
     bool finding = false;
     uint32_t from = i + 1 + (r->t[i + 1].conj && !r->t[i + 1].punct);
     for (uint32_t k = from; k < r->n && k <= i + CLAUSE_REACH; k++) {
-        if (r->t[k].conj || strchr(".;:,", r->t[k].mark ? r->t[k].mark : 'a')) return false;
+        if (r->t[k].conj || strchr(".;:,)", r->t[k].mark ? r->t[k].mark : 'a')) return false;
         finding |= scope_finding_at(r, k);
         if (finding && (med_cues_is(r->c, "finite", r->word[k]) || scope_span_at(r, k)))
             return true;
@@ -419,6 +435,16 @@ static bool scope_box_answers(const scope_hit *hit, uint32_t n, const med_token 
     return false;
 }
 
+/* "0" of "0.5 cm" or "38.0" is no number of its own, and denies nothing. */
+static bool scope_part_of_number(const char *text, const med_token *t, uint32_t n, uint32_t i)
+{
+    if (t[i].punct || text[t[i].start] != '0') return false;
+    bool before = i && t[i - 1].end + 1 == t[i].start && !t[i - 1].punct;
+    bool behind = i + 1 < n && t[i].end + 1 == t[i + 1].start && !t[i + 1].punct;
+    return (before && strchr(".,", text[t[i].start - 1])) ||
+           (behind && strchr(".,", text[t[i].end]));
+}
+
 void med_scope_read(med_scope *s, const med_cues *c, const char *text, const med_token *t,
                     uint32_t n, const bool *own, med_scope_finding *find, uint32_t n_find)
 {
@@ -429,6 +455,7 @@ void med_scope_read(med_scope *s, const med_cues *c, const char *text, const med
     R1_ASSERT(n <= MED_SENTENCE_TOKENS, "unit: %u tokens", n);
     for (uint32_t i = 0; i < n; i++) {
         word[i] = own[i] ? MED_CUE_OWN : med_cues_word(c, w, med_token_text(text, &t[i], w));
+        if (scope_part_of_number(text, t, n, i)) word[i] = 0;
         mark[i] = t[i].punct;
     }
     med_cue_text x = {word, mark, n};

@@ -24,8 +24,9 @@ typedef struct {
 
 typedef struct {
     med_scope_cue live[MED_SAYS_COUNT];
-    med_status section;    /* what the heading says */
-    med_scope_cue heading; /* its words */
+    med_status section;     /* what the heading says */
+    med_scope_cue heading;  /* its words */
+    med_scope_cue relative; /* of whom the unit spoke last; end 0: of nobody but the patient */
 } med_scope;
 
 /* A finding: its first and last token, and what decides about it. */

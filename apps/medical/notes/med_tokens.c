@@ -1,105 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* med_tokens.c - see med_tokens.h. Owns the classes of characters. */
+/* med_tokens.c - see med_tokens.h. */
 #include "notes/med_tokens.h"
 
 #include "r1_assert.h"
 
 #include <string.h>
-#include <utf8proc.h>
-
-/* ---- characters ------------------------------------------------------------------------------ */
-
-static bool tokens_between(utf8proc_int32_t c, utf8proc_int32_t low, utf8proc_int32_t high)
-{
-    return c >= low && c <= high;
-}
-
-static bool char_is_blank(utf8proc_int32_t c)
-{
-    return c == 0xa0 || c == 0x85 || c == 0x1680 || tokens_between(c, 0x2000, 0x200a) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
-}
-
-static bool char_is_nothing(utf8proc_int32_t c)
-{
-    return c == 0xad || tokens_between(c, 0x200b, 0x200f) || tokens_between(c, 0x202a, 0x202e) ||
-           tokens_between(c, 0x2060, 0x2069) || c == 0xfeff || tokens_between(c, 0xfe00, 0xfe0f);
-}
-
-/* The mark of ASCII that a sign stands for; 0: none. */
-static char char_mark_of(utf8proc_int32_t c)
-{
-    static const struct {
-        utf8proc_int32_t from, to;
-        char mark;
-    } marks[] = {{0x2010, 0x2015, '-'},
-                 {0x2212, 0x2212, '-'},
-                 {0xff0d, 0xff0d, '-'},
-                 {0x2026, 0x2026, '.'},
-                 {0x3002, 0x3002, '.'},
-                 {0xff0e, 0xff0e, '.'},
-                 {0xb7, 0xb7, ','},
-                 {0x3001, 0x3001, ','},
-                 {0x30fb, 0x30fb, ','},
-                 {0xff0c, 0xff0c, ','},
-                 {0xff1b, 0xff1b, ';'},
-                 {0xff1a, 0xff1a, ':'},
-                 {0xff08, 0xff08, '('},
-                 {0xff09, 0xff09, ')'},
-                 {0xff1f, 0xff1f, '?'},
-                 {0xff01, 0xff01, '!'},
-                 {0xff0b, 0xff0b, '+'},
-                 {0xff0f, 0xff0f, '/'},
-                 {0x2022, 0x2023, ';'},
-                 {0x25e6, 0x25e6, ';'},
-                 {0x25aa, 0x25ab, ';'},
-                 {0x25cf, 0x25cf, ';'},
-                 {0x201c, 0x201f, '"'},
-                 {0xab, 0xab, '"'},
-                 {0xbb, 0xbb, '"'},
-                 {0xff5c, 0xff5c, '|'},
-                 {0x2502, 0x2503, '|'},
-                 {0x2611, 0x2612, MED_MARK_ON},
-                 {0x2713, 0x2714, MED_MARK_ON},
-                 {0x2717, 0x2718, MED_MARK_ON},
-                 {0x2610, 0x2610, MED_MARK_OFF},
-                 {0x25a1, 0x25a1, MED_MARK_OFF},
-                 {0x25fb, 0x25fb, MED_MARK_OFF},
-                 {0x25fc, 0x25fc, MED_MARK_ON}};
-    for (size_t i = 0; i < R1_COUNT(marks); i++)
-        if (tokens_between(c, marks[i].from, marks[i].to)) return marks[i].mark;
-    return 0;
-}
-
-static med_char char_beyond_ascii(const char *text, uint32_t at, uint32_t end)
-{
-    utf8proc_int32_t c;
-    utf8proc_ssize_t n =
-        utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)(end - at), &c);
-    if (n <= 0) return (med_char){1, MED_CHAR_OTHER, 0};
-    uint8_t len = (uint8_t)n;
-    if (char_is_nothing(c)) return (med_char){len, MED_CHAR_NOTHING, 0};
-    if (char_is_blank(c)) return (med_char){len, MED_CHAR_BLANK, 0};
-    char mark = char_mark_of(c);
-    if (mark) return (med_char){len, MED_CHAR_MARK, mark};
-    utf8proc_category_t kind = utf8proc_category(c);
-    bool word = (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_ME) ||
-                kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL;
-    return (med_char){len, word ? MED_CHAR_WORD : MED_CHAR_OTHER, 0};
-}
-
-med_char med_char_at(const char *text, uint32_t at, uint32_t end)
-{
-    R1_ASSERT(at < end, "character at %u of %u", at, end);
-    unsigned char c = (unsigned char)text[at];
-    if (c >= 128) return char_beyond_ascii(text, at, end);
-    if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z'))
-        return (med_char){1, MED_CHAR_WORD, 0};
-    if (c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == '\f' || c == '\v')
-        return (med_char){1, MED_CHAR_BLANK, 0};
-    if (strchr(".,;:!?()/[]\"+&|-=", c)) return (med_char){1, MED_CHAR_MARK, (char)c};
-    return (med_char){1, MED_CHAR_OTHER, 0};
-}
 
 /* ---- markup ---------------------------------------------------------------------------------- */
 
@@ -279,7 +184,7 @@ static uint32_t box_len(const char *text, uint32_t i, uint32_t end, char *mark)
     char shut = text[i] == '[' ? ']' : ')';
     uint32_t k = i + 1;
     bool on = false;
-    while (k < end && k < i + 4 && text[k] == ' ') k++;
+    if (k < end) k += med_gap_at(text, k, end < i + 8 ? end : i + 8).len;
     if (k < end && (text[k] == 'x' || text[k] == 'X')) {
         on = true;
         k++;
@@ -292,7 +197,7 @@ static uint32_t box_len(const char *text, uint32_t i, uint32_t end, char *mark)
     if (k == i + 1) {
         if (!(text[i] == '[' && k < end && text[k] == ']')) return 0;
     }
-    while (k < end && k < i + 8 && text[k] == ' ') k++;
+    if (k < end) k += med_gap_at(text, k, end < i + 12 ? end : i + 12).len;
     if (k >= end || text[k] != shut) return 0;
     *mark = on ? MED_MARK_ON : MED_MARK_OFF;
     return k + 1 - i;
@@ -317,9 +222,24 @@ static bool dash_alone(const char *text, uint32_t i, uint32_t len, uint32_t from
 static bool query_before(const char *text, uint32_t i, uint32_t from, uint32_t end)
 {
     uint32_t k = i + 1;
-    if (i > from && !strchr(" \t\n\r(/,", text[i - 1])) return false;
-    while (k < end && text[k] == ' ') k++;
+    bool blank = i > from && (unsigned char)text[i - 1] >= 128;
+    if (i > from && !blank && !strchr(" \t\n\r(/,", text[i - 1])) return false;
+    k += med_gap_at(text, k, end).len;
     return k < end && med_char_at(text, k, end).kind == MED_CHAR_WORD;
+}
+
+static bool tokens_digit(const char *text, uint32_t i, uint32_t end)
+{
+    return i < end && text[i] >= '0' && text[i] <= '9';
+}
+
+/* The point within "38.0" and "E11.0"; a comma only before a zero, as "2,3" are two toes. */
+static bool decimal_point(const char *text, uint32_t i, uint32_t from, uint32_t end)
+{
+    if (i == from || !tokens_digit(text, i - 1, end) || !tokens_digit(text, i + 1, end))
+        return false;
+    return text[i] == '.' ||
+           (text[i] == ',' && text[i + 1] == '0' && !tokens_digit(text, i + 2, end));
 }
 
 /* "</td>" and "</th>" end a cell. */
@@ -329,12 +249,10 @@ static bool markup_cell(const char *text, uint32_t i, uint32_t len)
            ((text[i + 3] | 32) == 'd' || (text[i + 3] | 32) == 'h');
 }
 
-static uint32_t cell_len(const char *text, uint32_t i, uint32_t end)
+static uint32_t cell_len(const char *text, uint32_t i, uint32_t end, uint8_t wide)
 {
-    uint32_t k = i;
-    bool tab = false;
-    while (k < end && (text[k] == ' ' || text[k] == '\t')) tab |= text[k++] == '\t';
-    return tab || k > i + 1 ? k - i : 0;
+    med_gap g = med_gap_at(text, i, end);
+    return g.tab || (wide && g.wide >= wide) ? g.len : 0;
 }
 
 /* Leaders lead to a cell: "tremor ..... no". */
@@ -353,6 +271,7 @@ static char mark_at(const char *text, uint32_t i, uint32_t from, uint32_t end, m
     *len = x.len;
     if (rules.separator && mark == rules.separator) return '|';
     if (rules.separator && mark == '"') return 0;
+    if (decimal_point(text, i, from, end)) return 0;
     if (mark == '[' || mark == '(') {
         uint32_t box = box_len(text, i, end, &mark);
         if (box) *len = box;
@@ -393,7 +312,8 @@ uint32_t med_tokenize(const med_lexicon *lex, const char *text, uint32_t start, 
             continue;
         }
         uint32_t markup = rules.markup ? med_markup_len(text, i, end, &breaks) : 0;
-        uint32_t cell = rules.row && x.kind == MED_CHAR_BLANK ? cell_len(text, i, end) : 0;
+        uint32_t cell =
+            rules.row && x.kind == MED_CHAR_BLANK ? cell_len(text, i, end, rules.wide) : 0;
         char mark = 0;
         if (markup) {
             len = markup;

@@ -10,10 +10,9 @@
 #ifndef MED_TOKENS_H
 #define MED_TOKENS_H
 
+#include "notes/med_chars.h"
 #include "notes/med_lexicon.h"
 
-/* Marks are their own character; these have none. */
-enum { MED_MARK_WORD = 0, MED_MARK_QUERY = 1, MED_MARK_ON = 2, MED_MARK_OFF = 3 };
 enum {
     MED_WORD_BYTES = 64, /* of a word as cues see it, with its NUL */
     MED_SENTENCE_BYTES = 4000,
@@ -32,7 +31,8 @@ typedef struct {
 
 /* How the stretch is to be read. */
 typedef struct {
-    bool row;       /* tabs and two blanks divide cells */
+    bool row;       /* tabs divide cells */
+    uint8_t wide;   /* of a row: so many blanks do too; 0: none */
     char separator; /* of CSV, ',' or ';'; 0: none */
     bool markup;    /* there are tags or control words */
     bool sign;      /* a + or - that comes first is a box */
@@ -47,21 +47,5 @@ uint32_t med_tokenize(const med_lexicon *lex, const char *text, uint32_t start, 
 size_t med_token_text(const char *text, const med_token *t, char out[MED_WORD_BYTES]);
 /* The bytes of markup that begin at text[at], 0 for none. *breaks: a new line begins there. */
 uint32_t med_markup_len(const char *text, uint32_t at, uint32_t end, bool *breaks);
-
-/* What a character is to a reader. */
-typedef enum {
-    MED_CHAR_OTHER,
-    MED_CHAR_WORD,
-    MED_CHAR_BLANK,
-    MED_CHAR_NOTHING,
-    MED_CHAR_MARK
-} med_char_kind;
-typedef struct {
-    uint8_t len; /* bytes, at least 1 */
-    uint8_t kind;
-    char mark; /* of MED_CHAR_MARK */
-} med_char;
-/* at < end. */
-med_char med_char_at(const char *text, uint32_t at, uint32_t end);
 
 #endif
