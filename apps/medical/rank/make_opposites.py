@@ -110,7 +110,7 @@ def pairs_of(terms):
 
 def main():
     version = next(x.split()[1] for x in open(sys.argv[1]) if x.startswith("data-version"))
-    print("# Opposite findings: two ids and their names, one pair a line. Made by make_opposites.py")
+    print("# Opposite findings: two ids and their names, one pair a line, by make_opposites.py")
     print("# from", version, "of HPO (https://hpo.jax.org, HPO licence).")
     for pair in pairs_of(terms_of(sys.argv[1])):
         print(*pair, sep="\t")
