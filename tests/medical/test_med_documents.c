@@ -416,10 +416,10 @@ static void test_refused(void)
             "\xd0\xb8 \xd0\xb0\xd1\x82\xd0\xb0\xd0\xba\xd1\x81\xd0\xb8\xd0\xb8",
             "Cyrillic");
     REFUSED("two patients", two, "several patients");
-    REFUSED("two subjects", named, "several patients (Patient/a, Patient/b)");
+    REFUSED("two subjects", named, "speak of several patients");
     REFUSED("void",
             "{\"resourceType\": \"Observation\", \"status\": \"entered-in-error\", " SEIZURE "}",
-            "without findings: FHIR: 1 resources entered in error");
+            "1 taken back");
     REFUSED("packets", "[{\"phenotypicFeatures\": []}, {}]", "a list of 2 phenopackets");
     REFUSED("resources", "[{\"resourceType\": \"Patient\"}]", "a list of 1 resources of FHIR");
     REFUSED("alias", alias, "aliases");

@@ -225,9 +225,8 @@ static r1_status fhir_patient(fhir *f, const json_t *o, const char *url, r1_err 
     const char *first = med_member_text(f->patient, "id", NULL);
     bool again = id && first && strcmp(id, first) == 0 && (url || json_equal(o, f->patient));
     if (f->patient && !again)
-        R1_FAIL(err, R1_E_FORMAT,
-                "%s: a bundle of several patients (%.40s, %.40s): give each a file of its own",
-                f->what, first ? first : "one without id", id ? id : "one without id");
+        R1_FAIL(err, R1_E_FORMAT, "%s: a bundle of several patients: give each a file of its own",
+                f->what);
     f->patient = o;
     if (url && *url) f->url = url;
     f->born = med_member_text(o, "birthDate", NULL);
@@ -246,9 +245,8 @@ static r1_status fhir_one_subject(fhir *f, const json_t *o, r1_err *err)
     if (!*f->subject) memcpy(f->subject, shorter, sizeof shorter);
     if (strcmp(f->subject, shorter) != 0)
         R1_FAIL(err, R1_E_FORMAT,
-                "%s: its resources speak of several patients (%.40s, %.40s): give each a file of "
-                "its own",
-                f->what, f->subject, shorter);
+                "%s: its resources speak of several patients: give each a file of its own",
+                f->what);
     return R1_OK;
 }
 
@@ -345,5 +343,14 @@ r1_status med_fhir(med_document *d, const char *what, const json_t *tree, r1_err
     if (f.born && isnan(d->age_years))
         med_document_note(d, "FHIR: a date of birth, but no dated observation: no age.");
     fhir_notes(&f);
+    uint32_t n = f.n_component;
+    for (uint32_t i = 0; i < f.n_unread; i++) n += f.unread[i].n;
+    if (d->n_stated == 0)
+        R1_FAIL(err, R1_E_FORMAT,
+                "%s: a %s without findings that can be taken: %u resources or components without a "
+                "code of HPO, %u taken back, %u without a result yet, %u of other patients, %u "
+                "about somebody else",
+                what, med_document_name[d->kind], n, f.n_void, f.n_registered, f.n_other_patient,
+                f.n_focus);
     return R1_OK;
 }

@@ -167,8 +167,7 @@ static r1_status document_any(med_document *d, const char *what, const char *s, 
         return med_language_check(d, what, err);
     }
     if (d->n_stated == 0 && d->kind != MED_DOCUMENT_REVIEW)
-        R1_FAIL(err, R1_E_FORMAT, "%s: a %s without findings%s%.120s", what,
-                med_document_name[d->kind], d->n_note ? ": " : "", d->n_note ? d->note[0] : "");
+        R1_FAIL(err, R1_E_FORMAT, "%s: a %s without findings", what, med_document_name[d->kind]);
     med_document_note(d, "The file is a %s: its %u findings were taken, and no text was read.",
                       med_document_name[d->kind], d->n_stated);
     return R1_OK;
