@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_deidentify.c - any bytes as a text whose identifiers are taken out: refused with a reason, or
- * spans in rising order that do not overlap, with all that lies between them kept. */
+/* fuzz_deidentify.c - any bytes as a text whose identifiers are taken out: refused with a reason,
+ * or spans in rising order that do not overlap, with all that lies between them kept. */
 #include "deidentify/med_deidentify.h"
 #include "fuzz/fuzz.h"
 #include "ontology/med_sources.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_opposites.c - any bytes as a table of opposite findings: refused with a reason, or pairs that
- * are so both ways round, of which neither is above the other. */
+/* fuzz_opposites.c - any bytes as a table of opposite findings: refused with a reason, or pairs
+ * that are so both ways round, of which neither is above the other. */
 #include "fuzz/fuzz.h"
 #include "ontology/med_sources.h"
 #include "rank/med_opposites.h"
