@@ -45,13 +45,19 @@ static r1_status records_open(records_job *j, const r1_cli_call *call, const cha
     j->o = call->opts;
     cli_private_files();
     records_who(j);
-    if (why) R1_TRY(cli_open_keys(j->o, why, &j->keys, err));
+    if (why && !r1_options_has(j->o, "keys")) return cli_open_keys(j->o, why, &j->keys, err);
     R1_TRY(r1_store_conninfo(j->o, &conninfo, err));
     const r1_store_opts opts = {.application = "r1-medical records",
                                 .statement_s = r1_options_int(j->o, "admin-timeout")};
-    j->m = (med_records){.keys = j->keys, .who = j->who};
+    j->m = (med_records){.who = j->who};
     r1_store_end_with_signal();
-    return r1_store_open_with(&j->m.store, conninfo, &opts, err);
+    R1_TRY(r1_store_open_with(&j->m.store, conninfo, &opts, err));
+    if (!why) return R1_OK;
+    r1_err again;
+    r1_status st = cli_open_keys(j->o, why, &j->keys, err);
+    if (st != R1_OK) med_records_audit(&j->m, "refused", "keys", 0, why, &again);
+    j->m.keys = j->keys;
+    return st;
 }
 
 static int records_close(records_job *j, r1_status st)
@@ -101,6 +107,19 @@ static void find_print(void *ctx, const med_stored *r)
             r->probability ? r->probability : "", r->id ? r->id : "", r->why ? r->why : r->reason);
 }
 
+/* Refuses keys that are not the database's. Says which rows they do not find. */
+static r1_status records_admit(records_job *j, const char *what, r1_err *err)
+{
+    char others[200] = "";
+    R1_TRY(med_records_admit(&j->m, what, MED_KNOWN_READ, others, sizeof others, err));
+    if (*others)
+        fprintf(stderr,
+                "some rows are indexed by another key (%s): they are not found by this one. "
+                "`records rotate` indexes ids anew; indexes of records stay\n",
+                others);
+    return R1_OK;
+}
+
 /* The blind index of --id or of the file --record; *by says which. */
 static r1_status records_index(const records_job *j, med_find_by *by, char index[MED_INDEX_BYTES],
                                r1_err *err)
@@ -108,6 +127,11 @@ static r1_status records_index(const records_job *j, med_find_by *by, char index
     const char *id = r1_options_str(j->o, "id"), *path = r1_options_str(j->o, "record");
     if (!id == !path) R1_FAIL(err, R1_E_INVAL, "expected one of --id ID and --record FILE");
     *by = id ? MED_FIND_INDEX : MED_FIND_RECORD;
+    if (id && med_index_id_is_blank(id, strlen(id)))
+        R1_FAIL(err, R1_E_INVAL,
+                "--id: expected an id with at least one character beside blanks, found %zu bytes "
+                "of blanks",
+                strlen(id));
     if (id) {
         med_index_of_id(j->keys, id, strlen(id), index);
         return R1_OK;
@@ -130,6 +154,7 @@ static r1_status find_run(records_job *j, r1_cli_call *call, r1_err *err)
     if (waiting && (r1_options_has(j->o, "id") || r1_options_has(j->o, "record")))
         R1_FAIL(err, R1_E_INVAL, "expected one of --waiting, --id and --record, found two");
     if (!waiting) R1_TRY(records_index(j, &by, index, err));
+    R1_TRY(records_admit(j, "find", err));
     R1_TRY(med_records_find(&j->m, by, index, find_print, &n, &more, err));
     fprintf(stderr, "%zu records%s\n", n, more ? ", and more: the oldest are shown" : "");
     return R1_OK;
@@ -179,6 +204,7 @@ static r1_status show_run(records_job *j, r1_cli_call *call, r1_err *err)
 {
     med_opened o;
     R1_TRY(records_open(j, call, "a sealed record", err));
+    R1_TRY(records_admit(j, "show", err));
     r1_status st = med_records_show(&j->m, call->rest[0], r1_options_str(j->o, "cluster"), &o, err);
     if (st == R1_OK) st = show_print(&o, r1_options_str(j->o, "out"), err);
     med_opened_free(&o);
@@ -300,6 +326,7 @@ static r1_status cli_erase_run(records_job *j, r1_cli_call *call, r1_err *err)
     bool dry = r1_options_bool(call->opts, "dry-run"), places = false;
     R1_TRY(records_open(j, call, "an erasure", err));
     R1_TRY(records_index(j, &by, index, err));
+    R1_TRY(records_admit(j, "erase", err));
     R1_TRY(med_records_erase(&j->m, by, index, dry, erase_places, &places, &f, err));
     forget_print(&f, dry);
     if (!dry)

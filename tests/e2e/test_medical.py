@@ -177,6 +177,51 @@ class Port(unittest.TestCase):
         self.assertIn("Ectopia lentis", names)
         self.assertEqual(again["sex"], "female")
 
+    def test_report_with_genes(self):
+        """What `report --genes FILE` takes: the same answer, and each fault names its member."""
+        with open(RECORD, encoding="utf-8") as f:
+            text = f.read()
+        genes = secret(self.folder, "genes", "FBN1\n")
+        run(MEDICAL, "report", RECORD, "--kb", self.kb, "--genes", genes, "--format", "json",
+            "--out", self.folder)  # fmt: skip
+        with open(os.path.join(self.folder, "record.report.json"), encoding="utf-8") as f:
+            want = json.load(f)
+        want["title"] = "record"
+        kind = {"Content_Type": "application/json"}
+        asked = {"record": text, "genes": ["FBN1"]}
+        got = self.m.json("/v1/report", json.dumps(asked), **kind)["report"]
+        self.assertEqual(got, want)
+        self.assertIn("FBN1", json.dumps(got["with_genes"] if "with_genes" in got else got))
+        ids = {"observed": ["HP:0001083", "Arachnodactyly", "HP:9999999"], "excluded": ["Seizure"],
+               "sex": "female", "age": 12}  # fmt: skip
+        got = self.m.json("/v1/report", json.dumps(ids), **kind)["report"]
+        self.assertEqual([f["name"] for f in got["excluded"]], ["Seizure"])
+        self.assertEqual((got["sex"], len(got["observed"])), ("female", 2))
+        self.assertIn("HP:9999999: not in the knowledge base", json.dumps(got))
+        for body, code, words in (
+            (b"", 400, "empty body"),
+            (b"{", 400, "line 1"),
+            (b'{"record": "x", "gene": []}', 400, '\\"gene\\"'),
+            (b'{"record": 3}', 400, '\\"record\\"'),
+            (b'{"record": "x", "age": 1e300}', 400, '\\"age\\"'),
+            (b'{"observed": ["HP:9999999"]}', 400, "none of them is in the knowledge base"),
+            (b'{"findings": {"format": "x", "findings": 3}}', 400, "expected"),
+            (b'{"record": "\xff"}', 400, "expected JSON"),
+            (b"[" * 100000, 400, "expected JSON"),
+        ):
+            status, _, said = self.m.ask("/v1/report", body, **kind)
+            self.assertEqual(status, code, said)
+            self.assertIn(words, said.decode())
+        self.assertEqual(self.m.ask("/v1/report", b"{}", Content_Type="text/plain")[0], 415)
+        self.assertEqual(self.m.ask("/v1/report", b"{}", token=None, **kind)[0], 401)
+        self.assertEqual(self.m.ask("/v1/report", b"{}", Accept="image/png", **kind)[0], 406)
+        large = {"Content_Length": str(9 << 20), **kind}
+        self.assertEqual(self.m.ask("/v1/report", method="POST", **large)[0], 413)
+        self.assertEqual(self.m.ask("/v1/findings", b"{", **kind)[0], 400)
+        for path in ("/v1/findings", "/v1/records"):
+            status, _, said = self.m.ask(path, b"", **kind)
+            self.assertEqual((status, b"found nothing" in said), (400, True), path)
+
     def test_forms(self):
         for accept, kind, begins in (
             ("text/html", "text/html; charset=utf-8", b"<!DOCTYPE html>"),

@@ -11,6 +11,7 @@ Environment: R1_BIN (folder with the programs).
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -22,7 +23,8 @@ from services import ROOT, Services, run  # noqa: E402
 from test_medical import MEDICAL, SURE, Medical, Producer, secret  # noqa: E402
 
 # What the service writes, in an order in which it can be written again.
-TABLES = ("med_report", "med_finding", "med_candidate", "med_record", "med_sealed", "dead_letter")
+TABLES = ("med_index_key", "med_report", "med_finding", "med_candidate", "med_record", "med_sealed",
+          "dead_letter")  # fmt: skip
 MIGRATIONS = os.path.join(ROOT, "schemas/sql")
 # Words that stand in the records and their ids, and in nothing else of the suite.
 MARKS = ("Quagliatore", "Zwyxmark", "0117-4968")
@@ -165,8 +167,8 @@ class Records(unittest.TestCase):
         self.assertEqual(os.stat(path).st_mode & 0o077, 0)
         self.assertIn("TOPIC/PARTITION/OFFSET", self.records("show", "records/1", code=2))
         self.assertIn("no stored record", self.records("show", "records/0/77", code=1))
-        self.assertEqual(len(self.audit()), 10)
-        self.assertEqual(self.audit()[-1], ["show", "text", "1"])
+        self.assertEqual(len(self.audit()), 11)
+        self.assertEqual(self.audit()[-2:], [["show", "text", "1"], ["refused", "show", "0"]])
         self.assertNotIn("Zwyxmark", str(self.s.sql("SELECT * FROM r1.med_audit")))
 
     def test_faults(self):
@@ -185,9 +187,18 @@ class Records(unittest.TestCase):
         self.assertIn("id: Zwyxmark-3", self.records("show", "records/0/3"))
         other = os.path.join(self.tmp, "other")
         run(MEDICAL, "records", "key", "--keys", other)
-        said = self.records("show", "records/0/3", keys=other, code=1)
-        self.assertIn("lacks: add its line", said)
-        self.assertIn("0 records", self.records("find", "--id", "Zwyxmark-3", keys=other))
+        for verb in (("show", "records/0/3"), ("find", "--id", "Zwyxmark-3"), ("find", "--waiting"),
+                     ("erase", "--id", "Zwyxmark-3"), ("rotate",)):  # fmt: skip
+            said = self.records(*verb, keys=other, code=2)
+            self.assertIn("and the file lacks" if verb[0] == "rotate" else "which this database",
+                          said)  # fmt: skip
+            self.assertEqual(self.audit()[-1], ["refused", verb[0], "0"])
+        self.assertEqual(self.counts(), [5, 3, 10, 1])
+        with open(other, "a", encoding="utf-8") as f:
+            f.write("seal x 1\n")
+        self.records("find", "--waiting", keys=other, code=2)
+        self.assertEqual(self.audit()[-1], ["refused", "keys", "0"])
+        self.assertEqual(s.value("SELECT count(*) FROM r1.med_index_key"), "1")
         keys = self.copy_keys()
         run(MEDICAL, "records", "key", "--keys", keys)
         said = self.records("rotate", keys=keys, code=4)
@@ -214,7 +225,8 @@ class Records(unittest.TestCase):
         self.assertEqual(self.audit()[0], ["rotate", "sealed", "10"])
 
     def test_index_key(self):
-        """Another index key finds nothing until a rotation has indexed the ids anew."""
+        """Another index key is refused until a rotation has indexed the ids anew. Rows that are
+        still under the old one are said; a key that no row needs is forgotten."""
         keys, other = self.copy_keys(), os.path.join(self.tmp, "other")
         run(MEDICAL, "records", "key", "--keys", other)
         with open(other, encoding="utf-8") as f:
@@ -223,9 +235,49 @@ class Records(unittest.TestCase):
             lines = [line for line in f if not line.startswith("index")]
         with open(keys, "w", encoding="utf-8") as f:
             f.writelines(lines + index)
-        self.assertIn("0 records", self.records("find", "--id", "Zwyxmark-3", keys=keys))
+        said = self.records("find", "--id", "Zwyxmark-3", keys=keys, code=2)
+        self.assertIn("which this database knows", said)
         self.assertIn("5 ids indexed anew", self.records("rotate", keys=keys))
-        self.assertIn("1 records", self.records("find", "--id", "Zwyxmark-3", keys=keys))
+        said = self.records("find", "--id", "Zwyxmark-3", keys=keys)
+        self.assertIn("1 records", said)
+        self.assertIn("some rows are indexed by another key", said)
+        self.s.sql("DELETE FROM r1.med_record; DELETE FROM r1.med_report")
+        self.records("rotate", keys=keys)
+        self.assertNotIn("another key", self.records("find", "--id", "Zwyxmark-3", keys=keys))
+        self.records("find", "--id", "Zwyxmark-3", code=2)
+
+    def test_blank_id(self):
+        """An id of blanks would be one for all that have no id."""
+        for blank in ("", " ", "\t \n", "\u00a0\u3000", "\u00ad\u200b"):
+            for verb in ("find", "erase"):
+                self.assertIn("beside blanks", self.records(verb, "--id", blank, code=2))
+        self.assertEqual(self.counts(), [5, 3, 10, 1])
+
+    def test_one_rotation(self):
+        """Two rotations lock each other out, and one that was killed gives way. The same command
+        ends what it left."""
+        s, keys = self.s, self.copy_keys()
+        run(MEDICAL, "records", "key", "--keys", keys, "--label", "fresh")
+        s.sql("CREATE FUNCTION r1.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+              "pg_sleep(30); RETURN NEW; END $$")  # fmt: skip
+        s.sql("CREATE TRIGGER slow BEFORE UPDATE ON r1.med_sealed FOR EACH ROW EXECUTE FUNCTION "
+              "r1.slow()")  # fmt: skip
+        try:
+            first = subprocess.Popen(
+                [MEDICAL, "records", "rotate", "--keys", keys, "--postgres", s.conninfo],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+            busy = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+            self.assertEqual(s.wait_for(busy, "1", 20), "1")
+            self.assertIn("another `records rotate` runs", self.records("rotate", code=1))
+            first.kill()
+            first.wait()
+        finally:
+            s.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE "
+                  "'WITH v AS%'")  # fmt: skip
+            s.sql("DROP FUNCTION r1.slow() CASCADE")
+        said = self.records("rotate", keys=keys)
+        self.assertIn("10 values sealed anew", said)
+        self.assertIn("id: Zwyxmark-0", self.records("show", "records/0/0", keys=keys))
 
     def test_earlier_rows(self):
         """Rows of the version before: keys in the clear, hashes that anybody computes."""

@@ -50,6 +50,50 @@ static void becomes(const char *text, const char *expected)
     med_deidentified_free(&out);
 }
 
+/* Forms that letters take outside of templates: small letters, words, several countries. */
+static void test_other_forms(void)
+{
+    static const char *const line[][2] = {
+        {"Mr brennan came with his wife.", "Mr [NAME] came with his wife."},
+        {"we saw mrs o'farrell-kinsella again", "we saw mrs [NAME] again"},
+        {"Dr ap rhys agreed.", "Dr [NAME] agreed."},
+        {"His father diego de la cruz has ataxia.", "His father [NAME] has ataxia."},
+        {"Sister niamh is well.", "Sister [NAME] is well."},
+        {"name: oluwaseun adeyemi", "name: [NAME]"},
+        {"Dr. J.-P. Dubois came; later Dubois agreed.", "Dr. [NAME] came; later [NAME] agreed."},
+        {"The child's name is Mia-Sophie; mia-sophie walks.", "The child's name is [NAME]; "
+                                                              "[NAME]-[NAME] walks."},
+        {"Dr Skellenko came. It was agreed with skellenko.", "Dr [NAME] came. It was agreed with "
+                                                             "[NAME]."},
+        {"pt initials JTK", "pt initials [NAME]"},
+        {"tel 555.123.4567 x12", "tel [PHONE]"},
+        {"Phone (555) 123-4567 ext. 89", "Phone [PHONE]"},
+        {"on 04 91 12 34 56 at night", "on [PHONE] at night"},
+        {"mail anna.smith at example dot org", "mail [EMAIL]"},
+        {"mail: john_doe (at) hospital.example.com", "mail: [EMAIL]"},
+        {"from 2001:db8:85a3::8a2e:370:7334", "from [IP]"},
+        {"Sent to M5V 3L9 there.", "Sent to [PLACE] there."},
+        {"insurance id XJ 442 998 1", "insurance id [PLAN]"},
+        {"pacemaker s/n PJN 442211 H", "pacemaker s/n [DEVICE]"},
+        {"car plate B-MW 1234", "car plate [VEHICLE]"},
+        {"IBAN DE44 5001 0517 5407 3249 31", "IBAN [ACCOUNT]"},
+        {"seen on the third of May 2019", "seen on the 2019"},
+        {"born thirty-first of January 1999", "born 1999"},
+        {"Printed: 03MAY2019 11:02", "Printed: 2019 11:02"},
+        /* none of them */
+        {"Her mother reports seizures. The brother walks.", "Her mother reports seizures. The "
+                                                            "brother walks."},
+        {"Her mother who has ataxia was there.", "Her mother who has ataxia was there."},
+        {"sister pregnant is at risk", "sister pregnant is at risk"},
+        {"mr angiogram normal, dr visit was short", "mr angiogram normal, dr visit was short"},
+        {"The ratio 10::1 was used.", "The ratio 10::1 was used."},
+        {"The third May not matter.", "The third May not matter."},
+        {"MR spectroscopy showed lactate.", "MR spectroscopy showed lactate."},
+    };
+    deidentify_tools();
+    for (size_t i = 0; i < R1_COUNT(line); i++) becomes(line[i][0], line[i][1]);
+}
+
 static void test_identifiers(void)
 {
     static const char *const line[][2] = {
@@ -291,7 +335,7 @@ static void test_letter_with_names(void)
     deidentify_end();
 }
 
-R1_TEST_MAIN("med_deidentify", {"identifiers", test_identifiers},
+R1_TEST_MAIN("med_deidentify", {"identifiers", test_identifiers}, {"other forms", test_other_forms},
              {"no identifiers", test_no_identifiers}, {"calendar", test_calendar},
              {"shifted dates", test_shift}, {"any text", test_any_text}, {"letters", test_letters},
              {"a letter with names", test_letter_with_names})

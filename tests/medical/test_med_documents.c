@@ -266,6 +266,163 @@ static void test_notes(void)
     med_document_free(&d);
 }
 
+/* One resource of FHIR beside a patient "p": which status its finding gets, -1: none, and a word of
+ * the notes that say why, "": nothing needs to be said. */
+#define SEIZURE "\"code\": {\"coding\": [{\"code\": \"HP:0001250\", \"display\": \"Seizure\"}]}"
+#define TALL    "\"code\": {\"coding\": [{\"code\": \"HP:0000098\", \"display\": \"Tall\"}]}"
+#define HIGH_CK                                                                                    \
+    "\"code\": {\"coding\": [{\"code\": \"HP:0001250\", \"display\": \"Increased seizures\"}]}"
+#define CODED(x)   "\"valueCodeableConcept\": {\"coding\": [{" x "}]}"
+#define MEANS(x)   "\"interpretation\": [{\"coding\": [{\"code\": \"" x "\"}]}]"
+#define NUMBER(v)  "\"valueQuantity\": {\"value\": " v ", \"unit\": \"U/L\"}, " RANGE
+#define RANGE      "\"referenceRange\": [{\"low\": {\"value\": 2}, \"high\": {\"value\": 9}}]"
+#define SUBJECT(x) "\"subject\": {\"reference\": \"" x "\"}"
+static const struct {
+    const char *type, *body;
+    int status;
+    const char *note;
+} fhir_cases[] = {
+    {"Observation", SEIZURE, MED_PRESENT, ""},
+    {"Observation", SEIZURE ", \"valueBoolean\": true", MED_PRESENT, ""},
+    {"Observation", SEIZURE ", \"valueBoolean\": false", MED_ABSENT, ""},
+    {"Observation", SEIZURE ", \"valueString\": \"no\"", MED_ABSENT, ""},
+    {"Observation", SEIZURE ", \"valueString\": \" Absent. \"", MED_ABSENT, ""},
+    {"Observation", SEIZURE ", \"valueString\": \"NEGATIVE\"", MED_ABSENT, ""},
+    {"Observation", SEIZURE ", \"valueString\": \"Yes\"", MED_PRESENT, ""},
+    {"Observation", SEIZURE ", \"valueString\": \"since Monday\"", MED_UNCERTAIN, "neither yes"},
+    {"Observation", SEIZURE ", " CODED("\"code\": \"2667000\""), MED_ABSENT, ""},
+    {"Observation", SEIZURE ", " CODED("\"code\": \"LA6577-6\""), MED_ABSENT, ""},
+    {"Observation", SEIZURE ", " CODED("\"code\": \"LA6576-8\""), MED_PRESENT, ""},
+    {"Observation", SEIZURE ", " CODED("\"display\": \"Absent (qualifier value)\""), MED_ABSENT,
+     ""},
+    {"Observation", SEIZURE ", \"valueCodeableConcept\": {\"text\": \"Negative\"}", MED_ABSENT, ""},
+    {"Observation", SEIZURE ", " CODED("\"code\": \"261665006\""), MED_UNCERTAIN, ""},
+    {"Observation", SEIZURE ", " CODED("\"code\": \"12345\""), MED_UNCERTAIN, "neither yes"},
+    {"Observation", SEIZURE ", " MEANS("NEG"), MED_ABSENT, ""},
+    {"Observation", SEIZURE ", " MEANS("POS"), MED_PRESENT, ""},
+    {"Observation", SEIZURE ", " MEANS("POS") ", \"valueBoolean\": false", MED_UNCERTAIN, "differ"},
+    {"Observation", SEIZURE ", " MEANS("XYZ"), MED_UNCERTAIN, "neither yes"},
+    {"Observation", SEIZURE ", \"dataAbsentReason\": {\"text\": \"asleep\"}", MED_UNCERTAIN,
+     "why there is no value"},
+    {"Observation", SEIZURE ", \"status\": \"entered-in-error\"", -1, "1 resources entered in"},
+    {"Observation", SEIZURE ", \"status\": \"cancelled\"", -1, "1 resources entered in error or c"},
+    {"Observation", SEIZURE ", \"status\": \"registered\"", -1, "no result yet"},
+    {"Observation", SEIZURE ", \"status\": \"unknown\"", MED_UNCERTAIN, "status of its resource"},
+    {"Observation", SEIZURE ", \"status\": \"final\"", MED_PRESENT, ""},
+    {"Observation", SEIZURE ", \"modifierExtension\": [{\"url\": \"x\"}]", MED_UNCERTAIN,
+     "may change its meaning"},
+    {"Observation", SEIZURE ", " NUMBER("5"), MED_ABSENT, ""},
+    {"Observation", SEIZURE ", " NUMBER("50"), MED_UNCERTAIN, "above or below"},
+    {"Observation", HIGH_CK ", " NUMBER("50"), MED_PRESENT, ""},
+    {"Observation", HIGH_CK ", " NUMBER("1"), MED_ABSENT, ""},
+    {"Observation", HIGH_CK ", " MEANS("HH"), MED_PRESENT, ""},
+    {"Observation", HIGH_CK ", " MEANS("A") ", " NUMBER("50"), MED_PRESENT, ""},
+    {"Observation", HIGH_CK ", \"valueQuantity\": {\"value\": 9, \"comparator\": \">\"}, " RANGE,
+     MED_PRESENT, ""},
+    {"Observation", HIGH_CK ", \"valueQuantity\": {\"value\": 5, \"comparator\": \">\"}, " RANGE,
+     MED_UNCERTAIN, "no reference range that tells"},
+    {"Observation", HIGH_CK ", \"valueInteger\": 50", MED_UNCERTAIN, "no reference range"},
+    {"Observation", SEIZURE ", \"valueDateTime\": \"2020\"", MED_UNCERTAIN, "neither yes"},
+    {"Observation", SEIZURE ", " SUBJECT("Patient/p"), MED_PRESENT, ""},
+    {"Observation", SEIZURE ", " SUBJECT("http://h/fhir/Patient/p/_history/3"), MED_PRESENT, ""},
+    {"Observation", SEIZURE ", " SUBJECT("Patient/q"), -1, "1 resources of another patient"},
+    {"Observation", SEIZURE ", " SUBJECT("https://h/Patient/q"), -1, "of another patient"},
+    {"Observation", SEIZURE ", " SUBJECT("Group/g"), -1, "of another patient"},
+    {"Observation", SEIZURE ", " SUBJECT("urn:uuid:7"), -1, "of another patient"},
+    {"Observation", SEIZURE ", \"focus\": [{\"reference\": \"RelatedPerson/m\"}]", -1, "(focus)"},
+    {"Observation",
+     "\"code\": {\"text\": \"panel\"}, \"component\": [{" SEIZURE ", \"valueBoolean\": false}, "
+     "{\"code\": {\"text\": \"x\"}}]",
+     MED_ABSENT, "1 components"},
+    {"Observation", TALL ", \"component\": [{" SEIZURE ", \"valueString\": \"absent\"}]",
+     MED_ABSENT, ""},
+    {"DiagnosticReport",
+     "\"contained\": [{\"resourceType\": \"Observation\", " SEIZURE ", \"valueBoolean\": false}]",
+     MED_ABSENT, "1 DiagnosticReport"},
+    {"DiagnosticReport",
+     "\"contained\": [{\"resourceType\": \"Observation\", " SEIZURE ", " SUBJECT("Patient/q") "}]",
+     -1, "of another patient"},
+    {"Condition", SEIZURE, MED_PRESENT, ""},
+    {"Condition", SEIZURE ", \"verificationStatus\": {\"coding\": [{\"code\": \"refuted\"}]}",
+     MED_ABSENT, ""},
+    {"Condition", SEIZURE ", \"verificationStatus\": \"refuted\"", MED_ABSENT, ""},
+    {"Condition", SEIZURE ", \"verificationStatus\": {\"coding\": [{\"code\": \"unconfirmed\"}]}",
+     MED_UNCERTAIN, ""},
+    {"Condition", SEIZURE ", \"verificationStatus\": {\"coding\": [{\"code\": \"differential\"}]}",
+     MED_UNCERTAIN, ""},
+    {"Condition",
+     SEIZURE ", \"verificationStatus\": {\"coding\": [{\"code\": \"entered-in-error\"}]}", -1,
+     "entered in error"},
+    {"Condition", SEIZURE ", \"verificationStatus\": {\"coding\": [{\"code\": \"maybe\"}]}",
+     MED_UNCERTAIN, "none of FHIR R4"},
+    {"Condition", SEIZURE ", \"clinicalStatus\": {\"coding\": [{\"code\": \"resolved\"}]}",
+     MED_HISTORICAL, ""},
+    {"Condition", SEIZURE ", \"clinicalStatus\": {\"coding\": [{\"code\": \"inactive\"}]}",
+     MED_HISTORICAL, ""},
+    {"Condition", SEIZURE ", \"abatementDateTime\": \"2019\"", MED_HISTORICAL, ""},
+    {"FamilyMemberHistory", "\"condition\": [{" SEIZURE "}]", MED_FAMILY, ""},
+    {"FamilyMemberHistory", "\"condition\": [{" SEIZURE "}], \"status\": \"entered-in-error\"", -1,
+     "entered in error"},
+    {"Procedure", SEIZURE, -1, "1 Procedure"},
+};
+
+static void check_fhir(size_t i)
+{
+    char text[2000];
+    med_document d;
+    int n =
+        snprintf(text, sizeof text,
+                 "{\"resourceType\": \"Bundle\", \"entry\": [{\"resource\": {\"resourceType\": "
+                 "\"Patient\", \"id\": \"p\"}}, {\"resource\": {\"resourceType\": \"%s\", %s}}, "
+                 "{\"resource\": {\"resourceType\": \"Observation\", " TALL "}}]}",
+                 fhir_cases[i].type, fhir_cases[i].body);
+    int status = -1;
+    R1_ASSERT_OK(med_document_read(&d, "case", text, (size_t)n, &err), &err);
+    for (uint32_t k = 0; k < d.n_stated; k++)
+        if (strcmp(d.stated[k].id, "HP:0001250") == 0) status = (int)d.stated[k].status;
+    bool said = *fhir_cases[i].note ? noted(&d, fhir_cases[i].note) : d.n_note == 1;
+    if (status != fhir_cases[i].status || !said)
+        fprintf(stderr, "%s: status %d, expected %d, note \"%s\", expected \"%s\"\n", text, status,
+                fhir_cases[i].status, d.n_note ? d.note[0] : "", fhir_cases[i].note);
+    CU_ASSERT_EQUAL(status, fhir_cases[i].status);
+    CU_ASSERT(said);
+    med_document_free(&d);
+}
+
+static void test_fhir(void)
+{
+    for (size_t i = 0; i < R1_COUNT(fhir_cases); i++) check_fhir(i);
+}
+
+/* Packets of more persons than one, and what a packet says beside its findings. */
+static void test_packets_of_several(void)
+{
+    static const char family[] =
+        "{\"id\": \"f\", \"proband\": {\"subject\": {\"id\": \"p\", \"sex\": \"FEMALE\", "
+        "\"timeAtLastEncounter\": {\"age\": {\"iso8601duration\": \"P12Y6M\"}}}, "
+        "\"phenotypicFeatures\": [{\"type\": {\"id\": \"HP:0001250\"}, \"excluded\": true}, "
+        "{\"type\": {\"id\": \"HP:0001083\"}, \"onset\": {\"age\": {\"iso8601duration\": "
+        "\"P3Y\"}}}]}, \"relatives\": [{\"phenotypicFeatures\": [{\"type\": {\"id\": "
+        "\"HP:0001250\"}}]}], \"metaData\": {}}";
+    static const char cohort_yaml[] =
+        "id: c\nmembers:\n- subject: {sex: FEMALE, timeAtLastEncounter: {age: {iso8601duration: "
+        "P12Y6M}}}\n  phenotypicFeatures:\n  - type: {id: HP:0001250}\n    excluded: true\n  - "
+        "type: {id: HP:0001083}\n  biosamples:\n  - {id: s}\n";
+    med_document d;
+    check_bytes("family", MED_DOCUMENT_PHENOPACKET, family, sizeof family - 1);
+    check_bytes("cohort of one", MED_DOCUMENT_PHENOPACKET, cohort_yaml, sizeof cohort_yaml - 1);
+    check_person("family", family, MED_SEX_FEMALE, 12.5f);
+    check_person("cohort of one", cohort_yaml, MED_SEX_FEMALE, 12.5f);
+    R1_ASSERT_OK(med_document_read(&d, "f", family, sizeof family - 1, &err), &err);
+    CU_ASSERT(noted(&d, "1 relatives"));
+    CU_ASSERT(noted(&d, "The onset of 1 findings"));
+    CU_ASSERT_EQUAL(d.n_stated, 2);
+    med_document_free(&d);
+    R1_ASSERT_OK(med_document_read(&d, "c", cohort_yaml, sizeof cohort_yaml - 1, &err), &err);
+    CU_ASSERT(noted(&d, "samples, and what they show"));
+    med_document_free(&d);
+}
+
 static void refused(const char *what, const char *s, size_t len, const char *words)
 {
     med_document d;
@@ -285,6 +442,11 @@ static void test_refused(void)
     static const char two[] = "{\"resourceType\": \"Bundle\", \"entry\": [{\"resource\": "
                               "{\"resourceType\": \"Patient\"}}, {\"resource\": {\"resourceType\": "
                               "\"Patient\"}}]}";
+    static const char named[] =
+        "{\"resourceType\": \"Bundle\", \"entry\": [{\"resource\": "
+        "{\"resourceType\": \"Observation\", " SEIZURE
+        ", " SUBJECT("Patient/a") "}}, {\"resource\": {\"resourceType\": "
+                                  "\"Observation\", " SEIZURE ", " SUBJECT("Patient/b") "}}]}";
     static const char alias[] = "phenotypicFeatures: &a\n- *a\n";
     REFUSED("png", "\x89PNG\r\n\x1a\n", "OCR");
     REFUSED("word", "\xd0\xcf\x11\xe0\xa1\xb1", "DOCX");
@@ -308,10 +470,16 @@ static void test_refused(void)
             "\xd0\xb8 \xd0\xb0\xd1\x82\xd0\xb0\xd0\xba\xd1\x81\xd0\xb8\xd0\xb8",
             "Cyrillic");
     REFUSED("two patients", two, "several patients");
+    REFUSED("two subjects", named, "speak of several patients");
+    REFUSED("void",
+            "{\"resourceType\": \"Observation\", \"status\": \"entered-in-error\", " SEIZURE "}",
+            "1 taken back");
+    REFUSED("packets", "[{\"phenotypicFeatures\": []}, {}]", "a list of 2 phenopackets");
+    REFUSED("resources", "[{\"resourceType\": \"Patient\"}]", "a list of 1 resources of FHIR");
     REFUSED("alias", alias, "aliases");
     REFUSED("status", "id\tstatus\nHP:0001250\tmaybe\n", "another text");
     REFUSED("empty pdf", "%PDF-1.4\n%%EOF\n", "pdftotext");
-    REFUSED("cohort", "{\"members\": [{}], \"metaData\": {}}", "cohort");
+    REFUSED("cohort", "{\"members\": [{}, {}], \"metaData\": {}}", "cohort");
 }
 
 /* What looks like a format at first and is a letter. */
@@ -450,5 +618,6 @@ R1_TEST_MAIN("documents", {"prose in every format", test_prose},
              {"lists of names", test_named_lists}, {"findings of an option", test_stated_options},
              {"a finding without id", test_no_id}, {"packages of word processors", test_packages},
              {"text that is crossed out", test_struck}, {"lists of findings", test_lists},
-             {"what was left out is noted", test_notes}, {"no records", test_refused},
+             {"what was left out is noted", test_notes}, {"resources of FHIR", test_fhir},
+             {"packets of several", test_packets_of_several}, {"no records", test_refused},
              {"letters that look otherwise", test_prose_kept}, {"bounds", test_bounds})

@@ -13,8 +13,11 @@
 #include "text/r1_utf8.h"
 #include "train/med_text_shard.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static r1_err err;
 
@@ -69,6 +72,26 @@ static void test_med_kb_round_trip(void)
     CU_ASSERT_EQUAL(med_sources_open(&c, "/nonexistent/kb.r1kb", &err), R1_E_IO);
     med_kb_free(a);
     med_kb_free(b);
+}
+
+/* What is no file of bytes is refused at once, and says what it is. */
+static void test_no_files(void)
+{
+    static const char *const words[] = {"found an empty file", "found a folder", "found a pipe"};
+    for (int i = 0; i < 3; i++) {
+        const char *path = r1_test_in_tmp(words[i] + strlen("found a"));
+        med_kb *kb = NULL;
+        r1_err why = {0};
+        remove(path);
+        int made = i == 0   ? close(open(path, O_WRONLY | O_CREAT, 0600))
+                   : i == 1 ? mkdir(path, 0700)
+                            : mkfifo(path, 0600);
+        CU_ASSERT_EQUAL_FATAL(made, 0);
+        CU_ASSERT_EQUAL(med_kb_open_file(&kb, path, &why), R1_E_FORMAT);
+        if (!strstr(why.msg, words[i])) printf("%s, not %s\n", why.msg, words[i]);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.msg, words[i]));
+        remove(path);
+    }
 }
 
 /* Each flipped bit of the header and of the table behind it, and one in a hundred of the rest. */
@@ -464,9 +487,10 @@ static void test_med_kb_finish_once(void)
 
 R1_TEST_MAIN("medical knowledge base", {"schema", test_schema},
              {"round trip", test_med_kb_round_trip}, {"flipped bits", test_flipped_bits},
-             {"older files", test_older_files}, {"hostile xml", test_hostile_xml},
-             {"small formats", test_small_formats}, {"cycle", test_cycle},
-             {"repeated definitions", test_repeated}, {"long ids", test_long_ids},
-             {"long names", test_long_names}, {"long texts", test_long_texts},
-             {"sha256", test_sha256}, {"finish once", test_med_kb_finish_once},
-             {"real files", test_real_files}, {"texts as shards", test_text_shards})
+             {"no files", test_no_files}, {"older files", test_older_files},
+             {"hostile xml", test_hostile_xml}, {"small formats", test_small_formats},
+             {"cycle", test_cycle}, {"repeated definitions", test_repeated},
+             {"long ids", test_long_ids}, {"long names", test_long_names},
+             {"long texts", test_long_texts}, {"sha256", test_sha256},
+             {"finish once", test_med_kb_finish_once}, {"real files", test_real_files},
+             {"texts as shards", test_text_shards})

@@ -2,10 +2,12 @@
 /* test_med_port.c - the routes are those of the OpenAPI file, with the same login; Accept is read
  * as RFC 9110 says; a knowledge base lives as long as the last lease on it. */
 #include "ontology/med_sources.h"
+#include "serve/med_asked.h"
 #include "serve/med_port.h"
 #include "support/r1_test.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,5 +111,74 @@ static void test_leases(void)
     med_service_free(s);
 }
 
-R1_TEST_MAIN("medical port", {"routes and their file", test_api}, {"accept", test_accept},
-             {"leases", test_leases})
+/* Each fault of a body of /v1/report by the member and the words. */
+static void test_asked_faults(void)
+{
+    static const struct {
+        const char *body, *words;
+    } bad[] = {
+        {"", "found an empty body"},
+        {"{", "line 1, column 1: expected JSON"},
+        {"{\"record\": \"a\",}", "expected JSON"},
+        {"[]", "the body: expected an object, found an array"},
+        {"1e999", "expected JSON"},
+        {"{}", "found 0 of them"},
+        {"{\"record\": \"a\", \"observed\": [\"b\"]}", "found 2 of them"},
+        {"{\"record\": \"a\", \"gene\": []}", "\"gene\": expected one of record"},
+        {"{\"record\": 7}", "\"record\": expected a string, found a whole number"},
+        {"{\"record\": \" \\n\"}", "\"record\": expected a text, found a blank one"},
+        {"{\"record\": \"a\", \"record\": \"b\"}", "expected JSON"},
+        {"{\"record\": \"a\\u0000\"}", "expected JSON"},
+        {"{\"findings\": []}", "\"findings\": expected an object, found an array"},
+        {"{\"observed\": \"HP:0001083\"}", "\"observed\": expected a list of strings"},
+        {"{\"observed\": [1]}", "\"observed\"[0]: expected a string, found a whole number"},
+        {"{\"observed\": [\"a\", \" \"]}", "\"observed\"[1]: expected one line"},
+        {"{\"observed\": [\"a\\nb\"]}", "\"observed\"[0]: expected one line"},
+        {"{\"observed\": []}", "found none"},
+        {"{\"excluded\": {}}", "\"excluded\": expected a list of strings, found an object"},
+        {"{\"record\": \"a\", \"genes\": \"FBN1\"}", "\"genes\": expected a list"},
+        {"{\"record\": \"a\", \"genes\": []}", "\"genes\": expected at least one symbol"},
+        {"{\"record\": \"a\", \"genes\": [\"no gene!\"]}", "\"genes\""},
+        {"{\"record\": \"a\", \"vcf\": \"FBN1\"}", "\"vcf\": expected a text that begins with ##"},
+        {"{\"record\": \"a\", \"vcf\": [\"\"]}", "\"vcf\": expected a string"},
+        {"{\"record\": \"a\", \"vcf\": \"\", \"genes\": []}", "\"genes\" and \"vcf\", found both"},
+        {"{\"record\": \"a\", \"sex\": \"F\"}",
+         "\"sex\": expected \"female\" or \"male\", found F"},
+        {"{\"record\": \"a\", \"sex\": 1}", "\"sex\": expected"},
+        {"{\"record\": \"a\", \"age\": \"3\"}",
+         "\"age\": expected years from 0 to 130, found a str"},
+        {"{\"record\": \"a\", \"age\": 1e300}", "\"age\": expected years from 0 to 130"},
+        {"{\"record\": \"a\", \"age\": -1}", "\"age\": expected years"},
+        {"{\"record\": \"a\", \"age\": null}", "\"age\": expected years from 0 to 130, found null"},
+    };
+    for (size_t i = 0; i < R1_COUNT(bad); i++) {
+        med_asked a;
+        r1_err why = {0};
+        CU_ASSERT_EQUAL(med_asked_read(&a, bad[i].body, strlen(bad[i].body), &why), R1_E_FORMAT);
+        if (!strstr(why.msg, bad[i].words))
+            printf("%s: \"%s\", not \"%s\"\n", bad[i].body, why.msg, bad[i].words);
+        CU_ASSERT_PTR_NOT_NULL(strstr(why.msg, bad[i].words));
+        med_asked_free(&a);
+    }
+}
+
+static void test_asked(void)
+{
+    static const char body[] = "{\"observed\": [\"HP:0001083\", \"Cleft palate\"], \"excluded\": "
+                               "[\"Seizure\"], \"genes\": [\"FBN1\\t1\"], \"sex\": \"male\", "
+                               "\"age\": 2.5}";
+    static const char file[] = "{\"findings\": {\"format\": \"x\"}}";
+    med_asked a;
+    R1_ASSERT_OK(med_asked_read(&a, body, sizeof body - 1, &err), &err);
+    CU_ASSERT_STRING_EQUAL(a.record, "+ HP:0001083\n+ Cleft palate\n- Seizure\n");
+    CU_ASSERT(a.listed && a.has_genes && a.genes.n == 1 && a.sex == MED_SEX_MALE);
+    CU_ASSERT_EQUAL(a.age_years, 2.5f);
+    med_asked_free(&a);
+    R1_ASSERT_OK(med_asked_read(&a, file, sizeof file - 1, &err), &err);
+    CU_ASSERT_STRING_EQUAL(a.record, "{\"format\":\"x\"}");
+    CU_ASSERT(!a.listed && !a.has_genes && a.sex == MED_SEX_UNKNOWN && isnan(a.age_years));
+    med_asked_free(&a);
+}
+
+R1_TEST_MAIN("medical port", {"what is asked", test_asked}, {"faults of it", test_asked_faults},
+             {"routes and their file", test_api}, {"accept", test_accept}, {"leases", test_leases})

@@ -51,6 +51,30 @@ static void keys_refused(const char *text, const char *words)
     med_keys_free(k);
 }
 
+/* The index key's check value tells keys apart, and ids of blanks are known. */
+static void test_index_key(void)
+{
+    static const struct {
+        const char *id;
+        bool blank;
+    } ids[] = {
+        {"", true},         {" \t\r\n", true}, {"\v\f", true}, {"\xc2\xa0\xe3\x80\x80", true},
+        {"\xc2\xad", true}, {" a ", false},    {"0", false},   {"\xff", false}};
+    char a[MED_INDEX_BYTES], again[MED_INDEX_BYTES], b[MED_INDEX_BYTES], id[MED_INDEX_BYTES];
+    med_keys *one = keys_of("one", 1), *other = keys_of("other", 1);
+    med_index_check(one, a);
+    med_index_check(one, again);
+    med_index_check(other, b);
+    med_index_of_id(one, "r1.med_index_key", 16, id);
+    CU_ASSERT_STRING_EQUAL(a, again);
+    CU_ASSERT_STRING_NOT_EQUAL(a, b);
+    CU_ASSERT_STRING_NOT_EQUAL(a, id);
+    for (size_t i = 0; i < R1_COUNT(ids); i++)
+        CU_ASSERT_EQUAL(med_index_id_is_blank(ids[i].id, strlen(ids[i].id)), ids[i].blank);
+    med_keys_free(one);
+    med_keys_free(other);
+}
+
 static void test_keys_faults(void)
 {
     char l[3][160], text[4096], digit[160];
@@ -219,6 +243,6 @@ static void test_index(void)
 }
 
 R1_TEST_MAIN("med_privacy", {"faults of a file of keys", test_keys_faults},
-             {"its mode", test_keys_mode}, {"many keys", test_keys_many},
-             {"round trips", test_seal_round_trips}, {"what is bound", test_seal_bound},
-             {"blind index", test_index})
+             {"the index key", test_index_key}, {"its mode", test_keys_mode},
+             {"many keys", test_keys_many}, {"round trips", test_seal_round_trips},
+             {"what is bound", test_seal_bound}, {"blind index", test_index})

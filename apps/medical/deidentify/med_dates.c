@@ -5,12 +5,35 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NO_YEAR = 2001, MID_MONTH = 15 };
+
+/* "twenty-first" is 21; 0: no such word. */
+static int part_ordinal(const char *s, size_t len)
+{
+    static const char *const words[] = {"first",       "second",     "third",      "fourth",
+                                        "fifth",       "sixth",      "seventh",    "eighth",
+                                        "ninth",       "tenth",      "eleventh",   "twelfth",
+                                        "thirteenth",  "fourteenth", "fifteenth",  "sixteenth",
+                                        "seventeenth", "eighteenth", "nineteenth", "twentieth"};
+    if (len > 7 && s[6] == '-') {
+        int tens = strncasecmp(s, "twenty", 6) == 0   ? 20
+                   : strncasecmp(s, "thirty", 6) == 0 ? 30
+                                                      : 0;
+        return tens ? tens + part_ordinal(s + 7, len - 7) : 0;
+    }
+    if (len == 9 && strncasecmp(s, "thirtieth", 9) == 0) return 30;
+    for (int i = 0; i < 20; i++)
+        if (strlen(words[i]) == len && strncasecmp(s, words[i], len) == 0) return i + 1;
+    return 0;
+}
 
 static int part_number(const char *text, med_stretch s)
 {
     int n = 0;
+    if (s.end > s.start && isalpha((unsigned char)text[s.start]))
+        return part_ordinal(text + s.start, s.end - s.start);
     for (uint32_t i = s.start; i < s.end; i++) n = n * 10 + (text[i] - '0');
     return n;
 }
@@ -108,7 +131,10 @@ static void write_part(FILE *f, const med_identifiers *x, const char *text,
     case MED_DATE_NAME: write_name(f, x, text, s, d.month); return;
     default: fputs(ordinal_of(d.day), f); return;
     }
-    fprintf(f, "%0*d", width, number);
+    if (isalpha((unsigned char)text[s.start])) /* the day in a word becomes a number */
+        fprintf(f, "%d%s", number, ordinal_of(number));
+    else
+        fprintf(f, "%0*d", width, number);
 }
 
 void med_date_write(FILE *f, const med_identifiers *x, const char *text, const med_identifier *hit,

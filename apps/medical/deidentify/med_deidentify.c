@@ -196,14 +196,22 @@ static void lower_add(void *ctx, const char *s, size_t at, size_t len)
 }
 
 /* Whether a word is one of a vocabulary. eponyms: they count as words of one. */
-static bool run_knows(const deid_run *r, const char *s, size_t len, bool eponyms)
+static bool run_has_word(const deid_run *r, const char *s, size_t len, bool eponyms)
 {
     uint8_t flags = 0;
     uint64_t hash = deid_word_hash(s, len);
     if (len > 1 && deid_words_have(&r->d->eponyms, hash)) return eponyms;
     return len < 2 || deid_words_have(&r->d->capitals, hash) ||
-           deid_words_have(&r->d->ordinary, hash) || deid_words_have(&r->lower, hash) ||
+           deid_words_have(&r->d->ordinary, hash) ||
            med_lexicon_word(r->d->lex, s, len, &flags) != MED_WORD_UNKNOWN;
+}
+
+/* The same, where words that the text has in small letters somewhere are known too. */
+static bool run_knows(const deid_run *r, const char *s, size_t len, bool eponyms)
+{
+    uint64_t hash = deid_word_hash(s, len);
+    if (len > 1 && deid_words_have(&r->d->eponyms, hash)) return eponyms;
+    return deid_words_have(&r->lower, hash) || run_has_word(r, s, len, eponyms);
 }
 
 static bool run_any(const deid_run *r, med_stretch s, uint8_t what)
@@ -251,11 +259,13 @@ static void deid_name_word(void *ctx, const char *s, size_t at, size_t len)
 {
     deid_name *n = ctx;
     uint64_t hash = deid_word_hash(s + at, len);
-    bool known = n->hit->flags & MED_IDENTIFIER_PLACED
+    bool small = n->hit->flags & MED_IDENTIFIER_SMALL;
+    bool known = small ? run_has_word(n->r, s + at, len, true)
+                 : n->hit->flags & MED_IDENTIFIER_PLACED
                      ? len < 2 || deid_words_have(&n->r->d->capitals, hash) ||
                            deid_words_have(&n->r->lower, hash)
                      : run_knows(n->r, s + at, len, !(n->hit->flags & MED_IDENTIFIER_EPONYM));
-    bool cut = n->caps ? known : deid_words_have(&n->r->d->capitals, hash);
+    bool cut = n->caps || small ? known : deid_words_have(&n->r->d->capitals, hash);
     n->any |= !known;
     if (cut || len < 2) return;
     if (n->from > at) n->from = at;
@@ -364,8 +374,10 @@ static r1_status run_weak(deid_run *r, const med_identifier *hit, r1_err *err)
     size_t skip = len > 4 && s[1] == '\''                            ? 2
                   : len > 6 && memcmp(s + 1, "\xe2\x80\x99", 3) == 0 ? 4
                                                                      : 0;
-    bool known = run_knows(r, s + skip, len - skip, true), /* "O'Neill" */
-        begins = begins_sentence(r->text, name.span.start);
+    bool small = islower((unsigned char)*s);
+    bool known = small ? run_has_word(r, s, len, true)
+                       : run_knows(r, s + skip, len - skip, true), /* "O'Neill" */
+        begins = small || begins_sentence(r->text, name.span.start);
     bool spread = deid_words_have(&r->spread, deid_word_hash(s, len)) && !(known && begins);
     bool guess = hit->valued && !known && (!begins || name_goes_on(r, hit->span.end));
     if (!spread && !guess) return R1_OK;

@@ -45,7 +45,8 @@ enum {
     MED_IDENTIFIER_GUARDED = 4, /* g: no finding, nothing kept and no capitals alone */
     MED_IDENTIFIER_BIRTH = 8,   /* b */
     MED_IDENTIFIER_EPONYM = 16, /* e: with w, a word may be an eponym */
-    MED_IDENTIFIER_PLACED = 32  /* p: with w, a word may be one of a finding's name */
+    MED_IDENTIFIER_PLACED = 32, /* p: with w, a word may be one of a finding's name */
+    MED_IDENTIFIER_SMALL = 64   /* s: with w, it may be in small letters */
 };
 
 typedef struct {

@@ -85,6 +85,7 @@ static void packet_left_out(med_document *d, const json_t *o)
         {"interpretations", NULL,
          "interpretations of the file are not used: they are what is asked"},
         {"measurements", NULL, "measurements are not read"},
+        {"biosamples", NULL, "samples, and what they show, are not read"},
         {"genes", NULL, "genes are not read"},
         {"variants", NULL, "variants are not read"}};
     for (size_t i = 0; i < R1_COUNT(parts); i++) {
@@ -93,23 +94,54 @@ static void packet_left_out(med_document *d, const json_t *o)
     }
 }
 
+/* The one person of a cohort of one. */
+static r1_status packet_of_cohort(const json_t *tree, const char *what, const json_t **o,
+                                  r1_err *err)
+{
+    const json_t *members = med_member(tree, "members", NULL);
+    *o = med_member(tree, "proband", "phenopacket");
+    if (!*o) *o = tree;
+    if (!json_is_array(members)) return R1_OK;
+    if (json_array_size(members) != 1)
+        R1_FAIL(err, R1_E_FORMAT, "%s: a cohort of %zu: give each member a file of its own", what,
+                json_array_size(members));
+    *o = json_array_get(members, 0);
+    return R1_OK;
+}
+
+/* What is said of the other persons of a family: nothing of it is the proband's. */
+static void packet_relatives(med_document *d, const json_t *tree)
+{
+    size_t n = json_array_size(med_member(tree, "relatives", NULL));
+    if (!n && !med_member(tree, "pedigree", NULL)) return;
+    med_document_note(d,
+                      "Of the family, the proband alone is read: %zu relatives with a packet of "
+                      "their own and the pedigree are left out.",
+                      n);
+}
+
 r1_status med_phenopacket(med_document *d, const char *what, const json_t *tree, r1_err *err)
 {
-    const json_t *o = med_member(tree, "proband", "phenopacket");
+    const json_t *o;
     json_t *f;
-    size_t i;
-    if (!o) o = tree;
+    size_t i, n_onset = 0;
     d->kind = MED_DOCUMENT_PHENOPACKET;
-    if (json_is_array(med_member(tree, "members", NULL)))
-        R1_FAIL(err, R1_E_FORMAT, "%s: a cohort of %zu: give each member a file of its own", what,
-                json_array_size(med_member(tree, "members", NULL)));
-    if (o != tree && med_member(tree, "relatives", "pedigree"))
-        med_document_note(d, "Of the family, the proband alone is read.");
+    R1_TRY(packet_of_cohort(tree, what, &o, err));
+    packet_relatives(d, tree);
     const json_t *features = packet_features(o);
     if (features && !json_is_array(features))
         R1_FAIL(err, R1_E_FORMAT, "%s: \"phenotypicFeatures\" is no list", what);
     packet_person(d, med_member(o, "subject", NULL));
-    json_array_foreach(features, i, f) R1_TRY(packet_feature(d, what, i, f, err));
+    json_array_foreach(features, i, f)
+    {
+        R1_TRY(packet_feature(d, what, i, f, err));
+        n_onset += med_member(f, "onset", "classOfOnset") != NULL;
+    }
+    if (n_onset)
+        med_document_note(d,
+                          "The onset of %zu findings is not used: the ranking asks for the age "
+                          "at the examination alone.",
+                          n_onset);
     packet_left_out(d, o);
     return R1_OK;
 }

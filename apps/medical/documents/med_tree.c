@@ -181,6 +181,11 @@ r1_status med_tree_read(med_document *d, const char *what, json_t *tree, r1_err 
         return med_annotated_tree(d, what, tree, err);
     if (json_is_array(tree) && json_array_size(tree) == 0)
         R1_FAIL(err, R1_E_FORMAT, "%s: an empty list: expected findings", what);
+    if (json_is_array(tree) &&
+        (med_is_phenopacket(first) || json_object_get(first, "resourceType")))
+        R1_FAIL(err, R1_E_FORMAT, "%s: a list of %zu %s: give each patient a file of its own", what,
+                json_array_size(tree),
+                med_is_phenopacket(first) ? "phenopackets" : "resources of FHIR");
     tree_names(tree, names, sizeof names);
     R1_FAIL(err, R1_E_FORMAT,
             "%s: JSON or YAML that holds no findings that are known here: expected a phenopacket "

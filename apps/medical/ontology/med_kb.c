@@ -242,7 +242,7 @@ r1_status med_kb_from_block(med_kb **out, void *block, size_t bytes, const char 
 
 r1_status med_kb_open_file(med_kb **out, const char *path, r1_err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would wait for a writer */
     struct stat sb;
     if (fd < 0 || fstat(fd, &sb) != 0) {
         int e = errno;
@@ -251,10 +251,17 @@ r1_status med_kb_open_file(med_kb **out, const char *path, r1_err *err)
                 "%s: %s (make a knowledge base with `r1-medical ontology fetch` and `build`)", path,
                 strerror(e));
     }
+    if (!S_ISREG(sb.st_mode) || sb.st_size == 0) {
+        close(fd);
+        R1_FAIL(err, R1_E_FORMAT, "%s: expected a knowledge base, found %s", path,
+                S_ISREG(sb.st_mode)   ? "an empty file"
+                : S_ISDIR(sb.st_mode) ? "a folder"
+                                      : "a pipe, a socket or a device");
+    }
     size_t bytes = sb.st_size > 0 ? (size_t)sb.st_size : 0;
     void *block = bytes ? mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
     close(fd);
-    if (block == MAP_FAILED) R1_FAIL(err, R1_E_FORMAT, "%s: empty, or cannot be mapped", path);
+    if (block == MAP_FAILED) R1_FAIL(err, R1_E_FORMAT, "%s: cannot be mapped", path);
     r1_status st = med_kb_from_block(out, block, bytes, path, err);
     if (st != R1_OK)
         munmap(block, bytes);

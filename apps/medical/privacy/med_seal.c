@@ -165,6 +165,21 @@ void med_index_of_id(const med_keys *k, const char *id, size_t len, char out[MED
     free(form);
 }
 
+bool med_index_id_is_blank(const char *id, size_t len)
+{
+    char *form = memchr(id, '\0', len) ? NULL : index_form(id, len);
+    bool blank = form && form[strspn(form, "\v\f")] == '\0';
+    if (form) sodium_memzero(form, strlen(form));
+    free(form);
+    return blank;
+}
+
+void med_index_check(const med_keys *k, char out[MED_INDEX_BYTES])
+{
+    static const char word[] = "r1.med_index_key";
+    index_text(k, "check", word, sizeof word - 1, out);
+}
+
 void med_index_of_record(const med_keys *k, const void *bytes, size_t len,
                          char out[MED_INDEX_BYTES])
 {

@@ -47,6 +47,10 @@ void med_index_of_record(const med_keys *k, const void *bytes, size_t len,
                          char out[MED_INDEX_BYTES]);
 /* The same of a hash that an earlier version stored in the place of this index. */
 void med_index_of_hash(const med_keys *k, const char *hash, char out[MED_INDEX_BYTES]);
+/* Whether nothing of an id is left in that form: it would be the same for all such ids. */
+bool med_index_id_is_blank(const char *id, size_t len);
+/* The same of a fixed word: it tells one index key from another. */
+void med_index_check(const med_keys *k, char out[MED_INDEX_BYTES]);
 /* Of the index key: with it each index begins. */
 const char *med_index_name(const med_keys *k);
 

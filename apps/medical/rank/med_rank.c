@@ -5,6 +5,7 @@
 #include "rank/med_rank.h"
 
 #include "r1_assert.h"
+#include "rank/med_opposites.h"
 #include "rank/med_retrieve.h"
 
 #include <math.h>
@@ -12,7 +13,8 @@
 #include <string.h>
 
 /* SPARE: profile entries that can be rebuilt for one case. */
-enum { SHORT_LIST = 400, MEMORY_LIST = 100, SPARE = 1 << 18 };
+/* LOST_MAX: terms beyond it are not taken from a disease; OPPOSED_MAX: so of findings. */
+enum { SHORT_LIST = 400, MEMORY_LIST = 100, SPARE = 1 << 18, LOST_MAX = 1024, OPPOSED_MAX = 256 };
 #define LR_FLOOR 0.06f /* likelihood ratio of a finding that the disease does not have at all */
 #define IC_MIN   0.25f /* ancestors that nearly every disease has say nothing */
 
@@ -67,6 +69,12 @@ typedef struct {
     view female, male;
 } sexed_view;
 
+/* A finding of the open case, or one above it, that stands in pairs of opposites. */
+typedef struct {
+    uint32_t q, term, n;
+    const med_opposed *x; /* the n profiles that have an opposite */
+} opposed_term;
+
 struct med_ranker {
     const med_kb *kb;
     med_weights w;
@@ -87,6 +95,15 @@ struct med_ranker {
     sexed_view *sexed;  /* diseases with rows of one sex alone; their profiles lie in sex_profile */
     med_profile *sex_profile;
     uint32_t n_spare;
+    med_opposites *opposites;
+    med_opposite_profile *by_sex; /* two of each of `sexed`: female, male */
+    /* By bits of the open case's findings: those that have an opposite in the profile, and what a
+     * disease has by opposites alone, zero between uses. */
+    uint64_t *opposed; /* [n_disease + 2 n_sexed] */
+    uint64_t *lost;    /* [n_term] */
+    uint32_t n_sexed;
+    opposed_term opposed_by[OPPOSED_MAX];
+    uint32_t n_opposed_by;
     med_retrieval *retrieval;
     bool use_memory;
     /* the open case and its findings in falling information */
@@ -110,7 +127,7 @@ static size_t ranker_carve(med_ranker *r, size_t n_term, size_t n_disease)
         {&r->order, n_disease, sizeof *r->order},   {&r->touched, n_disease, sizeof *r->touched},
         {&r->group, n_disease, sizeof *r->group},   {&r->background, n_term, sizeof *r->background},
         {&r->denied, n_term, sizeof *r->denied},    {&r->denial, n_term, sizeof *r->denial},
-        {&r->of_sex, n_disease, sizeof *r->of_sex},
+        {&r->of_sex, n_disease, sizeof *r->of_sex}, {&r->lost, n_term, sizeof *r->lost},
     };
     size_t bytes = 0;
     for (size_t i = 0; i < R1_COUNT(array); i++) {
@@ -168,6 +185,7 @@ static r1_status ranker_sexes(med_ranker *r, r1_err *err)
         entries += sexed_profile(r, d, MED_SEX_FEMALE, one);
         entries += sexed_profile(r, d, MED_SEX_MALE, one);
     }
+    r->n_sexed = n;
     r->sexed = calloc(n + 1u, sizeof *r->sexed);
     r->sex_profile = calloc(entries + 1, sizeof *r->sex_profile);
     bool room = one && r->sexed && r->sex_profile;
@@ -181,6 +199,20 @@ static r1_status ranker_sexes(med_ranker *r, r1_err *err)
     if (!room) R1_FAIL(err, R1_E_NOMEM, "no memory for the profiles of %u diseases by sex", n);
     R1_ASSERT(at == entries, "profiles by sex: %zu entries of %zu", at, entries);
     return R1_OK;
+}
+
+static r1_status ranker_opposites(med_ranker *r, r1_err *err)
+{
+    size_t n = 2 * (size_t)r->n_sexed;
+    r->by_sex = calloc(n + 1, sizeof *r->by_sex);
+    r->opposed = calloc(r->kb->n_disease + n + 1, sizeof *r->opposed);
+    if (!r->by_sex || !r->opposed)
+        R1_FAIL(err, R1_E_NOMEM, "no memory for the opposites of findings");
+    for (uint32_t i = 0; i < r->n_sexed; i++) {
+        r->by_sex[2 * i] = (med_opposite_profile){r->sexed[i].female.profile, r->sexed[i].female.n};
+        r->by_sex[2 * i + 1] = (med_opposite_profile){r->sexed[i].male.profile, r->sexed[i].male.n};
+    }
+    return med_opposites_new(&r->opposites, r->kb, r->by_sex, (uint32_t)n, err);
 }
 
 r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
@@ -202,6 +234,7 @@ r1_status med_ranker_new(med_ranker **out, const med_kb *kb, r1_err *err)
     r->w = med_weights_default;
     r->use_memory = true;
     r1_status st = ranker_sexes(r, err);
+    if (st == R1_OK) st = ranker_opposites(r, err);
     if (st == R1_OK) st = med_retrieval_new(&r->retrieval, kb, err);
     if (st != R1_OK) {
         med_ranker_free(r);
@@ -220,6 +253,9 @@ void med_ranker_free(med_ranker *r)
 {
     if (!r) return;
     med_retrieval_free(r->retrieval);
+    med_opposites_free(r->opposites);
+    free(r->by_sex);
+    free(r->opposed);
     free(r->sexed);
     free(r->sex_profile);
     free(r->workspace);
@@ -300,6 +336,21 @@ static void rank_mark(med_ranker *r)
     if (r->ic_total <= 0) r->ic_total = 1;
 }
 
+/* Marks the profiles that have an opposite of a finding, once for all passes over them. */
+static void rank_mark_opposed(med_ranker *r)
+{
+    r->n_opposed_by = 0;
+    for (uint32_t q = 0; q < r->n_term; q++) {
+        const med_term *t = &r->kb->term[r->term[q]];
+        for (uint32_t a = 0; a < t->n_ancestor && r->n_opposed_by < OPPOSED_MAX; a++) {
+            opposed_term by = {.q = q, .term = r->kb->ancestor[t->ancestor_at + a]};
+            by.x = med_opposites_diseases(r->opposites, by.term, &by.n);
+            for (uint32_t i = 0; i < by.n; i++) r->opposed[by.x[i].disease] |= (uint64_t)1 << q;
+            if (by.n) r->opposed_by[r->n_opposed_by++] = by;
+        }
+    }
+}
+
 static void rank_unmark(med_ranker *r)
 {
     for (uint32_t q = 0; q < r->n_term; q++) {
@@ -307,6 +358,9 @@ static void rank_unmark(med_ranker *r)
         for (uint32_t a = 0; a < t->n_ancestor; a++)
             r->mask[r->kb->ancestor[t->ancestor_at + a]] = 0;
     }
+    if (r->n_opposed_by)
+        memset(r->opposed, 0, (r->kb->n_disease + 2u * r->n_sexed) * sizeof *r->opposed);
+    r->n_opposed_by = 0;
 }
 
 /* Diseases with rows of the case's own publication get a profile without them. */
@@ -343,9 +397,9 @@ static void leave_out(med_ranker *r, med_leave_out skip, med_sex sex)
 static bool rank_is_clean(const med_ranker *r)
 {
     for (uint32_t t = 0; t < r->kb->n_term; t++)
-        if (r->mask[t] || r->work[t] != 0 || r->denied[t]) return false;
+        if (r->mask[t] || r->lost[t] || r->work[t] != 0 || r->denied[t]) return false;
     for (uint32_t d = 0; d < r->kb->n_disease; d++)
-        if (r->touched[d]) return false;
+        if (r->touched[d] || r->opposed[d]) return false;
     return true;
 }
 
@@ -365,6 +419,7 @@ void med_case_open(med_ranker *r, const med_case *c)
     take_findings(r, c);
     R1_ASSERT(r->n_term <= MED_QUERY_MAX, "%u findings", r->n_term);
     rank_mark(r);
+    rank_mark_opposed(r);
     rank_mark_denied(r, c);
     leave_out(r, c->skip, c->sex);
     r->open = *c;
@@ -400,7 +455,101 @@ typedef struct {
     float overlap;
 } fit;
 
-static void fit_disease(const med_ranker *r, view v, fit *f)
+/* The disease's own term that is an opposite of a finding, or below one: the most frequent;
+ * MED_NONE. */
+static uint32_t opposite_in(const med_ranker *r, view v, uint32_t term)
+{
+    med_opposite_walk walk = {0};
+    uint32_t best = MED_NONE;
+    float freq = -1;
+    for (uint32_t other; (other = med_opposites_next(r->opposites, term, &walk)) != MED_NONE;)
+        for (uint32_t i = 0; i < v.n; i++) {
+            bool own = v.profile[i].term & MED_PROFILE_DIRECT;
+            uint32_t t = MED_PROFILE_TERM(v.profile[i]);
+            if (!own || v.profile[i].freq <= freq || !med_kb_is_a(r->kb, t, other)) continue;
+            freq = v.profile[i].freq;
+            best = t;
+        }
+    return best;
+}
+
+/* Terms whose bits in `lost` are set. */
+typedef struct {
+    uint32_t term[LOST_MAX], n;
+    uint64_t opposed; /* bits of the findings that have an opposite in the disease */
+} lost_terms;
+
+/* Sets the finding's bit at what the disease has by an opposite of the term alone. */
+static void lost_of_term(const med_ranker *r, uint32_t q, uint32_t term, uint64_t alone,
+                         lost_terms *l)
+{
+    const uint32_t *ancestor = r->kb->ancestor + r->kb->term[term].ancestor_at;
+    for (uint64_t m = alone; m; m &= m - 1) {
+        uint32_t t = ancestor[__builtin_ctzll(m)];
+        if (!(r->mask[t] & (uint64_t)1 << q) || (!r->lost[t] && l->n == LOST_MAX)) continue;
+        if (!r->lost[t]) l->term[l->n++] = t;
+        r->lost[t] |= (uint64_t)1 << q;
+    }
+}
+
+/* The number of the profile that a disease has in the open case's patient. */
+static uint32_t view_number(const med_ranker *r, uint32_t d)
+{
+    bool sexed = r->of_sex[d] && r->open.sex != MED_SEX_UNKNOWN && !r->touched[d];
+    uint32_t male = r->open.sex == MED_SEX_MALE;
+    return sexed ? r->kb->n_disease + 2 * (r->of_sex[d] - 1) + male : d;
+}
+
+static const med_opposed *opposed_find(const opposed_term *by, uint32_t number)
+{
+    const med_opposed *x = by->x;
+    for (uint32_t n = by->n; n > 1; n -= n / 2) /* x[0, n) holds it, or none does */
+        if (x[n / 2].disease <= number) x += n / 2;
+    return x->disease == number ? x : NULL;
+}
+
+/* What of its common ground with the findings a disease has by their opposites alone. A profile
+ * that was rebuilt for the case is looked at anew. */
+static void lost_mark(const med_ranker *r, uint32_t d, view v, lost_terms *l)
+{
+    uint32_t number = view_number(r, d);
+    uint64_t opposed = r->opposed[number];
+    l->n = 0;
+    l->opposed = 0;
+    for (uint32_t i = 0; opposed && i < r->n_opposed_by; i++) {
+        const opposed_term *by = &r->opposed_by[i];
+        if (!(opposed >> by->q & 1)) continue;
+        const med_opposed *x = opposed_find(by, number);
+        bool has = true;
+        if (!x) continue;
+        uint64_t alone = x->alone;
+        if (r->touched[d])
+            alone = med_opposites_alone(r->opposites, by->term, v.profile, v.n, &has);
+        l->opposed |= (uint64_t)has << by->q;
+        lost_of_term(r, by->q, by->term, alone, l);
+    }
+}
+
+static void lost_clear(const med_ranker *r, const lost_terms *l)
+{
+    for (uint32_t i = 0; i < l->n; i++) r->lost[l->term[i]] = 0;
+}
+
+/* A finding with an opposite in the disease is not supported either by what it has in common with
+ * the disease's other findings in general, such as "Abnormality of the skeletal system". */
+static void fit_opposed(const med_ranker *r, uint64_t opposed, fit *f)
+{
+    for (uint64_t m = opposed; m; m &= m - 1) {
+        int q = __builtin_ctzll(m);
+        if (f->ic[q] > 0.5f * r->ic[q]) continue;
+        f->ic[q] = f->freq[q] = 0;
+        f->term[q] = MED_NONE;
+    }
+}
+
+/* A finding that is the opposite of what the disease has matches nothing that the disease has by
+ * that alone. */
+static void fit_disease(const med_ranker *r, view v, const lost_terms *lost, fit *f)
 {
     const med_term *term = r->kb->term;
     for (uint32_t q = 0; q < r->n_term; q++) f->ic[q] = f->freq[q] = 0, f->term[q] = MED_NONE;
@@ -408,7 +557,7 @@ static void fit_disease(const med_ranker *r, view v, fit *f)
     for (uint32_t i = 0; i < v.n; i++) {
         uint32_t t = MED_PROFILE_TERM(v.profile[i]);
         uint64_t m = r->mask[t];
-        if (!m) continue;
+        if (!m || !(m &= ~r->lost[t])) continue;
         float ic = term[t].ic;
         f->overlap += ic;
         for (; m; m &= m - 1) {
@@ -420,6 +569,7 @@ static void fit_disease(const med_ranker *r, view v, fit *f)
             }
         }
     }
+    fit_opposed(r, lost->opposed, f);
 }
 
 /* log of P(finding | disease) / P(finding): the disease has the matched term so often, and
@@ -456,18 +606,22 @@ static float rank_orphanet(const med_ranker *r, uint32_t d) { return r->group[d]
 static void first_pass(med_ranker *r)
 {
     fit f;
+    lost_terms lost;
     for (uint32_t d = 0; d < r->kb->n_disease; d++) {
         view v = view_of(r, d);
         r->first[d] = -1e9f;
         if (v.n == 0) continue;
-        fit_disease(r, v, &f);
+        lost_mark(r, d, v, &lost);
+        fit_disease(r, v, &lost, &f);
+        lost_clear(r, &lost);
         sums s = add_up(r, v, &f);
         r->first[d] = r->w.oneway * s.oneway + r->w.lr * s.lr + r->w.simgic * s.simgic -
                       r->w.size * log_size(v) - r->w.orphanet * rank_orphanet(r, d);
     }
 }
 
-/* Share of what the disease should show that was found, and what weighs most among the rest. */
+/* Share of what the disease should show that was found, and what weighs most among the rest. The
+ * caller has marked what is lost. */
 static float rank_coverage(const med_ranker *r, view v, float *missing, float *top)
 {
     const med_kb *kb = r->kb;
@@ -479,7 +633,7 @@ static float rank_coverage(const med_ranker *r, view v, float *missing, float *t
         float best = 0;
         for (uint32_t a = 0; a < t->n_ancestor; a++) {
             uint32_t at = kb->ancestor[t->ancestor_at + a];
-            if (r->mask[at] && kb->term[at].ic > best) best = kb->term[at].ic;
+            if (r->mask[at] & ~r->lost[at] && kb->term[at].ic > best) best = kb->term[at].ic;
         }
         float w = v.profile[i].freq, lost = w * (t->ic - best);
         have += w * best;
@@ -561,7 +715,9 @@ static void rank_features(const med_ranker *r, const med_case *c, uint32_t d, me
 {
     view v = view_of(r, d);
     fit f;
-    fit_disease(r, v, &f);
+    lost_terms lost;
+    lost_mark(r, d, v, &lost);
+    fit_disease(r, v, &lost, &f);
     sums s = add_up(r, v, &f);
     float *x = out->feature, missing, top;
     memset(out, 0, sizeof *out);
@@ -571,6 +727,7 @@ static void rank_features(const med_ranker *r, const med_case *c, uint32_t d, me
     x[MED_F_SIMGIC] = s.simgic;
     x[MED_F_SIZE] = log_size(v);
     x[MED_F_COVERAGE] = rank_coverage(r, v, &missing, &top);
+    lost_clear(r, &lost);
     x[MED_F_MISSING] = log1pf(missing);
     x[MED_F_MISSING_TOP] = top;
     x[MED_F_WORST_IC] = x[MED_F_LR_MIN] = 1e9f;
@@ -696,16 +853,25 @@ void med_rescore(med_ranker *r, med_candidate *list, uint32_t n)
 }
 
 /* The findings of the open case under one view. */
-static void match_view(const med_ranker *r, const med_case *c, view v, med_match *match)
+static void match_view(const med_ranker *r, const med_case *c, uint32_t d, med_match *match)
 {
     fit f;
-    fit_disease(r, v, &f);
+    view v = view_of(r, d);
+    lost_terms lost;
+    lost_mark(r, d, v, &lost);
+    fit_disease(r, v, &lost, &f);
+    lost_clear(r, &lost);
     for (uint32_t i = 0; i < c->n_observed; i++) {
-        match[i] = (med_match){.term = c->observed[i], .matched = MED_NONE};
+        match[i] = (med_match){.term = c->observed[i], .matched = MED_NONE, .opposite = MED_NONE};
         for (uint32_t q = 0; q < r->n_term; q++) {
             if (r->term[q] != c->observed[i]) continue;
-            match[i] = (med_match){r->term[q], f.term[q], MED_MATCH_NONE,
-                                   f.ic[q],    f.freq[q], log_lr(f.ic[q], f.freq[q])};
+            match[i] = (med_match){r->term[q],
+                                   f.term[q],
+                                   MED_NONE,
+                                   MED_MATCH_NONE,
+                                   f.ic[q],
+                                   f.freq[q],
+                                   log_lr(f.ic[q], f.freq[q])};
             if (f.term[q] == MED_NONE) break;
             bool exact = f.term[q] == r->term[q];
             match[i].kind = exact                       ? MED_MATCH_EXACT
@@ -719,14 +885,18 @@ void med_explain_list(med_ranker *r, const med_candidate *list, uint32_t n, med_
 {
     const med_case *c = med_case_of(r);
     for (uint32_t k = 0; k < n; k++)
-        match_view(r, c, view_of(r, list[k].disease), match + (size_t)k * c->n_observed);
+        match_view(r, c, list[k].disease, match + (size_t)k * c->n_observed);
 }
 
 void med_explain(med_ranker *r, uint32_t disease, med_match *match, float *excluded)
 {
     const med_case *c = med_case_of(r);
     view v = view_of(r, disease);
-    match_view(r, c, v, match);
+    match_view(r, c, disease, match);
+    for (uint32_t i = 0; i < c->n_observed; i++)
+        if (match[i].kind == MED_MATCH_NONE && match[i].term < r->kb->n_term &&
+            r->opposed[view_number(r, disease)])
+            match[i].opposite = opposite_in(r, v, match[i].term);
     for (uint32_t i = 0; i < c->n_excluded; i++) excluded[i] = 0;
     rank_denied(r, v, excluded);
 }

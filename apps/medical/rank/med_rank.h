@@ -19,6 +19,10 @@
  *   3. A denial of an observed finding, or of an ancestor of one, does not count.
  *   So a denial more never raises a sum, and no order or repetition changes it.
  *
+ * Opposites: a finding that is the opposite of what a disease has (med_opposites.h) matches none of
+ * the terms that the disease has by that opposite alone, and nothing in general (MED_MATCH_BROAD).
+ * It lowers a disease no more than a finding that the disease does not have.
+ *
  * Sex: rows that speak of men alone do not count in a woman, and the other way round. Where the sex
  * is not known all rows count.
  *
@@ -98,6 +102,8 @@ typedef enum {
 typedef struct {
     uint32_t term;    /* the finding */
     uint32_t matched; /* the disease's most informative term above it (or it); MED_NONE */
+    /* of med_explain, with MED_MATCH_NONE: what the disease has that is the opposite; MED_NONE */
+    uint32_t opposite;
     med_match_kind kind;
     float ic, freq, log_lr;
 } med_match;

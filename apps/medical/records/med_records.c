@@ -15,3 +15,12 @@ r1_status med_records_audit(const med_records *m, const char *what, const char *
                           "$3, $4::bigint, $5)",
                           R1_COUNT(param), param, NULL, err);
 }
+
+r1_status med_records_admit(const med_records *m, const char *what, med_known_use use, char *others,
+                            size_t size, r1_err *err)
+{
+    r1_err again;
+    r1_status st = med_known_keys(m->store, m->keys, use, others, size, err);
+    if (st == R1_E_INVAL) med_records_audit(m, "refused", what, 0, med_index_name(m->keys), &again);
+    return st;
+}

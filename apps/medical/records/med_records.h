@@ -7,7 +7,10 @@
  *      shown.
  *  (2) Changes go in transactions of at most MED_RECORDS_BATCH rows and some MiB. A call that was
  *      broken off goes on where it stood when it is made again.
- *  (3) What waits for a person is not let go by age.
+ *  (3) Keys that are not the database's (med_known_keys.h) are refused, and what does not open is
+ *      not shown. Both leave a row `refused` in the audit.
+ *  (4) One rotation runs at a time.
+ *  (5) What waits for a person is not let go by age.
  *
  * Owns:    nothing between calls.
  * Threads: one per store.
@@ -15,8 +18,7 @@
 #ifndef MED_RECORDS_H
 #define MED_RECORDS_H
 
-#include "privacy/med_seal.h"
-#include "store/store.h"
+#include "privacy/med_known_keys.h"
 
 enum { MED_RECORDS_BATCH = 256, MED_RECORDS_SHOWN_MAX = 1000 };
 
@@ -29,6 +31,10 @@ typedef struct {
 /* One row of the audit, in a transaction of its own. */
 r1_status med_records_audit(const med_records *m, const char *what, const char *kind, size_t n,
                             const char *detail, r1_err *err);
+
+/* Whether the keys are the database's; others as in med_known_keys. what: the command. */
+r1_status med_records_admit(const med_records *m, const char *what, med_known_use use, char *others,
+                            size_t size, r1_err *err);
 
 /* ---- look-ups ---- */
 

@@ -125,8 +125,11 @@ r1_status med_records_show(const med_records *m, const char *place, const char *
                           "$2::integer AND r.kafka_offset = $3::bigint AND ($4::text IS NULL OR "
                           "r.cluster_id = $4) ORDER BY r.cluster_id, s.kind",
                           R1_COUNT(param), param, &rows, err));
+    r1_err again;
     r1_status st = show_rows(m, rows, place, out, err);
     r1_rows_free(rows);
+    if (st == R1_E_FORMAT || st == R1_E_NOT_FOUND)
+        med_records_audit(m, "refused", "show", 0, place, &again);
     return st;
 }
 

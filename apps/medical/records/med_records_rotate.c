@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct {
     const med_records *m;
@@ -232,10 +233,37 @@ static r1_status rotate_batch(rotate_run *r, med_rotated_kind of, bool *more, r1
     return st;
 }
 
+/* One rotation at a time: two with different files would seal anew what the other one sealed. The
+ * lock is the connection's, so it goes with a process that was killed; the server may need a moment
+ * to see that. */
+static r1_status rotate_alone(const med_records *m, r1_err *err)
+{
+    enum { TRIES = 20, PAUSE_NS = 250000000 };
+    if (r1_store_pooled(m->store))
+        R1_FAIL(err, R1_E_INVAL,
+                "a rotation holds a lock of its connection: expected a connection to PostgreSQL "
+                "itself, found a pooler");
+    for (int i = 0; i < TRIES; i++) {
+        r1_rows *rows = NULL;
+        R1_TRY(r1_store_query(m->store,
+                              "SELECT pg_try_advisory_lock(hashtextextended('r1.med_rotate', 0))",
+                              0, NULL, &rows, err));
+        bool got = strcmp(r1_rows_text(rows, 0, 0), "t") == 0;
+        r1_rows_free(rows);
+        if (got) return R1_OK;
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+    R1_FAIL(err, R1_E_AGAIN,
+            "another `records rotate` runs on this database: expected one at a time; run it again "
+            "when that one has ended");
+}
+
 r1_status med_records_rotate(const med_records *m, void (*say)(const char *why), med_rotated *out,
                              r1_err *err)
 {
     *out = (med_rotated){0};
+    R1_TRY(rotate_alone(m, err));
+    R1_TRY(med_records_admit(m, "rotate", MED_KNOWN_ROTATE, NULL, 0, err));
     for (med_rotated_kind of = 0; of < MED_ROTATED_COUNT; of++) {
         rotate_run r = {.m = m, .say = say, .out = out, .last = "0"};
         for (bool more = true; more;) {
@@ -244,7 +272,7 @@ r1_status med_records_rotate(const med_records *m, void (*say)(const char *why),
             R1_TRY(rotate_batch(&r, of, &more, err));
         }
     }
-    return R1_OK;
+    return med_known_forget(m->store, m->keys, err);
 }
 
 r1_status med_records_keys(const med_records *m, med_key_use_fn fn, void *ctx, r1_err *err)

@@ -21,14 +21,14 @@ static const char *const candidate_match[] = {[MED_MATCH_NONE] = "none",
                                               [MED_MATCH_BROAD] = "broad",
                                               [MED_MATCH_SPECIFIC] = "related",
                                               [MED_MATCH_EXACT] = "exact"};
-static const char match_excluded[] = "excluded";
+static const char match_excluded[] = "excluded", match_opposite[] = "opposite";
 
 /* ---- what the findings say ------------------------------------------------------------------- */
 
 static int contribution_part(const med_report_contribution *x)
 {
     if (x->match == match_excluded) return 3;
-    if (x->match == candidate_match[MED_MATCH_NONE]) return 2;
+    if (x->match == candidate_match[MED_MATCH_NONE] || x->match == match_opposite) return 2;
     return x->match == candidate_match[MED_MATCH_BROAD];
 }
 
@@ -92,6 +92,11 @@ static void candidate_observed(med_report_work *w, uint32_t disease, med_report_
             x->matched = med_report_name(w, m->matched);
             med_report_counts(w, disease, m->matched, &x->n, &x->m, &stated);
             if (d->n_row && !frequency_stated(w, d, m->matched)) x->frequency = NAN;
+        }
+        if (m->opposite != MED_NONE) {
+            x->match = match_opposite;
+            x->matched = med_report_name(w, m->opposite);
+            med_report_counts(w, disease, m->opposite, &x->n, &x->m, &stated);
         }
         c->n_weighed++;
         c->n_explained += explained;

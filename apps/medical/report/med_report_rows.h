@@ -75,7 +75,7 @@ typedef struct {
 typedef struct {
     const char *id, *name, *match;
     double log_lr, frequency; /* frequency NaN: an excluded finding */
-    const char *matched;      /* the disease's own finding, or NULL */
+    const char *matched;      /* the disease's own finding, also an opposite one, or NULL */
     uint32_t n, m;            /* that one was seen in n of m patients; m 0: not counted */
 } med_report_contribution;
 

@@ -74,6 +74,10 @@ void med_say_match(FILE *f, med_medium m, med_words_language l, const med_report
         med_put(f, m, "%s", MED_SAY(l, MATCH_EXCLUDED));
         return;
     }
+    if (strcmp(x->match, "opposite") == 0) {
+        med_put(f, m, MED_SAY(l, MATCH_OPPOSITE_F), own);
+        return;
+    }
     if (strcmp(x->match, "exact") == 0)
         med_put(f, m, "%s", MED_SAY(l, MATCH_EXACT));
     else if (strcmp(x->match, "related") == 0)

@@ -139,6 +139,8 @@ X(MATCH_EXACT, "the same finding", "相同的异常")                           
 X(MATCH_RELATED_F, "as %s", "对应：%s") /* the disease's own finding */                            \
 X(MATCH_BROAD_F, "it has: %s", "此病有：%s")                                          \
 X(MATCH_NONE, "not known in it", "此病未见报道")                                                   \
+/* the disease's own finding */                                                                    \
+X(MATCH_OPPOSITE_F, "speaks against it, which has the opposite: %s", "不利于该病：此病为相反的异常：%s") \
 X(MATCH_EXCLUDED, "denied in the record", "病历中已否认")                                          \
 X(PATIENTS_F, "%u of %u patients", "%u / %u 例患者")                                            \
 X(SINGLE_CASE, "single case", "仅单例报道")                                                        \

@@ -3,6 +3,7 @@
  * it. */
 #include "serve/med_intake.h"
 
+#include "privacy/med_known_keys.h"
 #include "r1_assert.h"
 
 #include <pthread.h>
@@ -274,6 +275,7 @@ static r1_status intake_store(med_intake *in, r1_err *err)
     r1_err why = *err;
     if (st == R1_E_AGAIN) R1_FAIL(err, R1_E_DB, "%s: run r1-medical db migrate", why.msg);
     R1_TRY(st);
+    R1_TRY(med_known_keys(in->store, in->o.keys, MED_KNOWN_WRITE, NULL, 0, err));
     return med_landing_prepare(in->store, err);
 }
 

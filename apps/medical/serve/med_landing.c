@@ -109,7 +109,8 @@ r1_status med_landing_seal(med_landing_row *row, const med_claims *c, const med_
 {
     const med_place place = {c->cluster, c->topic, m->partition, m->offset};
     const char *text = m->payload ? m->payload : "";
-    if (m->key) {
+    /* Blank keys name nobody, and would all be one. */
+    if (m->key && !med_index_id_is_blank(m->key, m->key_len)) {
         med_index_of_id(keys, m->key, m->key_len, row->key_index);
         R1_TRY(med_seal(keys, &place, MED_SEALED_ID, m->key, m->key_len, &row->id, err));
     }

@@ -3,6 +3,7 @@
  * in the form that the client accepts. */
 #include "print/med_put.h"
 #include "report/med_interchange.h"
+#include "serve/med_asked.h"
 #include "serve/med_port_internal.h"
 
 #include <math.h>
@@ -151,6 +152,34 @@ static const char *const form_type[] = {"application/json", "text/html", "applic
 static void (*const form_page[])(const med_work *w, r1_http_answer *a, r1_err *err) = {
     page_json, page_html, page_pdf, page_plain, page_fhir};
 
+/* The form that Accept asks for; below 0 it is answered. */
+static int page_form(const r1_http_request *q, r1_http_answer *a)
+{
+    int form = med_accept(r1_http_header(q, "Accept"), form_type, R1_COUNT(form_type));
+    if (form < 0)
+        med_answer_refused(a, 406,
+                           "Accept: expected application/json, text/html, application/pdf, "
+                           "text/plain or application/fhir+json");
+    return form;
+}
+
+/* A body that is none, or no JSON where it must be, is refused before a judge is asked for. */
+static bool page_body(const r1_http_request *q, bool json, r1_http_answer *a)
+{
+    char why[200] = "the body: expected a record, found nothing";
+    json_error_t fault = {.line = 1};
+    if (q->body_len && !json) return true;
+    json_t *o = q->body_len ? json_loadb(q->body, q->body_len, JSON_DECODE_ANY, &fault) : NULL;
+    json_decref(o);
+    if (o) return true;
+    if (q->body_len)
+        snprintf(why, sizeof why,
+                 "the body: line %d, column %d: expected JSON, found a fault: %.80s", fault.line,
+                 fault.column, fault.text);
+    med_answer_refused(a, 400, why);
+    return false;
+}
+
 /* reviewed: the body must be a file of findings. */
 static void page_work(struct med_port *p, const r1_http_request *q, bool reviewed,
                       r1_http_answer *a)
@@ -158,13 +187,8 @@ static void page_work(struct med_port *p, const r1_http_request *q, bool reviewe
     med_lease lease;
     med_work w = {.document = {.age_years = NAN}, .review = {.age_years = NAN}};
     r1_err err = {0};
-    int form = med_accept(r1_http_header(q, "Accept"), form_type, R1_COUNT(form_type));
-    if (form < 0) {
-        med_answer_refused(a, 406,
-                           "Accept: expected application/json, text/html, application/pdf, "
-                           "text/plain or application/fhir+json");
-        return;
-    }
+    int form = page_form(q, a);
+    if (form < 0 || !page_body(q, reviewed, a)) return;
     r1_status st = med_service_lease(p->o.service, p->o.wait_ms, &lease, &err);
     if (st != R1_OK) {
         med_answer_error(a, st, &err);
@@ -192,6 +216,50 @@ void med_page_records(void *ctx, const r1_http_request *q, r1_http_answer *a)
 void med_page_findings(void *ctx, const r1_http_request *q, r1_http_answer *a)
 {
     page_work(ctx, q, true, a);
+}
+
+/* ---- a record with what is known beside it ---- */
+
+static void report_answer(struct med_port *p, med_asked *asked, int form, r1_http_answer *a)
+{
+    med_lease lease;
+    med_work w = {.document = {.age_years = NAN}, .review = {.age_years = NAN}};
+    r1_err err = {0};
+    r1_status st = med_service_lease(p->o.service, p->o.wait_ms, &lease, &err);
+    if (st != R1_OK) {
+        med_answer_error(a, st, &err);
+        return;
+    }
+    if (asked->has_genes) med_genes_check(&asked->genes, lease.kb);
+    const med_given given = {.genes = asked->has_genes ? &asked->genes : NULL,
+                             .sex = asked->sex,
+                             .age_years = asked->age_years,
+                             .listed = asked->listed};
+    st = med_work_with(&w, &lease, "record", asked->record, asked->len, &given, &err);
+    if (st == R1_OK)
+        form_page[form](&w, a, &err);
+    else if (st == R1_E_FORMAT || st == R1_E_INVAL)
+        med_answer_refused(a, 400, err.msg);
+    else
+        med_answer_error(a, st, &err);
+    med_work_free(&w);
+    med_service_return(p->o.service, &lease);
+}
+
+void med_page_report(void *ctx, const r1_http_request *q, r1_http_answer *a)
+{
+    med_asked asked;
+    r1_err err = {0};
+    int form = page_form(q, a);
+    if (form < 0) return;
+    r1_status st = med_asked_read(&asked, q->body, q->body_len, &err);
+    if (st == R1_OK)
+        report_answer(ctx, &asked, form, a);
+    else if (st == R1_E_FORMAT || st == R1_E_INVAL)
+        med_answer_refused(a, 400, err.msg);
+    else
+        med_answer_error(a, st, &err);
+    med_asked_free(&asked);
 }
 
 /* ---- terms ---- */

@@ -147,6 +147,8 @@ static const struct {
       .handler = med_page_records}, MED_FOR_USERS},
     {{"POST", "/v1/findings", MED_DOCUMENT_BYTES_MAX, .at_once = WRITERS,
       .handler = med_page_findings}, MED_FOR_USERS},
+    {{"POST", "/v1/report", MED_DOCUMENT_BYTES_MAX, .at_once = WRITERS,
+      .handler = med_page_report}, MED_FOR_USERS},
     {{"POST", "/cds-services/r1-rare-disease", MED_DOCUMENT_BYTES_MAX, .at_once = WRITERS,
       .handler = med_page_card}, MED_FOR_USERS},
     {{"POST", "/v1/knowledge", .at_once = 1, .any_type = true, .handler = med_page_knowledge},

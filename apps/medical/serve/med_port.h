@@ -5,6 +5,7 @@
  *     GET  /livez /readyz /metrics /v1/openapi.json /cds-services     for everybody
  *     POST /v1/records        a record of any kind: findings and report
  *     POST /v1/findings       a file of findings: the report, ranked again
+ *     POST /v1/report         a record or findings, with the patient's genes, sex and age
  *     GET  /v1/terms          findings by the beginnings of words
  *     POST /cds-services/r1-rare-disease                              a CDS Hooks card
  *     POST /v1/knowledge      swaps the knowledge base                admin token

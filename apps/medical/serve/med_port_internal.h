@@ -29,6 +29,7 @@ void med_answer_refused(r1_http_answer *a, int status, const char *why);
 
 void med_page_records(void *ctx, const r1_http_request *q, r1_http_answer *a);
 void med_page_findings(void *ctx, const r1_http_request *q, r1_http_answer *a);
+void med_page_report(void *ctx, const r1_http_request *q, r1_http_answer *a);
 void med_page_terms(void *ctx, const r1_http_request *q, r1_http_answer *a);
 void med_page_hooks(void *ctx, const r1_http_request *q, r1_http_answer *a);
 void med_page_card(void *ctx, const r1_http_request *q, r1_http_answer *a);

@@ -241,9 +241,21 @@ void med_service_stats_read(med_service *s, med_service_stats *out)
 r1_status med_work_do(med_work *w, const med_lease *l, const char *title, const char *bytes,
                       size_t len, r1_err *err)
 {
+    const med_given nothing = {.age_years = NAN};
+    return med_work_with(w, l, title, bytes, len, &nothing, err);
+}
+
+r1_status med_work_with(med_work *w, const med_lease *l, const char *title, const char *bytes,
+                        size_t len, const med_given *given, r1_err *err)
+{
     *w = (med_work){.document = {.age_years = NAN}, .review = {.age_years = NAN}};
     R1_TRY(med_document_read(&w->document, "the record", bytes, len, err));
+    if (given->listed) R1_TRY(med_document_as_list(&w->document, "the record", err));
     R1_TRY(med_document_notes(&w->document, l->lex, l->kb, "the record", &w->notes, err));
+    for (uint32_t i = 0; given->genes && i < given->genes->n_note; i++)
+        med_document_note(&w->document, "%s", given->genes->note[i]);
+    if (given->sex != MED_SEX_UNKNOWN) w->notes.sex = given->sex;
+    if (!isnan(given->age_years)) w->notes.age_years = given->age_years;
     time_t now = (time_t)(r1_time_us() / 1000000);
     struct tm tm;
     gmtime_r(&now, &tm);
@@ -256,7 +268,8 @@ r1_status med_work_do(med_work *w, const med_lease *l, const char *title, const 
         .notes = &w->notes,
         .reading = {(const char *const *)w->document.note, w->document.n_note},
         .date = w->date,
-        .program = l->program};
+        .program = l->program,
+        .genes = given->genes};
     return med_report_make(l->kb, &l->judge, &record, &w->report, err);
 }
 

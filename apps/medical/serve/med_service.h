@@ -64,11 +64,21 @@ typedef struct {
     med_report *report;
     char date[16]; /* of the report: today in UTC */
 } med_work;
+/* What the caller knows of the patient beside the record; it goes before what the record says. */
+typedef struct {
+    const med_genes *genes; /* NULL: not known */
+    med_sex sex;
+    float age_years; /* NaN: not known */
+    bool listed;     /* the bytes are a list of findings, named or by id */
+} med_given;
 /* Bytes of a file of any kind that med_document.h knows, read, ranked and as a review. title names
  * the record where the file does not. R1_E_FORMAT: the bytes are at fault. The lease must live as
  * long as the report. */
 r1_status med_work_do(med_work *w, const med_lease *l, const char *title, const char *bytes,
                       size_t len, r1_err *err);
+/* The same with what is given; its genes must live as long as the report. */
+r1_status med_work_with(med_work *w, const med_lease *l, const char *title, const char *bytes,
+                        size_t len, const med_given *given, r1_err *err);
 void med_work_free(med_work *w);
 
 #endif

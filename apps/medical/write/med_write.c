@@ -2,7 +2,7 @@
 /* med_write.c - see med_write.h. */
 #include "write/med_write.h"
 
-#include "store/store.h"
+#include "privacy/med_known_keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +30,7 @@ r1_status med_write_report(const char *conninfo, const med_keys *keys, const med
     med_index_of_record(keys, record, len, index);
     const char *param[] = {index, json};
     r1_status st = r1_store_open(&store, conninfo, "r1-medical", err);
+    if (st == R1_OK) st = med_known_keys(store, keys, MED_KNOWN_WRITE, NULL, 0, err);
     if (st == R1_OK) st = r1_store_query(store, insert_sql, 2, param, &rows, err);
     if (st == R1_OK) *written = r1_rows_count(rows) > 0;
     r1_rows_free(rows);

@@ -5,7 +5,7 @@
  *
  * Owns: nothing between calls; borrows the report. The blind index of record and len, the bytes
  * that were read, names the record.
- * Threads: one per call. Errors: R1_E_DB and those of r1_store_open. */
+ * Threads: one per call. Errors: R1_E_DB, those of r1_store_open and of med_known_keys. */
 #ifndef MED_WRITE_H
 #define MED_WRITE_H
 
