@@ -24,7 +24,7 @@
 #include "r1_base.h"
 
 enum {
-    R1_BACKEND_ABI = 5,
+    R1_BACKEND_ABI = 6,
     R1_OP_VIEWS = 12,
     R1_ROW_PAD = 32,
     R1_ATTEND_HEADS_MAX = 16,
@@ -274,9 +274,11 @@ typedef struct r1_backend {
     r1_status (*event_wait)(r1_device_event *e, r1_stream *s, r1_err *err); /* s waits for e */
 
     /* Optional: a prepared form of a constant weight w[N,K] for up to rows_max rows; NULL table
-     * entry: none. */
+     * entry: none. w lies in the backend's memory, and all copies to it have ended. Needs
+     * packed_free. */
     r1_status (*pack)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
-    /* Optional: the same, quantised to 8 bits per output channel. x_step 0: the largest
+    /* Optional: the same, quantised to 8 bits per output channel, with the bits of the CPU's
+     * product (core/cpu/cpu_int8.h). w_step is the host's. x_step 0: the largest
      * magnitude of each row of w, and of x as it comes, is R1_INT8_LIMIT steps. Else x_step is
      * the step of x and all values lie within R1_INT8_LEARNED steps; w_step[N]: the steps of w,
      * NULL: each row's largest magnitude is R1_INT8_LEARNED. */
@@ -303,10 +305,10 @@ R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
  * table and name must live as long as the process and stay as they are. From any thread; the
  * same table twice is fine; at most R1_BACKENDS_MAX.
  *
- * R1_E_INVAL where the version differs, a name is taken, or a function is missing. All are
- * needed but: `pack` and `packed_free` (both or neither), `forward` where the memory is not the
- * host's (the CPU's runs instead), TAIL_NORM, and `backward` (none, or every one that the CPU
- * has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
+ * R1_E_INVAL where the version differs, a name is taken, or a function is missing. Not needed are:
+ * `pack` and `pack_int8` (with one of them, and only then, `packed_free`); `forward` where the
+ * memory is not the host's (the CPU's runs instead); TAIL_NORM; and `backward` (none, or every one
+ * that the CPU has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
 enum { R1_BACKENDS_MAX = 16 };
 R1_API r1_status r1_backend_register(const r1_backend *backend, r1_err *err);
 R1_API const char *r1_op_name(r1_op op);

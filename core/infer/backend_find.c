@@ -92,22 +92,24 @@ static const char *backend_find_lacking(const r1_backend *b)
     const struct {
         const char *name;
         bool there;
-    } needed[] = {{"devices", b->devices},
-                  {"device_text", b->device_text},
-                  {"buffer_new", b->buffer_new},
-                  {"buffer_free", b->buffer_free},
-                  {"upload", b->upload},
-                  {"download", b->download},
-                  {"stream_new", b->stream_new},
-                  {"stream_free", b->stream_free},
-                  {"stream_sync", b->stream_sync},
-                  {"event_new", b->event_new},
-                  {"event_free", b->event_free},
-                  {"event_record", b->event_record},
-                  {"event_wait", b->event_wait},
-                  {"supports", b->supports},
-                  {"pack (packed_free is there)", !b->pack == !b->packed_free || b->pack},
-                  {"packed_free (pack is there)", !b->pack == !b->packed_free || b->packed_free}};
+    } needed[] = {
+        {"devices", b->devices},
+        {"device_text", b->device_text},
+        {"buffer_new", b->buffer_new},
+        {"buffer_free", b->buffer_free},
+        {"upload", b->upload},
+        {"download", b->download},
+        {"stream_new", b->stream_new},
+        {"stream_free", b->stream_free},
+        {"stream_sync", b->stream_sync},
+        {"event_new", b->event_new},
+        {"event_free", b->event_free},
+        {"event_record", b->event_record},
+        {"event_wait", b->event_wait},
+        {"supports", b->supports},
+        {"pack or pack_int8 (packed_free is there)", !b->packed_free || b->pack || b->pack_int8},
+        {"packed_free (pack or pack_int8 is there)",
+         b->packed_free || (!b->pack && !b->pack_int8)}};
     for (size_t i = 0; i < R1_COUNT(needed); i++)
         if (!needed[i].there) return needed[i].name;
     return NULL;

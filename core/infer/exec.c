@@ -73,7 +73,7 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
     const r1_plan *p = plan_of(e);
     if (int8 && !e->be->pack_int8)
         R1_FAIL(err, R1_E_INVAL, "session: backend %s has no int8", e->be->name);
-    for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
+    for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
         const float *x_scale, *w_scale;
@@ -86,7 +86,7 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
         e->int8[i] = int8 && r1_net_int8(w.rows, w.cols);
         if (e->int8[i])
             R1_TRY(e->be->pack_int8(&e->packed[i], &w, w_scale, x_scale ? *x_scale : 0, rows, err));
-        else
+        else if (e->be->pack)
             R1_TRY(e->be->pack(&e->packed[i], &w, rows, err));
     }
     return R1_OK;
@@ -108,7 +108,8 @@ static r1_status exec_reserve_device(r1_exec *e, bool train, r1_err *err)
         R1_TRY(e->be->buffer_new(&p, buffer[i].bytes, err));
         *buffer[i].to = p;
     }
-    return e->be->upload(e->stream, e->device_weights, e->m->weights, weights, err);
+    R1_TRY(e->be->upload(e->stream, e->device_weights, e->m->weights, weights, err));
+    return e->be->stream_sync(e->stream, err); /* who packs them has no stream */
 }
 
 static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
