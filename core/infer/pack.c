@@ -232,6 +232,7 @@ static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_it
         *n_edge += in->n_edge;
     }
     pack_ints(p, io->off)[b + 1] = (int32_t)*n_node;
+    pack_ints(p, io->edge_off)[b + 1] = (int32_t)*n_edge;
     return R1_OK;
 }
 
@@ -384,7 +385,7 @@ static void pack_begin(r1_pack *p, uint32_t n)
         pack_ints(p, net->trunk_count)[r] = (int32_t)(r % net->n_position) + 1;
     for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         const r1_item_io *io = &net->item[i];
-        if (io->off >= 0) pack_ints(p, io->off)[0] = 0;
+        if (io->off >= 0) pack_ints(p, io->off)[0] = pack_ints(p, io->edge_off)[0] = 0;
         if (io->ref_off >= 0) pack_ints(p, io->ref_off)[0] = 0;
         if (io->tok_off >= 0) pack_ints(p, io->tok_off)[0] = 0;
     }

@@ -37,7 +37,7 @@ MUTANTS = [
      "for (int j = off[b]; j < off[b + 1]; j++)",
      "for (int j = off[b]; j <= off[b + 1]; j++)"),
     (FORWARD,
-     "mine < n && which(mine)",
+     "mine < last && which(mine)",
      "which(mine)"),
     (FORWARD, "if (t >= a.v[R1_PLACE_Y].rows * cols) return;", ""),
     (BACKWARD, "if (n >= a.g[R1_LINEAR_B].cols) return;", "if (n > a.g[R1_LINEAR_B].cols) return;"),
@@ -45,6 +45,8 @@ MUTANTS = [
      "if (e >= a.v[R1_EDGE_MESSAGE_E].rows) return;",
      "if (e > a.v[R1_EDGE_MESSAGE_E].rows) return;"),
     (BACKWARD, "if (row > rows) return;", "if (row > rows + 1) return;"),
+    (FORWARD, "*first = edge[graph];", "*first = 0;"),
+    (FORWARD, "*last = edge[graph + 1];", "*last = static_cast<int>(a.v[R1_EDGE_MESSAGE_E].rows);"),
     # constants and mathematics
     (FORWARD, "0.044715f * x * x * x", "0.0447f * x * x * x"),
     (FORWARD, "tanhf(0.7978845608f *", "tanhf(0.7980f *"),

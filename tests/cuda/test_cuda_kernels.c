@@ -389,6 +389,40 @@ static void test_table(void)
     cuda->stream_free(s);
 }
 
+/* Of three edges that touch its node, a graph has the middle one: the others are not looked at. */
+static void test_own_edges(void)
+{
+    const r1_backend *cuda;
+    r1_err err = {0};
+    r1_stream *stream = seeded_stream(&cuda);
+    float h[2] = {1, 1}, e[6] = {100, 100, 2, 3, 100, 100}, scale[2] = {1, 1}, y[2] = {0};
+    int32_t end[3] = {0}, nodes[2] = {0, 1}, edges[2] = {1, 2};
+    const r1_view v[R1_OP_VIEWS] = {
+        [R1_EDGE_MESSAGE_H] = {h, 1, 2, R1_F32, 2},
+        [R1_EDGE_MESSAGE_E] = {e, 3, 2, R1_F32, 2},
+        [R1_EDGE_MESSAGE_SRC] = {end, 1, 3, R1_I32, 3},
+        [R1_EDGE_MESSAGE_DST] = {end, 1, 3, R1_I32, 3},
+        [R1_EDGE_MESSAGE_SCALE] = {scale, 1, 2, R1_F32, 2},
+        [R1_EDGE_MESSAGE_NODE_OFF] = {nodes, 1, 2, R1_I32, 2},
+        [R1_EDGE_MESSAGE_EDGE_OFF] = {edges, 1, 2, R1_I32, 2},
+        [R1_EDGE_MESSAGE_Y] = {y, 1, 2, R1_F32, 2},
+    };
+    r1_op_args a = {0};
+    for (int k = 0; k <= R1_EDGE_MESSAGE_Y; k++) {
+        size_t bytes = (size_t)(v[k].rows * v[k].cols) * 4;
+        a.v[k] = v[k];
+        R1_ASSERT_OK(cuda->buffer_new(&a.v[k].p, bytes, &err), &err);
+        R1_ASSERT_OK(cuda->upload(stream, a.v[k].p, v[k].p, bytes, &err), &err);
+    }
+    R1_ASSERT_OK(cuda->forward[R1_OP_EDGE_MESSAGE](stream, &a, &err), &err);
+    R1_ASSERT_OK(cuda->download(stream, y, a.v[R1_EDGE_MESSAGE_Y].p, sizeof y, &err), &err);
+    R1_ASSERT_OK(cuda->stream_sync(stream, &err), &err);
+    CU_ASSERT_EQUAL(y[0], 3);
+    CU_ASSERT_EQUAL(y[1], 4);
+    for (int k = 0; k <= R1_EDGE_MESSAGE_Y; k++) cuda->buffer_free(a.v[k].p);
+    cuda->stream_free(stream);
+}
+
 /* What the kernels cannot hold is refused before they run. */
 static void test_refused(void)
 {
@@ -418,6 +452,7 @@ static const r1_test_case cases[] = {{"table", test_table},
                                      {"each op is there", test_complete},
                                      {"forward against the reference", test_forward},
                                      {"backward against the reference", test_backward},
+                                     {"edges of one's own graph", test_own_edges},
                                      {"int8 has the CPU's bits", test_int8},
                                      {"int8 in pieces", test_int8_pieces},
                                      {"int8 refused", test_int8_refused},
