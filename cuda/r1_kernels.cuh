@@ -168,8 +168,8 @@ __global__ void r1_k_standard(r1_op_args a)
 /* The edges of the graph that node n belongs to, from `first` to `last` - 1. */
 __device__ static inline void r1_edges_of(const r1_op_args &a, long n, int *first, int *last)
 {
-    const r1_view &off = a.v[R1_EDGE_MESSAGE_NODE_OFF];
-    const int *edge = r1_int(a.v[R1_EDGE_MESSAGE_EDGE_OFF]);
+    const r1_view &off = a.v[R1_EDGE_MESSAGE_NODES];
+    const int *edge = r1_int(a.v[R1_EDGE_MESSAGE_EDGES]);
     int graph = r1_segment(r1_int(off), off.cols - 1, n);
     *first = edge[graph];
     *last = edge[graph + 1];

@@ -121,9 +121,9 @@ enum { R1_STANDARD_CLIP = 0 }; /* f */
  *     y[n, D:] = scale[n, 1] * sum over edges out of n of relu(h[dst, D:] + e[D:])
  *
  *     H [N, 2D]   E [E, 2D]   SRC i32 [1, E]   DST i32 [1, E]   SCALE [N, 2]
- *     NODE_OFF i32 [1, B + 1]   EDGE_OFF i32 [1, B + 1]   Y [N, 2D]
+ *     NODES i32 [1, B + 1]   EDGES i32 [1, B + 1]   Y [N, 2D]
  *
- * Graph b has the nodes from NODE_OFF[b] on and the edges from EDGE_OFF[b] on. An edge joins nodes
+ * Graph b has the nodes from NODES[b] on and the edges from EDGES[b] on. An edge joins nodes
  * of its own graph, so a backend may look for a node's edges there alone. */
 enum {
     R1_EDGE_MESSAGE_H = 0,
@@ -131,8 +131,8 @@ enum {
     R1_EDGE_MESSAGE_SRC,
     R1_EDGE_MESSAGE_DST,
     R1_EDGE_MESSAGE_SCALE,
-    R1_EDGE_MESSAGE_NODE_OFF,
-    R1_EDGE_MESSAGE_EDGE_OFF,
+    R1_EDGE_MESSAGE_NODES,
+    R1_EDGE_MESSAGE_EDGES,
     R1_EDGE_MESSAGE_Y
 };
 

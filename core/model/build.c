@@ -495,8 +495,8 @@ static r1_operand graph_layer(builder *b, const r1_item_desc *it, const r1_item_
     c->v[R1_EDGE_MESSAGE_SRC] = build_all(b, io->src);
     c->v[R1_EDGE_MESSAGE_DST] = build_all(b, io->dst);
     c->v[R1_EDGE_MESSAGE_SCALE] = build_all(b, io->scale);
-    c->v[R1_EDGE_MESSAGE_NODE_OFF] = build_all(b, io->off);
-    c->v[R1_EDGE_MESSAGE_EDGE_OFF] = build_all(b, io->edge_off);
+    c->v[R1_EDGE_MESSAGE_NODES] = build_all(b, io->off);
+    c->v[R1_EDGE_MESSAGE_EDGES] = build_all(b, io->edge_off);
     c->v[R1_EDGE_MESSAGE_Y] = build_part_of(joined, d, 2 * d);
     return build_add(b, h, build_gelu(b, build_linear(b, "update", build_all(b, joined), d, 1)));
 }

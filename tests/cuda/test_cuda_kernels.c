@@ -403,8 +403,8 @@ static void test_own_edges(void)
         [R1_EDGE_MESSAGE_SRC] = {end, 1, 3, R1_I32, 3},
         [R1_EDGE_MESSAGE_DST] = {end, 1, 3, R1_I32, 3},
         [R1_EDGE_MESSAGE_SCALE] = {scale, 1, 2, R1_F32, 2},
-        [R1_EDGE_MESSAGE_NODE_OFF] = {nodes, 1, 2, R1_I32, 2},
-        [R1_EDGE_MESSAGE_EDGE_OFF] = {edges, 1, 2, R1_I32, 2},
+        [R1_EDGE_MESSAGE_NODES] = {nodes, 1, 2, R1_I32, 2},
+        [R1_EDGE_MESSAGE_EDGES] = {edges, 1, 2, R1_I32, 2},
         [R1_EDGE_MESSAGE_Y] = {y, 1, 2, R1_F32, 2},
     };
     r1_op_args a = {0};

@@ -147,12 +147,12 @@ static void make_standard(r1_op_args *a)
 static void draw_graphs(r1_op_args *a, int32_t n_node, int32_t n_edge)
 {
     int32_t n_graph = (int32_t)some_rows();
-    a->v[R1_EDGE_MESSAGE_NODE_OFF] = op_cases_offsets(n_graph, n_node);
-    a->v[R1_EDGE_MESSAGE_EDGE_OFF] = op_cases_offsets(n_graph, n_edge);
+    a->v[R1_EDGE_MESSAGE_NODES] = op_cases_offsets(n_graph, n_node);
+    a->v[R1_EDGE_MESSAGE_EDGES] = op_cases_offsets(n_graph, n_edge);
     a->v[R1_EDGE_MESSAGE_SRC] = ints(n_edge, 0, 0);
     a->v[R1_EDGE_MESSAGE_DST] = ints(n_edge, 0, 0);
-    const int32_t *node = r1_ints(&a->v[R1_EDGE_MESSAGE_NODE_OFF]);
-    int32_t *edge = a->v[R1_EDGE_MESSAGE_EDGE_OFF].p, *src = a->v[R1_EDGE_MESSAGE_SRC].p,
+    const int32_t *node = r1_ints(&a->v[R1_EDGE_MESSAGE_NODES]);
+    int32_t *edge = a->v[R1_EDGE_MESSAGE_EDGES].p, *src = a->v[R1_EDGE_MESSAGE_SRC].p,
             *dst = a->v[R1_EDGE_MESSAGE_DST].p, last = n_graph - 1;
     while (node[last] == n_node) last--; /* the last graph that has nodes takes what is left */
     for (int32_t g = 0; g < n_graph; g++) {
