@@ -55,6 +55,7 @@ enum { WORKSPACE_BYTES = 32 << 20, WAY_ROWS = 1024 };
 
 struct r1_stream {
     cudaStream_t cuda;
+    int device;
     cublasLtHandle_t lt;
     void *workspace; /* of products, and of what an attention's gradients keep */
     struct product_way *way;
@@ -65,7 +66,13 @@ struct r1_device_event {
     cudaEvent_t cuda;
 };
 
-static cudaStream_t cuda_stream_of(const r1_stream *s) { return s ? s->cuda : 0; }
+/* The stream, with its device made the calling thread's: a launch needs both to agree. */
+static cudaStream_t cuda_stream_of(const r1_stream *s)
+{
+    if (!s) return 0;
+    cudaSetDevice(s->device);
+    return s->cuda;
+}
 
 /* ---- devices, memory, streams, events ---- */
 
@@ -125,7 +132,8 @@ static void cuda_stream_free(r1_stream *s)
 
 static r1_status cuda_stream_open(r1_stream *s, uint32_t device, r1_err *err)
 {
-    R1_CUDA(err, cudaSetDevice((int)device));
+    s->device = (int)device;
+    R1_CUDA(err, cudaSetDevice(s->device));
     R1_CUDA(err, cudaStreamCreateWithFlags(&s->cuda, cudaStreamNonBlocking));
     if (cublasLtCreate(&s->lt) != CUBLAS_STATUS_SUCCESS)
         return cuda_fail(err, "cublasLtCreate", "no handle");
@@ -360,7 +368,7 @@ static r1_status product_run(r1_stream *s, const product *p, r1_err *err)
     bool good = product_describe(p, &d) &&
                 cublas_good(cublasLtMatmul(s->lt, d.desc, &one, p->left, d.left, p->right, d.right,
                                            &keep, p->out, d.out, p->out, d.out, way, s->workspace,
-                                           WORKSPACE_BYTES, s->cuda));
+                                           WORKSPACE_BYTES, cuda_stream_of(s)));
     described_free(&d);
     return good ? R1_OK : cuda_fail(err, "linear", "cublasLtMatmul failed");
 }
@@ -448,9 +456,9 @@ static r1_status int8_linear(r1_stream *s, const r1_op_args *args, r1_err *err)
         x.n = rows - x.first < most ? rows - x.first : most;
         int64_t whole = int8_whole(x.n, R1_INT8_ROWS),
                 tiles = whole / R1_INT8_ROWS * (int8_whole(w.n, R1_INT8_COLS) / R1_INT8_COLS);
-        R1_LAUNCH(r1_k_int8_rows, blocks_for(whole * R1_WARP), s->cuda, a.v[R1_LINEAR_X], w, x,
-                  whole);
-        R1_LAUNCH(r1_k_int8_product, blocks_for(tiles * R1_WARP), s->cuda, a, w, x);
+        R1_LAUNCH(r1_k_int8_rows, blocks_for(whole * R1_WARP), cuda_stream_of(s), a.v[R1_LINEAR_X],
+                  w, x, whole);
+        R1_LAUNCH(r1_k_int8_product, blocks_for(tiles * R1_WARP), cuda_stream_of(s), a, w, x);
     }
     return cuda_launched("linear, int8", err);
 }

@@ -13,8 +13,9 @@
  * Every activation has up to R1_ROW_PAD rows of padding beyond `rows`. LINEAR may write anything
  * into them, and no other op may write them at all.
  *
- * Where a backend does not support an op, the session copies its operands to the host, runs the
- * CPU's function and copies the results back.
+ * Where a backend does not support an op, the session says so once, copies its operands to the
+ * host, runs the CPU's function and copies the results back. It ends with an error where a program
+ * asked for that backend by r1_device_choose.
  *
  * Sums run in a fixed order per output row, whatever the number of rows. That is what makes
  * scores repeatable. */
@@ -302,10 +303,19 @@ typedef struct r1_backend {
 
 R1_API const r1_backend *r1_backend_cpu(void);
 R1_API const r1_backend *r1_backend_reference(void);
-/* "cpu", "reference", "cuda" or a registered name; NULL: $R1_BACKEND, else cpu. cuda is opened
+/* "cpu", "reference", "cuda" or a registered name; NULL: what r1_device_choose chose, else
+ * $R1_BACKEND, else cpu. cuda is opened
  * once per process, only where libcuda.so.1 opens: $R1_CUDA_PLUGIN, else libr1_cuda.so beside
  * libr1 or in ../lib of the program. */
 R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
+/* What runs plans in this process from now on, in the place of $R1_BACKEND: "cpu", "cuda" (its
+ * first device), "cuda:N", or a name as r1_backend_find takes it. "auto" takes cuda where it works,
+ * else the CPU. Call it before threads start. R1_E_INVAL where the text is none of these, or there
+ * is no such device; R1_E_DEVICE where CUDA does not work: the message says what is missing. What
+ * was asked for by name is never replaced: an op that it cannot do is an error then. */
+R1_API r1_status r1_device_choose(const char *device, r1_err *err);
+/* "cpu", "cuda:1": what was chosen, else what $R1_BACKEND says. */
+R1_API const char *r1_device_name(void);
 /* A backend of the caller's own, found by its name from then on: by sessions, by evaluation, and
  * by training (through $R1_BACKEND), which ends with an error where it has no gradients. Borrowed:
  * table and name must live as long as the process and stay as they are. From any thread; the

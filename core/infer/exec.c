@@ -3,6 +3,7 @@
  * operands are copied to the host, the CPU's function runs, and the outputs are copied back. */
 #include "infer/exec.h"
 
+#include "infer/device.h"
 #include "r1_assert.h"
 #include "r1_session.h"
 #include "tensor/r1_op.h"
@@ -111,7 +112,7 @@ static r1_status exec_reserve_device(r1_exec *e, bool train, r1_err *err)
                   {&e->device_wgrad, weights + 64}};
     e->staged = r1_calloc_aligned(e->input_bytes + 256, 1);
     if (!e->staged) R1_FAIL(err, R1_E_NOMEM, "plan: no memory for %zu bytes", e->input_bytes);
-    R1_TRY(e->be->stream_new(&e->stream, 0, err));
+    R1_TRY(e->be->stream_new(&e->stream, r1_device_index(e->be), err));
     for (size_t i = 0; i < (train ? 4 : 2); i++) {
         void *p;
         R1_TRY(e->be->buffer_new(&p, buffer[i].bytes, err));
@@ -315,6 +316,13 @@ static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, boo
 static r1_status run_on_cpu(r1_exec *e, const r1_call *c, r1_err *err)
 {
     r1_op_args a;
+    if (r1_device_forced(e->be))
+        R1_FAIL(err, R1_E_INVAL, "device %s cannot do %s of these shapes", r1_device_name(),
+                r1_op_name(c->op));
+    if (!e->said_cpu)
+        r1_log(R1_LOG_WARN, "device", "backend %s cannot do %s of these shapes: the CPU does",
+               e->be->name, r1_op_name(c->op));
+    e->said_cpu = true;
     exec_bind(e, c, ON_HOST, &a);
     R1_TRY(copy_operands(e, c, UINT32_MAX, true, err));
     R1_TRY(e->be->stream_sync(e->stream, err));

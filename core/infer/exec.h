@@ -32,6 +32,7 @@ typedef struct {
     bool rounds;
     char *device, *device_weights;    /* NULL where memory is the host's */
     char *device_grad, *device_wgrad; /* likewise, in training */
+    bool said_cpu;                    /* that an op runs on the CPU in the device's place */
     void **packed;                    /* per call */
     bool *int8;                       /* per call: packed as 8-bit integers */
 } r1_exec;

@@ -75,7 +75,7 @@ def fraud(args, folder, envs, model, precision, most):
         out = os.path.join(folder, f"{name}.jsonl")
         done[name] = run(args, folder, env, "r1-fraud", "replay", "--in", "payments.jsonl",
                          "--model", os.path.join(args.source, "models", model), "--precision",
-                         precision, "--out", out)
+                         precision, "--out", out, "--device", name)
         with open(out, encoding="utf-8") as f:
             lines[name] = [json.loads(line) for line in f]
     n = sum(compare(f"payment {i}", a, b, most)
@@ -99,6 +99,29 @@ def medical(args, folder, envs, precision, most):
     n = compare("rank", values["cpu"], values["cuda"], most)
     print(f"medical-b, {precision}: {len(lines['cpu'])} lines, {n} numbers agree"
           + (", " + products(done) if precision == "int8" else ""), flush=True)
+
+
+def devices(args, folder, envs):
+    """--device: auto takes the card where it works, and says why where it does not; what is asked
+    for by name is never replaced."""
+    lost = {**envs["cuda"], "R1_CUDA_PLUGIN": "/nowhere/libr1_cuda.so"}
+    command = ["r1-medical", "rank", "--observed", "Ectopia lentis"]
+    for env, device, code, words in (
+            (envs["cuda"], "auto", 0, "device cuda:0"),
+            (envs["cuda"], "cuda:0", 0, "device cuda:0"),
+            (envs["cuda"], "cuda:7", 2, "device cuda:7: this machine has 1 (cuda:0 to cuda:0)"),
+            (envs["cuda"], "cuda:", 2, "expected a number"),
+            (envs["cuda"], "cuda:-1", 2, "expected a number"),
+            (envs["cuda"], "gpu", 2, 'expected cpu, cuda, cuda:N or auto, found "gpu"'),
+            (envs["cuda"], "cpu", 0, "device cpu"),
+            (lost, "auto", 0, "device cpu: no CUDA: /nowhere/libr1_cuda.so"),
+            (lost, "cuda", 1, "no CUDA: /nowhere/libr1_cuda.so")):
+        done = subprocess.run([os.path.join(args.bin, command[0]), *command[1:], "--device",
+                               device], cwd=folder, env=env, capture_output=True, text=True)
+        if done.returncode != code or words not in done.stderr:
+            sys.exit(f"--device {device}: exit {done.returncode}, expected {code} and \"{words}\","
+                     f" found:\n{done.stderr[-2000:]}")
+    print("devices: cpu, cuda, cuda:0, auto, and what there is not", flush=True)
 
 
 def refused(args, folder, envs):
@@ -137,6 +160,7 @@ def main():
         fraud(args, folder, envs, "fraud-s-int8.gguf", "int8", TOLERANCE_INT8)
         medical(args, folder, envs, "f32", TOLERANCE)
         medical(args, folder, envs, "int8", TOLERANCE_INT8)
+        devices(args, folder, envs)
         refused(args, folder, envs)
 
 
