@@ -691,6 +691,11 @@ static r1_backend cuda_make_table(void)
     return b;
 }
 
+extern "C" {
+extern __attribute__((visibility("default"))) const uint32_t r1_backend_cuda_abi;
+const uint32_t r1_backend_cuda_abi = R1_BACKEND_ABI;
+}
+
 extern "C" __attribute__((visibility("default"))) const r1_backend *
 r1_backend_cuda(uint32_t abi_version, r1_err *err)
 {

@@ -316,6 +316,10 @@ R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
 R1_API r1_status r1_device_choose(const char *device, r1_err *err);
 /* "cpu", "cuda:1": what was chosen, else what $R1_BACKEND says. */
 R1_API const char *r1_device_name(void);
+/* For a program that tells what is missing: opens the plugin as r1_backend_find would, without
+ * asking for a driver. path: what was opened, or tried; *abi: the version of its table, 0 where it
+ * tells none. R1_E_DEVICE in the linker's words. */
+R1_API r1_status r1_cuda_plugin(char *path, size_t cap, uint32_t *abi, r1_err *err);
 /* A backend of the caller's own, found by its name from then on: by sessions, by evaluation, and
  * by training (through $R1_BACKEND), which ends with an error where it has no gradients. Borrowed:
  * table and name must live as long as the process and stay as they are. From any thread; the
@@ -333,5 +337,7 @@ R1_API const char *r1_op_name(r1_op op);
  * answers. */
 typedef const r1_backend *(*r1_backend_cuda_fn)(uint32_t abi_version, r1_err *err);
 #define R1_BACKEND_CUDA_SYMBOL "r1_backend_cuda"
+/* A uint32_t beside it: R1_BACKEND_ABI of the plugin. */
+#define R1_BACKEND_CUDA_ABI_SYMBOL "r1_backend_cuda_abi"
 
 #endif

@@ -45,6 +45,19 @@ static void *open_plugin(char *tried, size_t size)
     return plugin ? plugin : dlopen("libr1_cuda.so", RTLD_NOW | RTLD_LOCAL);
 }
 
+r1_status r1_cuda_plugin(char *path, size_t cap, uint32_t *abi, r1_err *err)
+{
+    *abi = 0;
+    void *plugin = open_plugin(path, cap);
+    if (!plugin) {
+        const char *why = dlerror();
+        R1_FAIL(err, R1_E_DEVICE, "%s does not open: %s", path, why ? why : "unknown reason");
+    }
+    const void *symbol = dlsym(plugin, R1_BACKEND_CUDA_ABI_SYMBOL);
+    if (symbol) memcpy(abi, symbol, sizeof *abi);
+    return R1_OK;
+}
+
 static void find_cuda(void)
 {
     char tried[PATH_MAX];

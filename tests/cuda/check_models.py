@@ -124,6 +124,26 @@ def devices(args, folder, envs):
     print("devices: cpu, cuda, cuda:0, auto, and what there is not", flush=True)
 
 
+def doctor(args, folder, envs):
+    """r1 doctor with the emulated plugin, with a plugin that is none, and with an empty driver."""
+    def checks(env):
+        done = run(args, folder, env, "r1", "doctor", "--json")
+        return {c["what"]: (c["status"], c["detail"]) for c in json.loads(done.stdout)["checks"]}
+    found = checks(envs["cuda"])
+    if found["CUDA plugin"][0] != "good" or "version 6 of the table" not in found["CUDA plugin"][1]:
+        sys.exit(f"doctor: the plugin is {found['CUDA plugin']}")
+    if found["CUDA (optional)"][0] != "good" or "device" not in found["CUDA (optional)"][1]:
+        sys.exit(f"doctor: CUDA is {found['CUDA (optional)']}")
+    if args.driver and "not NVIDIA's" not in found["CUDA driver"][1]:
+        sys.exit(f"doctor: the driver is {found['CUDA driver']}")
+    found = checks({**envs["cuda"], "R1_CUDA_PLUGIN": "/nowhere/libr1_cuda.so",
+                    "R1_BACKEND": "cpu"})
+    for what in "CUDA plugin", "CUDA (optional)":
+        if found[what][0] != "absent" or "/nowhere/libr1_cuda.so" not in found[what][1]:
+            sys.exit(f"doctor: without a plugin, {what} is {found[what]}")
+    print("doctor: the emulated plugin, a lost one", flush=True)
+
+
 def refused(args, folder, envs):
     """A backend that is not there, or that cannot do what was asked, is an error in words."""
     payments = os.path.join(folder, "payments.jsonl")
@@ -161,6 +181,7 @@ def main():
         medical(args, folder, envs, "f32", TOLERANCE)
         medical(args, folder, envs, "int8", TOLERANCE_INT8)
         devices(args, folder, envs)
+        doctor(args, folder, envs)
         refused(args, folder, envs)
 
 
