@@ -17,6 +17,7 @@ extern "C" {
 #include "r1_backend.h"
 }
 #include "r1_kernels_backward.cuh"
+#include "r1_kernels_int8.cuh"
 
 #ifdef R1_EMU
 #define R1_LAUNCH(kernel, blocks, stream, ...)                                                     \
@@ -33,23 +34,28 @@ extern "C" {
     } while (0)
 
 /* The plugin does not link libr1: it fills the error object itself. */
-static r1_status cuda_fail(r1_err *err, const char *what, const char *why)
+static r1_status cuda_says(r1_status code, r1_err *err, const char *what, const char *why)
 {
     if (err) {
-        err->code = R1_E_DEVICE;
+        err->code = code;
         err->retriable = false;
-        err->fatal = true;
+        err->fatal = code == R1_E_DEVICE;
         err->file = __FILE__;
         err->line = __LINE__;
         snprintf(err->msg, sizeof err->msg, "CUDA: %s: %s", what, why);
     }
-    return R1_E_DEVICE;
+    return code;
+}
+static r1_status cuda_fail(r1_err *err, const char *what, const char *why)
+{
+    return cuda_says(R1_E_DEVICE, err, what, why);
 }
 
 enum { WORKSPACE_BYTES = 32 << 20, WAY_ROWS = 1024 };
 
 struct r1_stream {
     cudaStream_t cuda;
+    int device;
     cublasLtHandle_t lt;
     void *workspace; /* of products, and of what an attention's gradients keep */
     struct product_way *way;
@@ -60,7 +66,13 @@ struct r1_device_event {
     cudaEvent_t cuda;
 };
 
-static cudaStream_t cuda_stream_of(const r1_stream *s) { return s ? s->cuda : 0; }
+/* The stream, with its device made the calling thread's: a launch needs both to agree. */
+static cudaStream_t cuda_stream_of(const r1_stream *s)
+{
+    if (!s) return 0;
+    cudaSetDevice(s->device);
+    return s->cuda;
+}
 
 /* ---- devices, memory, streams, events ---- */
 
@@ -120,7 +132,8 @@ static void cuda_stream_free(r1_stream *s)
 
 static r1_status cuda_stream_open(r1_stream *s, uint32_t device, r1_err *err)
 {
-    R1_CUDA(err, cudaSetDevice((int)device));
+    s->device = (int)device;
+    R1_CUDA(err, cudaSetDevice(s->device));
     R1_CUDA(err, cudaStreamCreateWithFlags(&s->cuda, cudaStreamNonBlocking));
     if (cublasLtCreate(&s->lt) != CUBLAS_STATUS_SUCCESS)
         return cuda_fail(err, "cublasLtCreate", "no handle");
@@ -355,9 +368,99 @@ static r1_status product_run(r1_stream *s, const product *p, r1_err *err)
     bool good = product_describe(p, &d) &&
                 cublas_good(cublasLtMatmul(s->lt, d.desc, &one, p->left, d.left, p->right, d.right,
                                            &keep, p->out, d.out, p->out, d.out, way, s->workspace,
-                                           WORKSPACE_BYTES, s->cuda));
+                                           WORKSPACE_BYTES, cuda_stream_of(s)));
     described_free(&d);
     return good ? R1_OK : cuda_fail(err, "linear", "cublasLtMatmul failed");
+}
+
+/* ---- 8-bit products ---- */
+
+static int64_t int8_whole(int64_t n, int64_t of) { return (n + of - 1) / of * of; }
+
+static bool int8_step_good(float step) { return step >= 1e-30f && step < 1e30f; }
+
+static r1_status int8_refuse(const r1_view *w, const float *w_step, float x_step, r1_err *err)
+{
+    char why[96];
+    if (w_step && x_step == 0.0f)
+        return cuda_says(R1_E_INVAL, err, "int8",
+                         "steps of the weight need one of the activations");
+    if (w->cols > R1_INT8_K_MAX) {
+        snprintf(why, sizeof why, "a weight of %lld x %d, at most %d columns", (long long)w->rows,
+                 w->cols, R1_INT8_K_MAX);
+        return cuda_says(R1_E_INVAL, err, "int8", why);
+    }
+    bool good = x_step == 0.0f || int8_step_good(x_step);
+    for (int64_t n = 0; w_step && n < w->rows; n++) good = good && int8_step_good(w_step[n]);
+    return good ? R1_OK : cuda_says(R1_E_INVAL, err, "int8", "a step is not within 1e-30 to 1e30");
+}
+
+/* Steps that are not learned stay 0, as the buffer was made: the kernel takes the row's own. */
+static r1_status int8_fill(const r1_view *w, const float *w_step, const r1_int8_weight *p,
+                           r1_err *err)
+{
+    if (w_step)
+        R1_CUDA(err, cudaMemcpyAsync(p->scale, w_step, sizeof(float) * (size_t)p->n,
+                                     cudaMemcpyHostToDevice, 0));
+    R1_LAUNCH(r1_k_int8_pack, blocks_for((int64_t)p->n * R1_WARP), 0, *w, *p);
+    r1_status st = cuda_launched("int8_pack", err);
+    if (st != R1_OK) return st;
+    R1_CUDA(err, cudaStreamSynchronize(0));
+    return R1_OK;
+}
+
+static void cuda_packed_free(void *packed)
+{
+    r1_int8_weight *p = (r1_int8_weight *)packed;
+    if (!p) return;
+    cudaFree(p->q);
+    free(p);
+}
+
+static r1_status cuda_pack_int8(void **packed, const r1_view *w, const float *w_step, float x_step,
+                                int64_t rows_max, r1_err *err)
+{
+    (void)rows_max; /* rows pass in pieces that fit the workspace */
+    r1_status st = int8_refuse(w, w_step, x_step, err);
+    if (st != R1_OK) return st;
+    r1_int8_weight *p = (r1_int8_weight *)calloc(1, sizeof *p);
+    if (!p) return cuda_fail(err, "int8", "out of host memory");
+    p->n = (int)w->rows, p->k = w->cols, p->k_pad = (int)int8_whole(w->cols, R1_INT8_K);
+    p->x_step = x_step;
+    size_t integers = (size_t)int8_whole(p->n, R1_INT8_COLS) * (size_t)p->k_pad;
+    void *room;
+    st = cuda_buffer_new(&room, integers + sizeof(float) * (size_t)p->n, err);
+    if (st == R1_OK) {
+        p->q = (signed char *)room;
+        p->scale = (float *)(void *)(p->q + integers);
+        st = int8_fill(w, w_step, p, err);
+    }
+    if (st == R1_OK)
+        *packed = p;
+    else
+        cuda_packed_free(p);
+    return st;
+}
+
+static r1_status int8_linear(r1_stream *s, const r1_op_args *args, r1_err *err)
+{
+    const r1_op_args a = *args;
+    const r1_int8_weight w = *(const r1_int8_weight *)a.packed;
+    if (!s) return cuda_fail(err, "linear", "a product needs a stream");
+    int64_t room = WORKSPACE_BYTES / (w.k_pad + (int64_t)sizeof(float)),
+            most = room / R1_INT8_ROWS * R1_INT8_ROWS, rows = a.v[R1_LINEAR_X].rows;
+    r1_int8_rows x;
+    x.q = (signed char *)s->workspace;
+    x.scale = (float *)(void *)(x.q + most * w.k_pad);
+    for (x.first = 0; x.first < rows; x.first += most) {
+        x.n = rows - x.first < most ? rows - x.first : most;
+        int64_t whole = int8_whole(x.n, R1_INT8_ROWS),
+                tiles = whole / R1_INT8_ROWS * (int8_whole(w.n, R1_INT8_COLS) / R1_INT8_COLS);
+        R1_LAUNCH(r1_k_int8_rows, blocks_for(whole * R1_WARP), cuda_stream_of(s), a.v[R1_LINEAR_X],
+                  w, x, whole);
+        R1_LAUNCH(r1_k_int8_product, blocks_for(tiles * R1_WARP), cuda_stream_of(s), a, w, x);
+    }
+    return cuda_launched("linear, int8", err);
 }
 
 /* y[M, N] = x[M, K] w[N, K]' + b: theirs is y[N, M] = w[K, N]' x[K, M]. */
@@ -366,6 +469,7 @@ static r1_status op_linear(r1_stream *s, const r1_op_args *a, r1_err *err)
     const r1_view *x = &a->v[R1_LINEAR_X], *w = &a->v[R1_LINEAR_W], *y = &a->v[R1_LINEAR_Y];
     product p = {};
     if (x->rows <= 0) return R1_OK;
+    if (a->packed && a->packed_as == R1_I8) return int8_linear(s, a, err);
     p.left = w->p, p.ld_left = w->ld, p.turn_left = true;
     p.right = x->p, p.ld_right = x->ld;
     p.out = y->p, p.ld_out = y->ld;
@@ -552,6 +656,8 @@ static r1_backend cuda_make_table(void)
     b.event_free = cuda_event_free;
     b.event_record = cuda_event_record;
     b.event_wait = cuda_event_wait;
+    b.pack_int8 = cuda_pack_int8;
+    b.packed_free = cuda_packed_free;
     b.supports = cuda_supports;
     b.forward[R1_OP_LINEAR] = op_linear;
     b.forward[R1_OP_ADD] = op_add;
@@ -583,6 +689,11 @@ static r1_backend cuda_make_table(void)
     b.backward[R1_OP_ATTEND] = back_attend;
     b.backward[R1_OP_LSQ] = back_lsq;
     return b;
+}
+
+extern "C" {
+extern __attribute__((visibility("default"))) const uint32_t r1_backend_cuda_abi;
+const uint32_t r1_backend_cuda_abi = R1_BACKEND_ABI;
 }
 
 extern "C" __attribute__((visibility("default"))) const r1_backend *

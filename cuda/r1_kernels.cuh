@@ -31,16 +31,30 @@ __device__ static inline float r1_warp_sum(float x)
     return x;
 }
 
-/* Calls fn(i) for each i below n of which which(i) holds, in order, by all lanes together: a ballot
- * finds them 32 at a time. */
+/* Calls fn(i) for each i from first to last - 1 of which which(i) holds, in order, by all lanes
+ * together: a ballot finds them 32 at a time. */
 template <typename chooser, typename taker>
-__device__ static inline void r1_each_where(int n, int lane, chooser which, taker fn)
+__device__ static inline void r1_each_where(int first, int last, int lane, chooser which, taker fn)
 {
-    for (int base = 0; base < n; base += R1_WARP) {
+    for (int base = first; base < last; base += R1_WARP) {
         int mine = base + lane;
-        unsigned hits = __ballot_sync(R1_ALL_LANES, mine < n && which(mine));
+        unsigned hits = __ballot_sync(R1_ALL_LANES, mine < last && which(mine));
         for (; hits; hits &= hits - 1) fn(base + __ffs(static_cast<int>(hits)) - 1);
     }
+}
+
+/* The segment that row r belongs to, of n. */
+__device__ static inline int r1_segment(const int *off, int n, long r)
+{
+    int low = 0, high = n;
+    while (high - low > 1) {
+        int mid = (low + high) / 2;
+        if (off[mid] <= r)
+            low = mid;
+        else
+            high = mid;
+    }
+    return low;
 }
 
 /* y = a + b, b repeats */
@@ -151,20 +165,31 @@ __global__ void r1_k_standard(r1_op_args a)
     r1_at(a.v[R1_STANDARD_Y], r)[c] = z > clip ? clip : z < -clip ? -clip : z;
 }
 
+/* The edges of the graph that node n belongs to, from `first` to `last` - 1. */
+__device__ static inline void r1_edges_of(const r1_op_args &a, long n, int *first, int *last)
+{
+    const r1_view &off = a.v[R1_EDGE_MESSAGE_NODES];
+    const int *edge = r1_int(a.v[R1_EDGE_MESSAGE_EDGES]);
+    int graph = r1_segment(r1_int(off), off.cols - 1, n);
+    *first = edge[graph];
+    *last = edge[graph + 1];
+}
+
 /* One warp per node: the lanes, which share the columns, add its edges one by one in order. */
 __global__ void r1_k_edge_message(r1_op_args a)
 {
     long n = r1_thread() / R1_WARP;
-    int lane = static_cast<int>(r1_thread() % R1_WARP), d = a.v[R1_EDGE_MESSAGE_H].cols / 2,
-        n_edge = static_cast<int>(a.v[R1_EDGE_MESSAGE_E].rows);
-    if (n >= a.v[R1_EDGE_MESSAGE_Y].rows) return;
+    int lane = static_cast<int>(r1_thread() % R1_WARP), d = a.v[R1_EDGE_MESSAGE_H].cols / 2, first,
+        last;
+    if (n >= a.v[R1_EDGE_MESSAGE_Y].rows) return; /* the whole warp leaves */
+    r1_edges_of(a, n, &first, &last);
     const int *src = r1_int(a.v[R1_EDGE_MESSAGE_SRC]), *dst = r1_int(a.v[R1_EDGE_MESSAGE_DST]);
     for (int c = lane; c < 2 * d; c += R1_WARP) r1_at(a.v[R1_EDGE_MESSAGE_Y], n)[c] = 0.0f;
     for (int direction = 0; direction < 2; direction++) {
         const int *to = direction ? src : dst, *from = direction ? dst : src;
         float scale = r1_at(a.v[R1_EDGE_MESSAGE_SCALE], n)[direction];
         auto touches = [&](int e) { return to[e] == n; };
-        r1_each_where(n_edge, lane, touches, [&](int e) {
+        r1_each_where(first, last, lane, touches, [&](int e) {
             const float *h = r1_at(a.v[R1_EDGE_MESSAGE_H], from[e]),
                         *x = r1_at(a.v[R1_EDGE_MESSAGE_E], e);
             for (int c = direction * d + lane; c < (direction + 1) * d; c += R1_WARP) {
@@ -250,20 +275,6 @@ __global__ void r1_k_cawa_scale(r1_op_args a)
     float factor = a.f[R1_CAWA_SCALE_SCALE] * r1_length_factor(a, r, h, false) *
                    (1.0f + a.f[R1_CAWA_SCALE_BETA] * r1_context_tanh(a, r, h));
     r1_at(a.v[R1_CAWA_SCALE_Y], r)[c] = r1_at(a.v[R1_CAWA_SCALE_Q], r)[c] * factor;
-}
-
-/* The segment that row r of q belongs to. */
-__device__ static inline int r1_segment(const int *off, int n, long r)
-{
-    int low = 0, high = n;
-    while (high - low > 1) {
-        int mid = (low + high) / 2;
-        if (off[mid] <= r)
-            low = mid;
-        else
-            high = mid;
-    }
-    return low;
 }
 
 /* How many keys query r of segment s sees. */

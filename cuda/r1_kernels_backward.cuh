@@ -118,7 +118,7 @@ __global__ void r1_k_embed_back(r1_op_args a)
     auto takes = [&](int r) {
         return r1_embed_place(id[r * a.v[R1_EMBED_ID].ld + c], values) == mine;
     };
-    r1_each_where(static_cast<int>(a.v[R1_EMBED_ID].rows), lane, takes, [&](int r) {
+    r1_each_where(0, static_cast<int>(a.v[R1_EMBED_ID].rows), lane, takes, [&](int r) {
         const float *from = r1_at(a.g[R1_EMBED_Y], r) + c * d;
         for (int k = lane; k < d; k += R1_WARP) r1_at(a.g[R1_EMBED_TABLE], row)[k] += from[k];
     });
@@ -130,15 +130,16 @@ __global__ void r1_k_embed_back(r1_op_args a)
 __global__ void r1_k_edge_message_back_h(r1_op_args a)
 {
     long n = r1_thread() / R1_WARP;
-    int lane = static_cast<int>(r1_thread() % R1_WARP), d = a.v[R1_EDGE_MESSAGE_H].cols / 2,
-        n_edge = static_cast<int>(a.v[R1_EDGE_MESSAGE_E].rows);
-    if (n >= a.v[R1_EDGE_MESSAGE_H].rows) return;
+    int lane = static_cast<int>(r1_thread() % R1_WARP), d = a.v[R1_EDGE_MESSAGE_H].cols / 2, first,
+        last;
+    if (n >= a.v[R1_EDGE_MESSAGE_H].rows) return; /* the whole warp leaves */
+    r1_edges_of(a, n, &first, &last);
     const float *h = r1_at(a.v[R1_EDGE_MESSAGE_H], n);
     for (int side = 0; side < 2; side++) {
         const int *from = r1_int(a.v[side ? R1_EDGE_MESSAGE_DST : R1_EDGE_MESSAGE_SRC]),
                   *to = r1_int(a.v[side ? R1_EDGE_MESSAGE_SRC : R1_EDGE_MESSAGE_DST]);
         auto leaves = [&](int e) { return from[e] == n; };
-        r1_each_where(n_edge, lane, leaves, [&](int e) {
+        r1_each_where(first, last, lane, leaves, [&](int e) {
             const float *x = r1_at(a.v[R1_EDGE_MESSAGE_E], e),
                         *gy = r1_at(a.g[R1_EDGE_MESSAGE_Y], to[e]);
             float scale = r1_at(a.v[R1_EDGE_MESSAGE_SCALE], to[e])[side];
@@ -191,7 +192,7 @@ __global__ void r1_k_place_back(r1_op_args a)
         int from = map ? map[i] : -1;
         return row < rows ? from == row : from < 0;
     };
-    r1_each_where(n, lane, comes_here, [&](int i) {
+    r1_each_where(0, n, lane, comes_here, [&](int i) {
         const float *gy = r1_at(a.g[R1_PLACE_Y], i);
         for (int c = lane; c < cols; c += R1_WARP) r1_at(g, row < rows ? row : 0)[c] += gy[c];
     });
@@ -214,7 +215,7 @@ __global__ void r1_k_seg_mean_back(r1_op_args a)
     };
     if (index)
         r1_each_where(
-            off[n], lane, [&](int j) { return index[j] == row; }, give);
+            0, off[n], lane, [&](int j) { return index[j] == row; }, give);
     else
         give(static_cast<int>(row));
 }
@@ -426,7 +427,7 @@ __global__ void r1_k_attend_back_k(r1_op_args a, r1_attend_kept kept)
     auto place = [&](int j) { r1_attend_place(a, kept, j, static_cast<int>(row), h, lane, &g); };
     if (index)
         r1_each_where(
-            k_off[a.v[R1_ATTEND_K_OFF].cols - 1], lane, [&](int j) { return index[j] == row; },
+            0, k_off[a.v[R1_ATTEND_K_OFF].cols - 1], lane, [&](int j) { return index[j] == row; },
             place);
     else
         place(static_cast<int>(row));

@@ -98,6 +98,7 @@ r1_status cli_read_record(const char *path, med_document *d, char **bytes, size_
     {.name = "precision", .section = "medical", .type = R1_OPT_ENUM, .def = "auto",                \
      .choices = R1_CLI_PRECISIONS,                                                                 \
      .help = "of R1's linear layers; auto: 8-bit integers where the backend has them"},            \
+    R1_CLI_DEVICE("medical"),                                                                      \
     {.name = "anchors", .section = "medical", .type = R1_OPT_BOOL, .def = "true",                  \
      .help = "pin key findings in working memory; off: none is pinned"}
 #define CLI_PERSON_OPTIONS                                                                         \

@@ -138,6 +138,7 @@ const r1_option cli_train_rows[] = {
      .unit = "candidates", .help = "a step"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
+    R1_CLI_DEVICE(NULL),
     {.name = "lr", .type = R1_OPT_FLOAT, .def = R1_TEXT_OF(MED_DEFAULT_LR), .min = 1e-6, .max = 0.1,
      .help = "greatest learning rate"},
     {.name = "weight-decay", .type = R1_OPT_FLOAT, .def = "0.05", .max = 1, .help = "of AdamW"},

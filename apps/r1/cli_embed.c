@@ -18,6 +18,7 @@ static const r1_option options[] = {
              "which are then not "
              "in the base"},
     {.name = "out", .type = R1_OPT_PATH, .help = "folder for ITEM_base.f16 and ITEM_queries.f16"},
+    R1_CLI_DEVICE(NULL),
     {.name = "json", .type = R1_OPT_BOOL, .def = "false", .help = "print one JSON object"},
 };
 

@@ -53,12 +53,7 @@ static const r1_option eval_rows[] = {
      .def = "false",
      .help = "also with linear layers in 8-bit integers: the figures, and what they change, beside "
              "those in f32"},
-    {.name = "backend",
-     .only = "!policy",
-     .type = R1_OPT_ENUM,
-     .def = "cpu",
-     .choices = "cpu|reference|cuda",
-     .help = "what runs the plan"},
+    R1_CLI_DEVICE(NULL),
     {.name = "policy",
      .type = R1_OPT_STRING,
      .help = "judge this head of --stage reinforce (\"act\") as a policy, with the options that "
@@ -160,7 +155,6 @@ static r1_status run_eval(r1_cli_call *call, r1_model *m, bool int8, r1_eval *v,
     const r1_options *o = call->opts;
     r1_eval_opts e = {.run_flags = cli_run_flags(o),
                       .n_step = (uint32_t)r1_options_int(o, "steps"),
-                      .backend = r1_options_str(o, "backend"),
                       .int8 = int8,
                       .each = take_score,
                       .ctx = s};

@@ -10,8 +10,11 @@
 #include "r1_reinforce.h"
 #include "r1_train.h"
 
-extern const r1_command cli_machine_commands[]; /* devices, doctor */
+extern const r1_command cli_machine_commands[]; /* devices */
 extern const size_t cli_machine_n;
+
+extern const r1_command cli_doctor_commands[]; /* doctor */
+extern const size_t cli_doctor_n;
 
 extern const r1_command cli_embed_commands[]; /* embed */
 extern const size_t cli_embed_n;

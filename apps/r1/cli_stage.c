@@ -66,6 +66,7 @@ static const r1_option train_rows[] = {
      .help = "a step's"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
+    R1_CLI_DEVICE(NULL),
     {.name = "lr",
      .type = R1_OPT_FLOAT,
      .min = 1e-7,

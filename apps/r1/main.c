@@ -37,6 +37,7 @@ int main(int argc, char **argv)
     } groups[] = {{cli_train_commands, cli_train_n},
                   {cli_model_commands, cli_model_n},
                   {cli_machine_commands, cli_machine_n},
+                  {cli_doctor_commands, cli_doctor_n},
                   {cli_embed_commands, cli_embed_n}};
     r1_program program = {.name = "r1", .summary = "the R1 reasoning engine", .commands = all};
     for (size_t i = 0; i < R1_COUNT(groups); i++) {

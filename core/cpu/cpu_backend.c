@@ -29,7 +29,8 @@ static r1_status backend_device_text(uint32_t device, char *text, size_t cap, r1
         break;
     }
     if (f) fclose(f);
-    snprintf(text, cap, "%s, %ld cores, %s", name, sysconf(_SC_NPROCESSORS_ONLN), r1_cpu_isa());
+    snprintf(text, cap, "%s, %ld cores, %s, int8 by %s", name, sysconf(_SC_NPROCESSORS_ONLN),
+             r1_cpu_isa(), r1_cpu_int8_isa());
     return R1_OK;
 }
 

@@ -288,13 +288,16 @@ static float own_scale(const float *w, int32_t k_n, int limit, float *inverse)
 }
 
 /* Column n of w into its panel; to: its first group. *scale: the column's step, or 0 for its
- * own. */
+ * own; NaN in the end where w holds what is no number. */
 static void pack_column(const kernel *kn, const float *w, int32_t k_n, int limit, int8_t *to,
                         float *scale, int32_t *start)
 {
     int32_t sum = 0, bits;
-    float inverse = 1 / *scale, most = (float)limit;
-    if (*scale == 0) *scale = own_scale(w, k_n, limit, &inverse);
+    float inverse, most = (float)limit, own = own_scale(w, k_n, limit, &inverse);
+    if (*scale == 0 || isnan(own))
+        *scale = own;
+    else
+        inverse = 1 / *scale;
     for (int32_t k = 0; inverse > 0 && k < k_n; k++) {
         float v = w[k] * inverse;
         v = v > most ? most : v < -most ? -most : v;

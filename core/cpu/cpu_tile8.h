@@ -41,12 +41,10 @@ TILE_ATTR static inline __attribute__((always_inline)) void TILE(round)(TILE(flo
     memcpy(to, &s, sizeof s);
 }
 
-/* v within +-R1_INT8_LEARNED, and the magnitudes of its bits into most. */
-TILE_ATTR static inline __attribute__((always_inline)) TILE(floats)
-    TILE(cut)(TILE(floats) v, TILE(ints) * most)
+/* v within +-R1_INT8_LEARNED */
+TILE_ATTR static inline __attribute__((always_inline)) TILE(floats) TILE(cut)(TILE(floats) v)
 {
     const TILE(floats) high = (TILE(floats)){0} + (float)R1_INT8_LEARNED;
-    TILE(widen)(most, v);
     TILE(ints) over = v > high, under = v < -high;
     v = (TILE(floats))((over & (TILE(ints))high) | (~over & (TILE(ints))v));
     return (TILE(floats))((under & (TILE(ints))(-high)) | (~under & (TILE(ints))v));
@@ -62,11 +60,13 @@ TILE_ATTR static float TILE(quantise_by)(const float *x, int32_t k, float step, 
     float inverse = 1 / step;
     TILE_X *q = to;
     memcpy(&tail, x + whole, sizeof(float) * (size_t)(k - whole));
+    TILE(widen)(&most, tail);
     for (int32_t i = 0; i < whole; i += TILE_WIDTH) {
         memcpy(&v, x + i, sizeof v);
-        TILE(round)(TILE(cut)(v * inverse, &most), 1, q + i);
+        TILE(widen)(&most, v);
+        TILE(round)(TILE(cut)(v * inverse), 1, q + i);
     }
-    if (whole < k) TILE(round)(TILE(cut)(tail * inverse, &most), 1, q + whole);
+    if (whole < k) TILE(round)(TILE(cut)(tail * inverse), 1, q + whole);
     for (int c = 0; c < TILE_WIDTH; c++) top = most[c] > top ? most[c] : top;
     return top >= INFINITE ? NAN : step;
 }

@@ -13,8 +13,9 @@
  * Every activation has up to R1_ROW_PAD rows of padding beyond `rows`. LINEAR may write anything
  * into them, and no other op may write them at all.
  *
- * Where a backend does not support an op, the session copies its operands to the host, runs the
- * CPU's function and copies the results back.
+ * Where a backend does not support an op, the session says so once, copies its operands to the
+ * host, runs the CPU's function and copies the results back. It ends with an error where a program
+ * asked for that backend by r1_device_choose.
  *
  * Sums run in a fixed order per output row, whatever the number of rows. That is what makes
  * scores repeatable. */
@@ -24,7 +25,7 @@
 #include "r1_base.h"
 
 enum {
-    R1_BACKEND_ABI = 5,
+    R1_BACKEND_ABI = 6,
     R1_OP_VIEWS = 12,
     R1_ROW_PAD = 32,
     R1_ATTEND_HEADS_MAX = 16,
@@ -120,13 +121,19 @@ enum { R1_STANDARD_CLIP = 0 }; /* f */
  *     y[n, :D] = scale[n, 0] * sum over edges into n of relu(h[src, :D] + e[:D])
  *     y[n, D:] = scale[n, 1] * sum over edges out of n of relu(h[dst, D:] + e[D:])
  *
- *     H [N, 2D]   E [E, 2D]   SRC i32 [1, E]   DST i32 [1, E]   SCALE [N, 2]   Y [N, 2D] */
+ *     H [N, 2D]   E [E, 2D]   SRC i32 [1, E]   DST i32 [1, E]   SCALE [N, 2]
+ *     NODES i32 [1, B + 1]   EDGES i32 [1, B + 1]   Y [N, 2D]
+ *
+ * Graph b has the nodes from NODES[b] on and the edges from EDGES[b] on. An edge joins nodes
+ * of its own graph, so a backend may look for a node's edges there alone. */
 enum {
     R1_EDGE_MESSAGE_H = 0,
     R1_EDGE_MESSAGE_E,
     R1_EDGE_MESSAGE_SRC,
     R1_EDGE_MESSAGE_DST,
     R1_EDGE_MESSAGE_SCALE,
+    R1_EDGE_MESSAGE_NODES,
+    R1_EDGE_MESSAGE_EDGES,
     R1_EDGE_MESSAGE_Y
 };
 
@@ -274,9 +281,11 @@ typedef struct r1_backend {
     r1_status (*event_wait)(r1_device_event *e, r1_stream *s, r1_err *err); /* s waits for e */
 
     /* Optional: a prepared form of a constant weight w[N,K] for up to rows_max rows; NULL table
-     * entry: none. */
+     * entry: none. w lies in the backend's memory, and all copies to it have ended. Needs
+     * packed_free. */
     r1_status (*pack)(void **packed, const r1_view *w, int64_t rows_max, r1_err *err);
-    /* Optional: the same, quantised to 8 bits per output channel. x_step 0: the largest
+    /* Optional: the same, quantised to 8 bits per output channel, with the bits of the CPU's
+     * product (core/cpu/cpu_int8.h). w_step is the host's. x_step 0: the largest
      * magnitude of each row of w, and of x as it comes, is R1_INT8_LIMIT steps. Else x_step is
      * the step of x and all values lie within R1_INT8_LEARNED steps; w_step[N]: the steps of w,
      * NULL: each row's largest magnitude is R1_INT8_LEARNED. */
@@ -294,19 +303,32 @@ typedef struct r1_backend {
 
 R1_API const r1_backend *r1_backend_cpu(void);
 R1_API const r1_backend *r1_backend_reference(void);
-/* "cpu", "reference", "cuda" or a registered name; NULL: $R1_BACKEND, else cpu. cuda is opened
+/* "cpu", "reference", "cuda" or a registered name; NULL: what r1_device_choose chose, else
+ * $R1_BACKEND, else cpu. cuda is opened
  * once per process, only where libcuda.so.1 opens: $R1_CUDA_PLUGIN, else libr1_cuda.so beside
  * libr1 or in ../lib of the program. */
 R1_API const r1_backend *r1_backend_find(const char *name, r1_err *err);
+/* What runs plans in this process from now on, in the place of $R1_BACKEND: "cpu", "cuda" (its
+ * first device), "cuda:N", or a name as r1_backend_find takes it. "auto" takes cuda where it works,
+ * else the CPU. Call it before threads start. R1_E_INVAL where the text is none of these, or there
+ * is no such device; R1_E_DEVICE where CUDA does not work: the message says what is missing. What
+ * was asked for by name is never replaced: an op that it cannot do is an error then. */
+R1_API r1_status r1_device_choose(const char *device, r1_err *err);
+/* "cpu", "cuda:1": what was chosen, else what $R1_BACKEND says. */
+R1_API const char *r1_device_name(void);
+/* For a program that tells what is missing: opens the plugin as r1_backend_find would, without
+ * asking for a driver. path: what was opened, or tried; *abi: the version of its table, 0 where it
+ * tells none. R1_E_DEVICE in the linker's words. */
+R1_API r1_status r1_cuda_plugin(char *path, size_t cap, uint32_t *abi, r1_err *err);
 /* A backend of the caller's own, found by its name from then on: by sessions, by evaluation, and
  * by training (through $R1_BACKEND), which ends with an error where it has no gradients. Borrowed:
  * table and name must live as long as the process and stay as they are. From any thread; the
  * same table twice is fine; at most R1_BACKENDS_MAX.
  *
- * R1_E_INVAL where the version differs, a name is taken, or a function is missing. All are
- * needed but: `pack` and `packed_free` (both or neither), `forward` where the memory is not the
- * host's (the CPU's runs instead), TAIL_NORM, and `backward` (none, or every one that the CPU
- * has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
+ * R1_E_INVAL where the version differs, a name is taken, or a function is missing. Not needed are:
+ * `pack` and `pack_int8` (with one of them, and only then, `packed_free`); `forward` where the
+ * memory is not the host's (the CPU's runs instead); TAIL_NORM; and `backward` (none, or every one
+ * that the CPU has). A start for a table of one's own is a copy of *r1_backend_cpu(). */
 enum { R1_BACKENDS_MAX = 16 };
 R1_API r1_status r1_backend_register(const r1_backend *backend, r1_err *err);
 R1_API const char *r1_op_name(r1_op op);
@@ -315,5 +337,7 @@ R1_API const char *r1_op_name(r1_op op);
  * answers. */
 typedef const r1_backend *(*r1_backend_cuda_fn)(uint32_t abi_version, r1_err *err);
 #define R1_BACKEND_CUDA_SYMBOL "r1_backend_cuda"
+/* A uint32_t beside it: R1_BACKEND_ABI of the plugin. */
+#define R1_BACKEND_CUDA_ABI_SYMBOL "r1_backend_cuda_abi"
 
 #endif

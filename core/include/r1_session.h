@@ -36,8 +36,8 @@ typedef struct {
     bool aligned;
     /* INT8: weights of all but the smallest linear layers are quantised at creation, activations
      * as they come, by learned quantiser scales where the model was trained for it. Logits are
-     * close to those of f32 (docs/evaluation.md), and the same bits in any batch. Only the CPU's
-     * backend has it. */
+     * close to those of f32 (docs/evaluation.md), and the same bits in any batch. The CPU's and
+     * CUDA's backends have it. */
     r1_precision precision;
 } r1_session_opts;
 

@@ -3,7 +3,7 @@
  * CUDA plugin is opened once per process, and only where a driver is: opening it costs a third
  * of a second and 200 MB, which a machine without a GPU need not pay. */
 #include "base/isa.h"
-#include "r1_backend.h"
+#include "infer/device.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -43,6 +43,19 @@ static void *open_plugin(char *tried, size_t size)
     snprintf(path + n, sizeof path - n, "/../lib/libr1_cuda.so");
     void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     return plugin ? plugin : dlopen("libr1_cuda.so", RTLD_NOW | RTLD_LOCAL);
+}
+
+r1_status r1_cuda_plugin(char *path, size_t cap, uint32_t *abi, r1_err *err)
+{
+    *abi = 0;
+    void *plugin = open_plugin(path, cap);
+    if (!plugin) {
+        const char *why = dlerror();
+        R1_FAIL(err, R1_E_DEVICE, "%s does not open: %s", path, why ? why : "unknown reason");
+    }
+    const void *symbol = dlsym(plugin, R1_BACKEND_CUDA_ABI_SYMBOL);
+    if (symbol) memcpy(abi, symbol, sizeof *abi);
+    return R1_OK;
 }
 
 static void find_cuda(void)
@@ -92,22 +105,24 @@ static const char *backend_find_lacking(const r1_backend *b)
     const struct {
         const char *name;
         bool there;
-    } needed[] = {{"devices", b->devices},
-                  {"device_text", b->device_text},
-                  {"buffer_new", b->buffer_new},
-                  {"buffer_free", b->buffer_free},
-                  {"upload", b->upload},
-                  {"download", b->download},
-                  {"stream_new", b->stream_new},
-                  {"stream_free", b->stream_free},
-                  {"stream_sync", b->stream_sync},
-                  {"event_new", b->event_new},
-                  {"event_free", b->event_free},
-                  {"event_record", b->event_record},
-                  {"event_wait", b->event_wait},
-                  {"supports", b->supports},
-                  {"pack (packed_free is there)", !b->pack == !b->packed_free || b->pack},
-                  {"packed_free (pack is there)", !b->pack == !b->packed_free || b->packed_free}};
+    } needed[] = {
+        {"devices", b->devices},
+        {"device_text", b->device_text},
+        {"buffer_new", b->buffer_new},
+        {"buffer_free", b->buffer_free},
+        {"upload", b->upload},
+        {"download", b->download},
+        {"stream_new", b->stream_new},
+        {"stream_free", b->stream_free},
+        {"stream_sync", b->stream_sync},
+        {"event_new", b->event_new},
+        {"event_free", b->event_free},
+        {"event_record", b->event_record},
+        {"event_wait", b->event_wait},
+        {"supports", b->supports},
+        {"pack or pack_int8 (packed_free is there)", !b->packed_free || b->pack || b->pack_int8},
+        {"packed_free (pack or pack_int8 is there)",
+         b->packed_free || (!b->pack && !b->pack_int8)}};
     for (size_t i = 0; i < R1_COUNT(needed); i++)
         if (!needed[i].there) return needed[i].name;
     return NULL;
@@ -157,9 +172,91 @@ r1_status r1_backend_register(const r1_backend *b, r1_err *err)
     return R1_OK;
 }
 
+/* ---- the choice of the process --------------------------------------------------------------- */
+
+static struct {
+    const r1_backend *be; /* NULL: none was made */
+    uint32_t index;
+    bool forced;
+    char name[64];
+} chosen;
+
+uint32_t r1_device_index(const r1_backend *be) { return be == chosen.be ? chosen.index : 0; }
+bool r1_device_forced(const r1_backend *be) { return be == chosen.be && chosen.forced; }
+
+const char *r1_device_name(void)
+{
+    const char *env = getenv("R1_BACKEND");
+    return chosen.be ? chosen.name : env && *env ? env : "cpu";
+}
+
+/* N of "cuda:N". */
+static r1_status device_number(const char *text, uint32_t *n, r1_err *err)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || value > 1023)
+        R1_FAIL(err, R1_E_INVAL,
+                "device: expected a number from 0 on behind \"cuda:\", found \"%s\"", text);
+    *n = (uint32_t)value;
+    return R1_OK;
+}
+
+static r1_status choose_cuda(const char *number, r1_err *err)
+{
+    uint32_t index = 0, n = 0;
+    r1_err why = {0};
+    if (number) R1_TRY(device_number(number, &index, err));
+    const r1_backend *be = r1_backend_find("cuda", &why);
+    if (!be) {
+        if (err) *err = why;
+        return why.code ? why.code : R1_E_DEVICE;
+    }
+    R1_TRY(be->devices(&n, err));
+    if (index >= n)
+        R1_FAIL(err, R1_E_INVAL, "device cuda:%u: this machine has %u (cuda:0 to cuda:%u)", index,
+                n, n ? n - 1 : 0);
+    chosen.be = be;
+    chosen.index = index;
+    chosen.forced = true;
+    snprintf(chosen.name, sizeof chosen.name, "cuda:%u", index);
+    return R1_OK;
+}
+
+/* What is found by its name; its first device. */
+static r1_status choose_named(const char *name, r1_err *err)
+{
+    r1_err why = {0};
+    const r1_backend *be = *name ? r1_backend_find(name, &why) : NULL;
+    if (!*name || (!be && why.code == R1_E_INVAL))
+        R1_FAIL(err, R1_E_INVAL, "device: expected cpu, cuda, cuda:N or auto, found \"%s\"", name);
+    if (!be) {
+        if (err) *err = why;
+        return why.code ? why.code : R1_E_DEVICE;
+    }
+    chosen.be = be;
+    chosen.index = 0;
+    chosen.forced = true;
+    snprintf(chosen.name, sizeof chosen.name, "%s", name);
+    return R1_OK;
+}
+
+r1_status r1_device_choose(const char *device, r1_err *err)
+{
+    R1_TRY(r1_isa_check(err));
+    if (!strcmp(device, "cuda")) return choose_cuda(NULL, err);
+    if (!strncmp(device, "cuda:", 5)) return choose_cuda(device + 5, err);
+    if (strcmp(device, "auto") != 0) return choose_named(device, err);
+    r1_status st = choose_cuda(NULL, NULL);
+    if (st != R1_OK) st = choose_named("cpu", err);
+    chosen.forced = false;
+    return st;
+}
+
 const r1_backend *r1_backend_find(const char *name, r1_err *err)
 {
     if (r1_isa_check(err) != R1_OK) return NULL;
+    if (!name && chosen.be) return chosen.be;
     if (!name) name = getenv("R1_BACKEND");
     if (!name || !*name || !strcmp(name, "cpu")) return r1_backend_cpu();
     if (!strcmp(name, "reference")) return r1_backend_reference();

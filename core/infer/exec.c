@@ -3,6 +3,7 @@
  * operands are copied to the host, the CPU's function runs, and the outputs are copied back. */
 #include "infer/exec.h"
 
+#include "infer/device.h"
 #include "r1_assert.h"
 #include "r1_session.h"
 #include "tensor/r1_op.h"
@@ -14,23 +15,30 @@ static const r1_plan *plan_of(const r1_exec *e) { return &e->m->net.plan; }
 
 static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-/* Bytes of a tensor when its symbol is at its largest, padding rows included. */
-static size_t exec_capacity(const r1_exec *e, const r1_tensor *t)
+/* Bytes of a tensor at these values of the symbols, padding rows included. */
+static size_t exec_room(const r1_tensor *t, const uint32_t *sym)
 {
-    size_t n = t->sym == R1_SYM_ONE ? 1 : round_up(e->cap[t->sym], R1_ROW_PAD);
+    size_t n = t->sym == R1_SYM_ONE ? 1 : round_up(sym[t->sym], R1_ROW_PAD);
     return round_up((n * t->mul + t->plus) * t->cols * r1_dtype_bytes(t->dtype), 256);
+}
+
+static void lay_out_space(r1_exec *e, r1_space space)
+{
+    for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
+        const r1_tensor *t = &plan_of(e)->tensor[i];
+        if (t->space != space || (e->rounder[i] >= 0 && !e->rounds)) continue;
+        e->offset[i] = e->device_offset[i] = e->bytes;
+        e->bytes += exec_room(t, e->cap);
+        R1_ASSERT(e->bytes >= e->offset[i] && e->offset[i] % 256 == 0,
+                  "plan: tensor %u at byte %zu, the next at %zu", i, e->offset[i], e->bytes);
+    }
 }
 
 static void exec_lay_out(r1_exec *e)
 {
-    for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
-        const r1_tensor *t = &plan_of(e)->tensor[i];
-        if (t->space == R1_SPACE_WEIGHT || (e->rounder[i] >= 0 && !e->rounds)) continue;
-        e->offset[i] = e->bytes;
-        e->bytes += exec_capacity(e, t);
-        R1_ASSERT(e->bytes >= e->offset[i] && e->offset[i] % 256 == 0,
-                  "plan: tensor %u at byte %zu, the next at %zu", i, e->offset[i], e->bytes);
-    }
+    lay_out_space(e, R1_SPACE_INPUT);
+    e->input_bytes = e->bytes;
+    lay_out_space(e, R1_SPACE_ACT);
 }
 
 /* A tensor needs a gradient when something trainable can reach it. */
@@ -73,7 +81,7 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
     const r1_plan *p = plan_of(e);
     if (int8 && !e->be->pack_int8)
         R1_FAIL(err, R1_E_INVAL, "session: backend %s has no int8", e->be->name);
-    for (uint32_t i = 0; e->be->pack && i < p->n_call; i++) {
+    for (uint32_t i = 0; i < p->n_call; i++) {
         const r1_call *c = &p->call[i];
         if (c->op != R1_OP_LINEAR) continue;
         const float *x_scale, *w_scale;
@@ -86,7 +94,7 @@ static r1_status pack_weights(r1_exec *e, bool int8, r1_err *err)
         e->int8[i] = int8 && r1_net_int8(w.rows, w.cols);
         if (e->int8[i])
             R1_TRY(e->be->pack_int8(&e->packed[i], &w, w_scale, x_scale ? *x_scale : 0, rows, err));
-        else
+        else if (e->be->pack)
             R1_TRY(e->be->pack(&e->packed[i], &w, rows, err));
     }
     return R1_OK;
@@ -102,13 +110,16 @@ static r1_status exec_reserve_device(r1_exec *e, bool train, r1_err *err)
                   {&e->device_weights, weights + 64},
                   {&e->device_grad, e->bytes + 256},
                   {&e->device_wgrad, weights + 64}};
-    R1_TRY(e->be->stream_new(&e->stream, 0, err));
+    e->staged = r1_calloc_aligned(e->input_bytes + 256, 1);
+    if (!e->staged) R1_FAIL(err, R1_E_NOMEM, "plan: no memory for %zu bytes", e->input_bytes);
+    R1_TRY(e->be->stream_new(&e->stream, r1_device_index(e->be), err));
     for (size_t i = 0; i < (train ? 4 : 2); i++) {
         void *p;
         R1_TRY(e->be->buffer_new(&p, buffer[i].bytes, err));
         *buffer[i].to = p;
     }
-    return e->be->upload(e->stream, e->device_weights, e->m->weights, weights, err);
+    R1_TRY(e->be->upload(e->stream, e->device_weights, e->m->weights, weights, err));
+    return e->be->stream_sync(e->stream, err); /* who packs them has no stream */
 }
 
 static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
@@ -116,11 +127,12 @@ static r1_status exec_reserve(r1_exec *e, bool train, bool int8, r1_err *err)
     const r1_plan *p = plan_of(e);
     R1_TRY(r1_arena_new(&e->arena, SIZE_MAX, err));
     e->offset = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->offset);
+    e->device_offset = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->device_offset);
     e->needs_grad = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->needs_grad);
     e->packed = r1_arena_alloc(e->arena, p->n_call, sizeof *e->packed);
     e->int8 = r1_arena_alloc(e->arena, p->n_call, sizeof *e->int8);
     e->rounder = r1_arena_alloc(e->arena, p->n_tensor, sizeof *e->rounder);
-    if (!e->offset || !e->needs_grad || !e->packed || !e->int8 || !e->rounder)
+    if (!e->offset || !e->device_offset || !e->needs_grad || !e->packed || !e->int8 || !e->rounder)
         R1_FAIL(err, R1_E_NOMEM, "plan: out of memory");
     e->rounds = train;
     find_rounders(e);
@@ -178,6 +190,7 @@ void r1_exec_free(r1_exec *e)
     if (e->device_wgrad) e->be->buffer_free(e->device_wgrad);
     if (e->stream) e->be->stream_free(e->stream);
     r1_arena_free(e->arena);
+    free(e->staged);
     free(e->block);
     free(e->grad);
     free(e->wgrad);
@@ -203,19 +216,29 @@ r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n
     size_t one = row_bytes(&plan_of(e)->tensor[t]), at = e->offset[t] + row0 * one;
     R1_ASSERT(at + n * one <= e->bytes, "plan: rows %u to %u of tensor %d end at byte %zu of %zu",
               row0, row0 + n, t, at + n * one, e->bytes);
-    R1_TRY(e->be->download(e->stream, e->block + at, e->device + at, n * one, err));
-    return e->be->stream_sync(e->stream, err);
+    return e->be->download(e->stream, e->block + at, e->device + at, n * one, err);
+}
+
+r1_status r1_exec_sync(r1_exec *e, r1_err *err)
+{
+    return e->device ? e->be->stream_sync(e->stream, err) : R1_OK;
 }
 
 r1_status r1_exec_upload_inputs(r1_exec *e, r1_err *err)
 {
+    size_t at = 0;
     if (!e->device) return R1_OK;
     for (uint32_t i = 0; i < plan_of(e)->n_tensor; i++) {
         const r1_tensor *t = &plan_of(e)->tensor[i];
-        if (t->space == R1_SPACE_INPUT)
-            R1_TRY(r1_exec_upload_rows(e, (int16_t)i, 0, (uint32_t)r1_tensor_rows(t, e->sym), err));
+        if (t->space != R1_SPACE_INPUT) continue;
+        size_t bytes = (size_t)r1_tensor_rows(t, e->sym) * row_bytes(t);
+        R1_ASSERT(at + bytes <= e->input_bytes, "plan: input %u ends at byte %zu of %zu", i,
+                  at + bytes, e->input_bytes);
+        memcpy(e->staged + at, e->block + e->offset[i], bytes);
+        e->device_offset[i] = at;
+        at += exec_room(t, e->sym);
     }
-    return R1_OK;
+    return e->be->upload(e->stream, e->device, e->staged, at, err);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -228,7 +251,7 @@ static char *base_of(const r1_exec *e, int16_t t, place where)
     bool device = where == ON_DEVICE && e->device;
     if (x->space == R1_SPACE_WEIGHT)
         return (device ? e->device_weights : (char *)e->m->weights) + x->offset;
-    return (device ? e->device : e->block) + e->offset[t];
+    return device ? e->device + e->device_offset[t] : e->block + e->offset[t];
 }
 
 /* Run flags switch CAWA's factors off by taking the operand away. */
@@ -246,7 +269,7 @@ static bool switched_off(const r1_exec *e, const r1_call *c, int slot)
 static bool exec_within(const r1_exec *e, int16_t t, const r1_view *v, const char *base)
 {
     const r1_tensor *x = &plan_of(e)->tensor[t];
-    size_t size = r1_dtype_bytes(x->dtype), room = exec_capacity(e, x);
+    size_t size = r1_dtype_bytes(x->dtype), room = exec_room(x, e->cap);
     if (x->space == R1_SPACE_WEIGHT) room = plan_of(e)->weight_bytes - x->offset;
     if (v->rows == 0) return true;
     return (const char *)v->p + (size_t)((v->rows - 1) * v->ld + v->cols) * size <= base + room;
@@ -282,7 +305,7 @@ static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, boo
     for (int k = 0; k < R1_OP_VIEWS; k++) {
         if (!(slots >> k & 1) || c->v[k].t < 0) continue;
         const r1_tensor *t = &plan_of(e)->tensor[c->v[k].t];
-        if (t->space == R1_SPACE_WEIGHT) continue;
+        if (t->space != R1_SPACE_ACT) continue; /* the host has its weights and inputs */
         uint32_t rows = (uint32_t)r1_tensor_rows(t, e->sym);
         R1_TRY(to_host ? r1_exec_download_rows(e, c->v[k].t, 0, rows, err)
                        : r1_exec_upload_rows(e, c->v[k].t, 0, rows, err));
@@ -293,8 +316,16 @@ static r1_status copy_operands(r1_exec *e, const r1_call *c, uint32_t slots, boo
 static r1_status run_on_cpu(r1_exec *e, const r1_call *c, r1_err *err)
 {
     r1_op_args a;
+    if (r1_device_forced(e->be))
+        R1_FAIL(err, R1_E_INVAL, "device %s cannot do %s of these shapes", r1_device_name(),
+                r1_op_name(c->op));
+    if (!e->said_cpu)
+        r1_log(R1_LOG_WARN, "device", "backend %s cannot do %s of these shapes: the CPU does",
+               e->be->name, r1_op_name(c->op));
+    e->said_cpu = true;
     exec_bind(e, c, ON_HOST, &a);
     R1_TRY(copy_operands(e, c, UINT32_MAX, true, err));
+    R1_TRY(e->be->stream_sync(e->stream, err));
     R1_TRY(r1_backend_cpu()->forward[c->op](NULL, &a, err));
     R1_TRY(copy_operands(e, c, r1_op_get(c->op)->outputs, false, err));
     return e->be->stream_sync(e->stream, err);
@@ -336,7 +367,8 @@ r1_status r1_exec_forward_all(r1_exec *e, r1_err *err)
                              err));
     for (r1_phase phase = 0; phase < R1_PHASES; phase++) R1_TRY(r1_exec_forward(e, phase, err));
     if (!e->device) return R1_OK;
-    R1_TRY(e->be->download(e->stream, e->block, e->device, e->bytes, err));
+    R1_TRY(e->be->download(e->stream, e->block + e->input_bytes, e->device + e->input_bytes,
+                           e->bytes - e->input_bytes, err));
     return e->be->stream_sync(e->stream, err);
 }
 
@@ -401,7 +433,8 @@ static r1_status backward_call(r1_exec *e, const r1_call *c, r1_err *err)
 static r1_status exec_gradients_there(r1_exec *e, r1_err *err)
 {
     if (!e->device) return R1_OK;
-    R1_TRY(e->be->upload(e->stream, e->device_grad, e->grad, e->bytes, err));
+    R1_TRY(e->be->upload(e->stream, e->device_grad + e->input_bytes, e->grad + e->input_bytes,
+                         e->bytes - e->input_bytes, err));
     return e->be->upload(e->stream, e->device_wgrad, e->wgrad, plan_of(e)->weight_bytes, err);
 }
 

@@ -18,8 +18,12 @@ typedef struct {
     uint32_t sym[R1_SYMBOLS_MAX]; /* present values: set by pack.c */
     uint32_t flags;               /* R1_RUN_* */
     r1_arena *arena;              /* holds the tables per tensor and per call */
-    size_t *offset;               /* per tensor: into the block; inputs and activations */
-    size_t bytes;
+    size_t *offset;               /* per tensor: into the block; inputs, then activations */
+    size_t bytes, input_bytes;    /* of the block; of its inputs */
+    /* Inputs lie on the device as densely as the present symbols allow, so that one copy takes them
+     * there: per tensor, into the device's block; and what is copied. */
+    size_t *device_offset;
+    char *staged;
     char *block, *grad;
     float *wgrad;     /* laid out as the weights */
     bool *needs_grad; /* per tensor */
@@ -28,6 +32,7 @@ typedef struct {
     bool rounds;
     char *device, *device_weights;    /* NULL where memory is the host's */
     char *device_grad, *device_wgrad; /* likewise, in training */
+    bool said_cpu;                    /* that an op runs on the CPU in the device's place */
     void **packed;                    /* per call */
     bool *int8;                       /* per call: packed as 8-bit integers */
 } r1_exec;
@@ -46,9 +51,12 @@ static inline float *r1_exec_grad(const r1_exec *e, int16_t t)
 {
     return (float *)(void *)(e->grad + e->offset[t]);
 }
+/* All inputs, by one copy. */
 r1_status r1_exec_upload_inputs(r1_exec *e, r1_err *err);
+/* Rows of an activation. The host's rows are valid after r1_exec_sync, and may change only then. */
 r1_status r1_exec_upload_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
 r1_status r1_exec_download_rows(r1_exec *e, int16_t t, uint32_t row0, uint32_t n, r1_err *err);
+r1_status r1_exec_sync(r1_exec *e, r1_err *err);
 /* One phase, over the present symbols. */
 r1_status r1_exec_forward(r1_exec *e, r1_phase phase, r1_err *err);
 /* All phases in their order, for training: where memory is the device's, the model's weights go

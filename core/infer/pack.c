@@ -232,6 +232,7 @@ static r1_status pack_fill_graph(r1_pack *p, uint32_t i, uint32_t b, const r1_it
         *n_edge += in->n_edge;
     }
     pack_ints(p, io->off)[b + 1] = (int32_t)*n_node;
+    pack_ints(p, io->edge_off)[b + 1] = (int32_t)*n_edge;
     return R1_OK;
 }
 
@@ -384,7 +385,7 @@ static void pack_begin(r1_pack *p, uint32_t n)
         pack_ints(p, net->trunk_count)[r] = (int32_t)(r % net->n_position) + 1;
     for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         const r1_item_io *io = &net->item[i];
-        if (io->off >= 0) pack_ints(p, io->off)[0] = 0;
+        if (io->off >= 0) pack_ints(p, io->off)[0] = pack_ints(p, io->edge_off)[0] = 0;
         if (io->ref_off >= 0) pack_ints(p, io->ref_off)[0] = 0;
         if (io->tok_off >= 0) pack_ints(p, io->tok_off)[0] = 0;
     }
@@ -496,14 +497,22 @@ r1_status r1_pack_gather(r1_pack *p, r1_memory *pool, r1_err *err)
     return r1_exec_upload_rows(p->e, pack_net_of(p)->entry, p->gather_base, p->n_gathered, err);
 }
 
-r1_status r1_pack_remember(r1_pack *p, r1_err *err)
+r1_status r1_pack_download_texts(r1_pack *p, r1_err *err)
+{
+    for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++)
+        if (p->n_new_text[i])
+            R1_TRY(r1_exec_download_rows(p->e, pack_net_of(p)->item[i].aligned, 0, p->n_new_text[i],
+                                         err));
+    return R1_OK;
+}
+
+void r1_pack_remember(r1_pack *p)
 {
     for (uint32_t i = 0; i < pack_desc_of(p)->n_item; i++) {
         r1_textcache *c = &p->cache[i];
         if (!c->row || !p->n_new_text[i]) continue;
         int16_t t = pack_net_of(p)->item[i].aligned;
         size_t d = row_width(p, i);
-        R1_TRY(r1_exec_download_rows(p->e, t, 0, p->n_new_text[i], err));
         const float *from = r1_exec_ptr(p->e, t);
         for (uint32_t r = 0; r < p->n_new_text[i]; r++) {
             uint32_t at = (uint32_t)(p->new_key[i][r] >> 7) & c->mask;
@@ -512,5 +521,4 @@ r1_status r1_pack_remember(r1_pack *p, r1_err *err)
             memcpy(c->row + at * d, from + r * d, d * sizeof(float));
         }
     }
-    return R1_OK;
 }

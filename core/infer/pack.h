@@ -56,7 +56,9 @@ r1_status r1_pack_events(r1_pack *p, const r1_event *event, const uint64_t *hand
                          r1_err *err);
 /* After R1_PHASE_EVENTS: rows of the pool next to those just made. */
 r1_status r1_pack_gather(r1_pack *p, r1_memory *pool, r1_err *err);
-/* After R1_PHASE_TEXTS: what was encoded goes to the cache. */
-r1_status r1_pack_remember(r1_pack *p, r1_err *err);
+/* After R1_PHASE_TEXTS: what was encoded is to come to the host; r1_exec_sync ends that. */
+r1_status r1_pack_download_texts(r1_pack *p, r1_err *err);
+/* Once it is there: it goes to the cache. */
+void r1_pack_remember(r1_pack *p);
 
 #endif

@@ -24,7 +24,8 @@ struct r1_session {
     r1_pack *pack;
     r1_precision precision;
     uint32_t piece;
-    size_t cap; /* samples that the result arrays hold */
+    bool aligned; /* every item's row in the common space is kept */
+    size_t cap;   /* samples that the result arrays hold */
     float *logit, *prob;
     double *trace;
 };
@@ -65,6 +66,7 @@ r1_status r1_session_new_on(r1_session **out, const r1_model *m, const r1_sessio
     s->m = m;
     s->precision = o.precision;
     s->piece = o.n_sample_max;
+    s->aligned = o.aligned;
     r1_status st = R1_OK;
     if (!o.aligned && be->forward[R1_OP_TAIL_NORM]) st = r1_fold_new(&s->folded, m, err);
     if (st == R1_OK) {
@@ -123,6 +125,7 @@ static r1_status store_entries(r1_session *s, r1_memory *pool, r1_err *err)
     R1_ASSERT(n <= s->e->cap[R1_SYM_EVENT], "session: %u entries to store, room for %u", n,
               s->e->cap[R1_SYM_EVENT]);
     R1_TRY(r1_exec_download_rows(s->e, s->e->m->net.entry, 0, n, err));
+    R1_TRY(r1_exec_sync(s->e, err));
     float *kv = r1_exec_ptr(s->e, s->e->m->net.entry);
     for (uint32_t r = 0; r < n; r++) r1_memory_write(pool, s->pack->stored[r], kv + r * width);
     if (!r1_memory_rounds(pool)) return R1_OK;
@@ -134,6 +137,23 @@ static uint32_t items_hidden(const r1_batch *b)
 {
     uint32_t after = b->n_step && b->n_step < R1_ITEMS_MAX ? ~0u << b->n_step : 0;
     return b->items_off | after;
+}
+
+static r1_status download_tensor(r1_session *s, int16_t t, r1_err *err)
+{
+    const r1_tensor *x = &s->e->m->net.plan.tensor[t];
+    return r1_exec_download_rows(s->e, t, 0, (uint32_t)r1_tensor_rows(x, s->e->sym), err);
+}
+
+/* What the host reads after a run: logits, new texts, the common space where it is kept. */
+static r1_status download_answers(r1_session *s, r1_err *err)
+{
+    R1_TRY(download_tensor(s, s->e->m->net.logits, err));
+    R1_TRY(r1_pack_download_texts(s->pack, err));
+    for (uint32_t i = 0; s->aligned && i < s->m->desc->n_item; i++)
+        if (s->m->desc->item[i].kind != R1_ITEM_TEXT) /* the host has those of texts */
+            R1_TRY(download_tensor(s, s->e->m->net.item[i].aligned, err));
+    return r1_exec_sync(s->e, err);
 }
 
 static r1_status session_forward(r1_session *s, const r1_batch *b, size_t first, size_t n,
@@ -155,11 +175,10 @@ static r1_status session_forward(r1_session *s, const r1_batch *b, size_t first,
         R1_TRY(r1_pack_gather(s->pack, b->pool, err));
     }
     R1_TRY(r1_exec_forward(s->e, R1_PHASE_TEXTS, err));
-    R1_TRY(r1_pack_remember(s->pack, err));
     R1_TRY(r1_exec_forward(s->e, R1_PHASE_SAMPLES, err));
-    uint32_t rows =
-        (uint32_t)r1_tensor_rows(&s->e->m->net.plan.tensor[s->e->m->net.logits], s->e->sym);
-    return r1_exec_download_rows(s->e, s->e->m->net.logits, 0, rows, err);
+    R1_TRY(download_answers(s, err));
+    r1_pack_remember(s->pack);
+    return R1_OK;
 }
 
 /* ---- reading the heads ----------------------------------------------------------------------- */
@@ -308,7 +327,8 @@ r1_status r1_session_store(r1_session *s, r1_memory *pool, uint64_t ticket, cons
 
 const float *r1_session_aligned(const r1_session *s, size_t sample, size_t item)
 {
-    if (s->folded || sample >= s->e->sym[R1_SYM_SEQ] || item >= s->m->desc->n_item || s->e->device)
+    if (s->folded || (s->e->device && !s->aligned) || sample >= s->e->sym[R1_SYM_SEQ] ||
+        item >= s->m->desc->n_item)
         return NULL;
     const r1_item_io *io = &s->e->m->net.item[item];
     int32_t row = ((const int32_t *)r1_exec_ptr(s->e, io->map))[sample];

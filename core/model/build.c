@@ -495,6 +495,8 @@ static r1_operand graph_layer(builder *b, const r1_item_desc *it, const r1_item_
     c->v[R1_EDGE_MESSAGE_SRC] = build_all(b, io->src);
     c->v[R1_EDGE_MESSAGE_DST] = build_all(b, io->dst);
     c->v[R1_EDGE_MESSAGE_SCALE] = build_all(b, io->scale);
+    c->v[R1_EDGE_MESSAGE_NODES] = build_all(b, io->off);
+    c->v[R1_EDGE_MESSAGE_EDGES] = build_all(b, io->edge_off);
     c->v[R1_EDGE_MESSAGE_Y] = build_part_of(joined, d, 2 * d);
     return build_add(b, h, build_gelu(b, build_linear(b, "update", build_all(b, joined), d, 1)));
 }
@@ -510,6 +512,7 @@ static r1_operand build_graph_item(builder *b, const r1_item_desc *it, r1_item_i
     io->mark = build_array(b, io->sym_a, 1, 0, R1_I32);
     io->scale = build_matrix(b, R1_SPACE_INPUT, io->sym_a, 1, 2, R1_F32);
     io->off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
+    io->edge_off = build_array(b, R1_SYM_SEQ, 1, 1, R1_I32);
     r1_operand e = build_standard(b, "edge", io->edge, it->n_edge_feature, io->sym_b,
                                   &io->edge_mean, &io->edge_rstd);
     r1_operand h = build_standard(b, "node", io->node, n_node, io->sym_a, &io->mean, &io->rstd);

@@ -11,8 +11,9 @@ typedef struct {
     int16_t map;      /* i32[n_seq]: row of `aligned`, -1 = absent */
     int16_t aligned;  /* rows in the common space (folded: what is read from it) */
     int16_t num, cat; /* table */
-    int16_t node, edge, src, dst, scale, mark, off;    /* graph */
-    int16_t token, tok_off;                            /* text: i32[n_token][2] (id, position) */
+    int16_t node, edge, src, dst, scale, mark; /* graph */
+    int16_t off, edge_off;                     /* graph: i32[n_seq + 1], of nodes and of edges */
+    int16_t token, tok_off;                    /* text: i32[n_token][2] (id, position) */
     int16_t index, bucket, log_weight, ref_off, count; /* memory */
     int16_t bins, mean, rstd, edge_mean, edge_rstd;    /* fitted before training; weights */
     /* graph: nodes, edges; memory: refs; text: texts, tokens, rows */

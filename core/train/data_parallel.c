@@ -11,8 +11,7 @@ static r1_status slice_new(r1_slice *s, const r1_model *m, uint32_t n, r1_err *e
     if (!be) return err ? err->code : R1_E_DEVICE;
     if (!be->backward[R1_OP_LINEAR])
         R1_FAIL(err, R1_E_INVAL,
-                "training: backend %s has no gradients; unset R1_BACKEND to train on the CPU",
-                be->name);
+                "training: backend %s has no gradients; --device cpu trains on the CPU", be->name);
     r1_pack_capacity(m, n, cap);
     cap[R1_SYM_ENTRY] = cap[R1_SYM_EVENT]; /* nothing is gathered, nothing cached */
     for (uint32_t i = 0; i < m->desc->n_item; i++)

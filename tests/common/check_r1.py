@@ -9,6 +9,7 @@ tests/common/check_r1.py R1 MODEL      MODEL: medical-b.gguf
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -38,6 +39,32 @@ def check_doctor():
         rows = [line for line in said.splitlines() if line.startswith("problem")]
         assert code == 3 and len(rows) == 1, said
         assert f'found "{value}"' in rows[0] and said.count(value) == 1, said
+
+
+def check_doctor_json(folder):
+    """Each part of CUDA is named; a damaged model is a problem, and what is not there is none."""
+    calm = {"R1_ISA": "", "R1_BACKEND": "", "R1_CUDA_PLUGIN": "/nowhere/libr1_cuda.so"}
+    said, code = run("doctor", "--json", MODEL, **calm)
+    told = json.loads(said)
+    checks = {c["what"]: c for c in told["checks"]}
+    assert code == 0 and told["problems"] == 0, said
+    assert checks["CUDA plugin"]["status"] == "absent", said
+    assert "/nowhere/libr1_cuda.so" in checks["CUDA plugin"]["detail"], said
+    assert checks["CUDA driver"]["status"] in ("absent", "good"), said
+    assert checks["CUDA driver"]["status"] == "good" or "libcuda.so.1" in said, said
+    assert checks["instruction sets"]["status"] == "good", said
+    assert "its checksum fits" in checks["model"]["detail"], said
+    bad = os.path.join(folder, "bad.gguf")
+    with open(MODEL, "rb") as f:
+        data = bytearray(f.read())
+    data[-100] ^= 1
+    with open(bad, "wb") as f:
+        f.write(data)
+    shutil.copy(MODEL + ".sum", bad + ".sum")
+    said, code = run("doctor", "--json", bad, **calm)
+    told = json.loads(said)
+    assert code == 3 and told["problems"] == 1, said
+    assert [c["status"] for c in told["checks"] if c["what"] == "model"] == ["problem"], said
 
 
 def planted(folder):
@@ -77,6 +104,7 @@ def check_info(path):
 def main():
     check_doctor()
     with tempfile.TemporaryDirectory(prefix="r1-info-") as folder:
+        check_doctor_json(folder)
         check_info(planted(folder))
     print("doctor and info: good")
 

@@ -221,6 +221,34 @@ static void test_learned_steps(void)
         }
 }
 
+/* With learned steps too a value beyond f32's range over its step is cut, and a channel that holds
+ * what is no number gives NaN alone. */
+static void test_learned_odd(void)
+{
+    if (!wanted_isa()) return;
+    enum { M = 5, N = 19, K = 70 };
+    r1_rng rng;
+    r1_rng_seed(&rng, r1_test_seed() + 5);
+    product p = int8_make(M, N, K);
+    int8_fill(&p, &rng);
+    float step[N];
+    for (int n = 0; n < N; n++) step[n] = 0.01f;
+    p.w_step = step;
+    p.x_step = 0.02f;
+    p.x[p.x_ld + 3] = -3e38f;
+    p.x[2 * p.x_ld + K - 1] = 3e38f;
+    p.w[4 * K + 7] = NAN;
+    p.w[9 * K + K - 1] = INFINITY;
+    int8_multiply(&p, p.b);
+    for (int m = 0; m < M; m++)
+        for (int n = 0; n < N; n++) {
+            float y = p.y[(int64_t)m * p.y_ld + n];
+            CU_ASSERT_EQUAL((bool)isnan(y), n == 4 || n == 9);
+            if (n != 4 && n != 9) CU_ASSERT_EQUAL(y, int8_twin(&p, m, n, p.b));
+        }
+    int8_drop(&p);
+}
+
 /* Rows alone, and all but the first, give the bits that they have together. */
 static void test_int8_same_row_same_bits(void)
 {
@@ -292,5 +320,5 @@ static void test_odd_rows(void)
 }
 
 R1_TEST_MAIN("int8", {"exact sums", test_exact_sums}, {"whole layer", test_whole_layer},
-             {"learned steps", test_learned_steps},
+             {"learned steps", test_learned_steps}, {"learned steps, odd values", test_learned_odd},
              {"same row, same bits", test_int8_same_row_same_bits}, {"odd rows", test_odd_rows})

@@ -801,7 +801,6 @@ static void test_register_refusals(void)
                   {"event_free", offsetof(r1_backend, event_free)},
                   {"event_record", offsetof(r1_backend, event_record)},
                   {"event_wait", offsetof(r1_backend, event_wait)},
-                  {"pack", offsetof(r1_backend, pack)},
                   {"packed_free", offsetof(r1_backend, packed_free)},
                   {"supports", offsetof(r1_backend, supports)}};
     static r1_backend b;
@@ -813,6 +812,10 @@ static void test_register_refusals(void)
         memset((char *)&b + needed[i].at, 0, sizeof(void (*)(void)));
         session_refuse(&b, needed[i].name);
     }
+    b = *r1_backend_cpu();
+    b.name = "lacking";
+    b.pack = NULL, b.pack_int8 = NULL;
+    session_refuse(&b, "pack or pack_int8");
     for (int op = 0; op < R1_OP_COUNT; op++) {
         b = *r1_backend_cpu();
         b.name = "lacking";

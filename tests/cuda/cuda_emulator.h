@@ -166,8 +166,12 @@ struct index {
 inline index thread_index() { return {current->lane_in_block}; }
 
 struct shuffle_arg {
-    float value, result;
+    uint32_t value, result; /* bits */
     unsigned source;
+};
+struct mma_arg {
+    int *c;
+    const unsigned *a, *b;
 };
 struct vote_arg {
     bool mine;
@@ -179,9 +183,11 @@ struct vote_arg {
 #define blockIdx  (emu::index{emu::block_x})
 #define blockDim  (emu::index{emu::block_size})
 
-inline float __shfl_xor_sync(unsigned mask, float value, int d)
+template <typename T> inline T __shfl_xor_sync(unsigned mask, T value, int d)
 {
-    emu::shuffle_arg s{value, value, (emu::current->lane_in_block & 31) ^ static_cast<unsigned>(d)};
+    static_assert(sizeof(T) == sizeof(uint32_t), "shuffles move 32 bits");
+    emu::shuffle_arg s{0, 0, (emu::current->lane_in_block & 31) ^ static_cast<unsigned>(d)};
+    memcpy(&s.value, &value, sizeof value);
     emu::collect(mask, 1, &s, [](void **all) {
         for (int i = 0; i < 32; i++) {
             auto *me = static_cast<emu::shuffle_arg *>(all[i]);
@@ -190,7 +196,8 @@ inline float __shfl_xor_sync(unsigned mask, float value, int d)
             me->result = static_cast<emu::shuffle_arg *>(all[me->source])->value;
         }
     });
-    return s.result;
+    memcpy(&value, &s.result, sizeof value);
+    return value;
 }
 
 inline unsigned __ballot_sync(unsigned mask, bool mine)
@@ -206,7 +213,49 @@ inline unsigned __ballot_sync(unsigned mask, bool mine)
     return v.result;
 }
 
+inline void __syncwarp(unsigned mask = ~0u)
+{
+    int nothing;
+    emu::collect(mask, 3, &nothing, [](void **) {});
+}
+
+/* mma.sync.m16n8k32 of 8-bit integers, by the layouts of PTX's manual: lane l holds four bytes a
+ * register. */
+inline void r1_mma_s8(int *c, const unsigned *a, const unsigned *b)
+{
+    emu::mma_arg s{c, a, b};
+    emu::collect(~0u, 4, &s, [](void **all) {
+        static int8_t left[16][32], right[8][32];
+        for (int l = 0; l < 32; l++) {
+            auto *m = static_cast<emu::mma_arg *>(all[l]);
+            int at = l % 4 * 4;
+            for (int i = 0; i < 4; i++)
+                memcpy(&left[l / 4 + i % 2 * 8][at + i / 2 * 16], &m->a[i], 4);
+            for (int i = 0; i < 2; i++) memcpy(&right[l / 4][at + i * 16], &m->b[i], 4);
+        }
+        for (int l = 0; l < 32; l++)
+            for (int e = 0; e < 4; e++)
+                for (int k = 0; k < 32; k++)
+                    static_cast<emu::mma_arg *>(all[l])->c[e] +=
+                        left[l / 4 + e / 2 * 8][k] * right[l % 4 * 2 + e % 2][k];
+    });
+}
+
 inline int __ffs(int x) { return __builtin_ffs(x); }
+inline int __float_as_int(float x)
+{
+    int bits;
+    return memcpy(&bits, &x, sizeof bits), bits;
+}
+inline float __int_as_float(int bits)
+{
+    float x;
+    return memcpy(&x, &bits, sizeof x), x;
+}
+inline float __int2float_rn(int x) { return static_cast<float>(x); }
+inline float __fadd_rn(float x, float y) { return x + y; }
+inline float __fmul_rn(float x, float y) { return x * y; }
+inline float __fdiv_rn(float x, float y) { return x / y; }
 
 /* ---- runtime ---- */
 

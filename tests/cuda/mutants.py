@@ -16,6 +16,7 @@ import tempfile
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FORWARD, BACKWARD, TABLE = "r1_kernels.cuh", "r1_kernels_backward.cuh", "r1_backend_cuda.cu"
+INT8 = "r1_kernels_int8.cuh"
 
 # file, what stands there (once), what takes its place
 MUTANTS = [
@@ -36,7 +37,7 @@ MUTANTS = [
      "for (int j = off[b]; j < off[b + 1]; j++)",
      "for (int j = off[b]; j <= off[b + 1]; j++)"),
     (FORWARD,
-     "mine < n && which(mine)",
+     "mine < last && which(mine)",
      "which(mine)"),
     (FORWARD, "if (t >= a.v[R1_PLACE_Y].rows * cols) return;", ""),
     (BACKWARD, "if (n >= a.g[R1_LINEAR_B].cols) return;", "if (n > a.g[R1_LINEAR_B].cols) return;"),
@@ -44,6 +45,8 @@ MUTANTS = [
      "if (e >= a.v[R1_EDGE_MESSAGE_E].rows) return;",
      "if (e > a.v[R1_EDGE_MESSAGE_E].rows) return;"),
     (BACKWARD, "if (row > rows) return;", "if (row > rows + 1) return;"),
+    (FORWARD, "*first = edge[graph];", "*first = 0;"),
+    (FORWARD, "*last = edge[graph + 1];", "*last = static_cast<int>(a.v[R1_EDGE_MESSAGE_E].rows);"),
     # constants and mathematics
     (FORWARD, "0.044715f * x * x * x", "0.0447f * x * x * x"),
     (FORWARD, "tanhf(0.7978845608f *", "tanhf(0.7980f *"),
@@ -114,6 +117,28 @@ MUTANTS = [
     (TABLE, "p.bias = a->v[R1_LINEAR_B].p;", ""),
     (TABLE, "product_says(d->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, &bias, sizeof bias)", "true"),
     (TABLE, "uint32_t whole = CUBLASLT_REDUCTION_SCHEME_NONE;", "uint32_t whole = 1;"),
+    # 8-bit products
+    (INT8, "if (top >= R1_INT8_INFINITE) return NAN;", ""),
+    (INT8, "if (most < 1e-30f) return 0.0f;", ""),
+    (INT8, "#define R1_INT8_ROUNDER 12582912.0f", "#define R1_INT8_ROUNDER 12582911.0f"),
+    (INT8, "r1_int8_round(learned ? r1_int8_cut(v, R1_INT8_LEARNED) : v)", "r1_int8_round(v)"),
+    (INT8,
+     "limit = w.x_step != 0.0f ? R1_INT8_LEARNED : R1_INT8_LIMIT",
+     "limit = R1_INT8_LIMIT"),
+    (INT8, "if (there && c < w.k && inverse > 0.0f)", "if (there && inverse > 0.0f)"),
+    (INT8, "r1_int8_four(x8 + k), r1_int8_four(x0 + k + 16)",
+     "r1_int8_four(x0 + k + 16), r1_int8_four(x8 + k)"),
+    (INT8, "x8 = x0 + 8L * w.k_pad", "x8 = x0 + 4L * w.k_pad"),
+    (INT8, "r = row0 + side + e / 2 * 8", "r = row0 + side + e % 2 * 8"),
+    (INT8, "if (r >= x.n || n >= w.n) continue;", "if (r >= x.n || n > w.n) continue;"),
+    (INT8,
+     "__fadd_rn(__fmul_rn(__int2float_rn(sum[j][e]), step), bias)",
+     "__fadd_rn(__fmul_rn(__fmul_rn(__int2float_rn(sum[j][e]), w.scale[n]), x.scale[r]), bias)"),
+    (INT8, "r1_at(a.v[R1_LINEAR_Y], x.first + r)", "r1_at(a.v[R1_LINEAR_Y], r)"),
+    (TABLE, "x.scale = (float *)(void *)(x.q + most * w.k_pad);",
+     "x.scale = (float *)(void *)x.q;"),
+    (TABLE, "int8_whole(p->n, R1_INT8_COLS)", "int8_whole(p->n, 1)"),
+    (TABLE, "room / R1_INT8_ROWS * R1_INT8_ROWS", "room + R1_INT8_ROWS"),
     # launches
     (TABLE, "(threads + R1_BLOCK - 1) / R1_BLOCK", "threads / R1_BLOCK"),
     (TABLE,
@@ -189,7 +214,7 @@ def main():
         if args.only and args.only not in old:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            for f in (FORWARD, BACKWARD, TABLE):
+            for f in (FORWARD, BACKWARD, INT8, TABLE):
                 with open(os.path.join(TREE, "cuda", f), encoding="utf-8") as source:
                     text = source.read()
                 with open(os.path.join(folder, f), "w", encoding="utf-8") as out:

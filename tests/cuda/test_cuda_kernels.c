@@ -171,6 +171,124 @@ static void forward_round(const r1_backend *cuda, r1_stream *stream, r1_op op)
     case_free(&d);
 }
 
+/* ---- 8-bit products: the CPU's bits ---- */
+
+/* Rows that begin anew: zeros, below what counts, not numbers, beyond a learned step's reach. */
+static void rare_rows(r1_view *v)
+{
+    static const float rare[] = {0, 1e-31f, NAN, INFINITY, -INFINITY, 1e30f, -3e38f, 5e-30f};
+    for (int64_t r = 0; r < v->rows; r++) {
+        size_t kind = (size_t)r1_rng_below(&rng, 3 * R1_COUNT(rare));
+        if (kind >= R1_COUNT(rare)) continue;
+        for (int32_t c = 0; c < v->cols; c++)
+            if (kind < 2 || r1_rng_below(&rng, 4) == 0) r1_row(v, r)[c] = rare[kind];
+    }
+}
+
+/* NaN is NaN, whatever its other bits. */
+static bool same_bits(const r1_view *expected, const r1_view *got)
+{
+    for (int64_t r = 0; r < expected->rows; r++)
+        for (int32_t c = 0; c < expected->cols; c++) {
+            float x = r1_row(expected, r)[c], y = r1_row(got, r)[c];
+            if (!memcmp(&x, &y, sizeof x) || (isnan(x) && isnan(y))) continue;
+            fprintf(stderr, "int8 row %lld column %d: %a on the CPU, %a found\n", (long long)r, c,
+                    (double)x, (double)y);
+            return false;
+        }
+    return true;
+}
+
+static void int8_round(const r1_backend *cuda, r1_stream *stream, r1_op_args *host, float x_step,
+                       const float *w_step)
+{
+    r1_err err = {0};
+    void *on_cpu = NULL, *on_card = NULL;
+    device_case d = {.cuda = cuda, .stream = stream, .on_host = *host};
+    d.on_device = d.on_host;
+    const r1_backend *cpu = r1_backend_cpu();
+    int64_t rows = host->v[R1_LINEAR_X].rows;
+    for (int k = 0; k < R1_OP_VIEWS; k++)
+        operand_make(&d, &d.v[k], &d.on_host.v[k], k == R1_LINEAR_Y, &d.on_device.v[k]);
+    R1_ASSERT_OK(cuda->stream_sync(stream, &err), &err);
+    R1_ASSERT_OK(cpu->pack_int8(&on_cpu, &host->v[R1_LINEAR_W], w_step, x_step, rows, &err), &err);
+    R1_ASSERT_OK(cuda->pack_int8(&on_card, &d.on_device.v[R1_LINEAR_W], w_step, x_step, rows, &err),
+                 &err);
+    d.on_host.packed = on_cpu;
+    d.on_device.packed = on_card;
+    d.on_host.packed_as = d.on_device.packed_as = R1_I8;
+    R1_ASSERT_OK(cpu->forward[R1_OP_LINEAR](NULL, &d.on_host, &err), &err);
+    CU_ASSERT_TRUE(cuda->supports(R1_OP_LINEAR, &d.on_device));
+    R1_ASSERT_OK(cuda->forward[R1_OP_LINEAR](stream, &d.on_device, &err), &err);
+    for (int k = 0; k < R1_OP_VIEWS; k++)
+        CU_ASSERT_TRUE(
+            operand_check(&d, &d.v[k], "int8", k, k == R1_LINEAR_Y ? ALSO_PADDING : NOTHING));
+    r1_view got = operand_values(&d.v[R1_LINEAR_Y]);
+    CU_ASSERT_TRUE(same_bits(&d.on_host.v[R1_LINEAR_Y], &got));
+    cpu->packed_free(on_cpu);
+    cuda->packed_free(on_card);
+    case_free(&d);
+}
+
+static r1_stream *seeded_stream(const r1_backend **cuda)
+{
+    r1_err err = {0};
+    r1_stream *stream;
+    *cuda = backend(&err);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(*cuda);
+    R1_ASSERT_OK((*cuda)->stream_new(&stream, 0, &err), &err);
+    op_case_seed(r1_test_seed());
+    r1_rng_seed(&rng, r1_test_seed());
+    return stream;
+}
+
+static void test_int8(void)
+{
+    const r1_backend *cuda;
+    r1_stream *stream = seeded_stream(&cuda);
+    float step[256];
+    for (int i = 0; i < 5 * ROUNDS; i++) {
+        r1_op_args a;
+        op_case_make(R1_OP_LINEAR, &a);
+        rare_rows(&a.v[R1_LINEAR_X]);
+        rare_rows(&a.v[R1_LINEAR_W]);
+        for (int n = 0; n < 256; n++) step[n] = 0.002f + 0.1f * (float)r1_rng_unit(&rng);
+        float x_step = i % 3 ? 0.004f + 0.2f * (float)r1_rng_unit(&rng) : 0;
+        int8_round(cuda, stream, &a, x_step, i % 3 == 2 ? step : NULL);
+    }
+    cuda->stream_free(stream);
+}
+
+/* More rows than the workspace holds at once: 32 MiB of rows of the longest kind. */
+static void test_int8_pieces(void)
+{
+    const r1_backend *cuda;
+    r1_stream *stream = seeded_stream(&cuda);
+    r1_op_args a = {0};
+    a.v[R1_LINEAR_X] = op_case_floats(2049, 16384);
+    a.v[R1_LINEAR_W] = op_case_floats(1, 16384);
+    a.v[R1_LINEAR_Y] = op_case_floats(2049, 1);
+    int8_round(cuda, stream, &a, 0, NULL);
+    cuda->stream_free(stream);
+}
+
+/* The same steps and sizes are refused that the CPU refuses. */
+static void test_int8_refused(void)
+{
+    r1_err err = {0};
+    const r1_backend *cuda = backend(&err);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(cuda);
+    float step[3] = {1, NAN, 1};
+    r1_view w = {.rows = 3, .cols = 40, .ld = 40}, wide = {.rows = 1, .cols = 16385, .ld = 16385};
+    void *p = NULL;
+    CU_ASSERT_EQUAL(cuda->pack_int8(&p, &w, step, 0, 1, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(cuda->pack_int8(&p, &w, step, 0.5f, 1, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(cuda->pack_int8(&p, &w, NULL, -1, 1, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(cuda->pack_int8(&p, &w, NULL, INFINITY, 1, &err), R1_E_INVAL);
+    CU_ASSERT_EQUAL(cuda->pack_int8(&p, &wide, NULL, 0, 1, &err), R1_E_INVAL);
+    CU_ASSERT_PTR_NULL(p);
+}
+
 /* Gradients of every input and output, of which one in four inputs' is not wanted. */
 static void make_gradients(r1_op op, r1_op_args *a, uint32_t *wanted)
 {
@@ -216,13 +334,8 @@ static void backward_round(const r1_backend *cuda, r1_stream *stream, r1_op op)
 
 static void each_op(void (*round)(const r1_backend *, r1_stream *, r1_op), bool backward)
 {
-    r1_err err = {0};
-    const r1_backend *cuda = backend(&err);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(cuda);
-    r1_stream *stream;
-    R1_ASSERT_OK(cuda->stream_new(&stream, 0, &err), &err);
-    op_case_seed(r1_test_seed());
-    r1_rng_seed(&rng, r1_test_seed());
+    const r1_backend *cuda;
+    r1_stream *stream = seeded_stream(&cuda);
     for (int op = 0; op < R1_OP_COUNT; op++) {
         if (backward && !r1_op_get((r1_op)op)->backward) continue;
         for (int i = 0; i < ROUNDS; i++) round(cuda, stream, (r1_op)op);
@@ -276,6 +389,40 @@ static void test_table(void)
     cuda->stream_free(s);
 }
 
+/* Of three edges that touch its node, a graph has the middle one: the others are not looked at. */
+static void test_own_edges(void)
+{
+    const r1_backend *cuda;
+    r1_err err = {0};
+    r1_stream *stream = seeded_stream(&cuda);
+    float h[2] = {1, 1}, e[6] = {100, 100, 2, 3, 100, 100}, scale[2] = {1, 1}, y[2] = {0};
+    int32_t end[3] = {0}, nodes[2] = {0, 1}, edges[2] = {1, 2};
+    const r1_view v[R1_OP_VIEWS] = {
+        [R1_EDGE_MESSAGE_H] = {h, 1, 2, R1_F32, 2},
+        [R1_EDGE_MESSAGE_E] = {e, 3, 2, R1_F32, 2},
+        [R1_EDGE_MESSAGE_SRC] = {end, 1, 3, R1_I32, 3},
+        [R1_EDGE_MESSAGE_DST] = {end, 1, 3, R1_I32, 3},
+        [R1_EDGE_MESSAGE_SCALE] = {scale, 1, 2, R1_F32, 2},
+        [R1_EDGE_MESSAGE_NODES] = {nodes, 1, 2, R1_I32, 2},
+        [R1_EDGE_MESSAGE_EDGES] = {edges, 1, 2, R1_I32, 2},
+        [R1_EDGE_MESSAGE_Y] = {y, 1, 2, R1_F32, 2},
+    };
+    r1_op_args a = {0};
+    for (int k = 0; k <= R1_EDGE_MESSAGE_Y; k++) {
+        size_t bytes = (size_t)(v[k].rows * v[k].cols) * 4;
+        a.v[k] = v[k];
+        R1_ASSERT_OK(cuda->buffer_new(&a.v[k].p, bytes, &err), &err);
+        R1_ASSERT_OK(cuda->upload(stream, a.v[k].p, v[k].p, bytes, &err), &err);
+    }
+    R1_ASSERT_OK(cuda->forward[R1_OP_EDGE_MESSAGE](stream, &a, &err), &err);
+    R1_ASSERT_OK(cuda->download(stream, y, a.v[R1_EDGE_MESSAGE_Y].p, sizeof y, &err), &err);
+    R1_ASSERT_OK(cuda->stream_sync(stream, &err), &err);
+    CU_ASSERT_EQUAL(y[0], 3);
+    CU_ASSERT_EQUAL(y[1], 4);
+    for (int k = 0; k <= R1_EDGE_MESSAGE_Y; k++) cuda->buffer_free(a.v[k].p);
+    cuda->stream_free(stream);
+}
+
 /* What the kernels cannot hold is refused before they run. */
 static void test_refused(void)
 {
@@ -305,6 +452,10 @@ static const r1_test_case cases[] = {{"table", test_table},
                                      {"each op is there", test_complete},
                                      {"forward against the reference", test_forward},
                                      {"backward against the reference", test_backward},
+                                     {"edges of one's own graph", test_own_edges},
+                                     {"int8 has the CPU's bits", test_int8},
+                                     {"int8 in pieces", test_int8_pieces},
+                                     {"int8 refused", test_int8_refused},
                                      {"refused", test_refused}};
 
 int main(void)

@@ -346,7 +346,7 @@ def judge(lab):
     evals = {
         "plain": (tuned,), "int8": (tuned, "--int8"), "off": (tuned, "--off", "history,graph"),
         "no-context": (tuned, "--no-context"), "no-length": (tuned, "--no-length"),
-        "beta": (tuned, "--beta", 0.6), "reference": (tuned, "--backend", "reference"),
+        "beta": (tuned, "--beta", 0.6), "reference": (tuned, "--device", "reference"),
         "learned-int8": ("finetune-int8-slices-1.gguf", "--int8"), "shipped":
         ("models/fraud-s.gguf", "--head", "fraud"), "retrieval": (base, "--retrieval"),
         "policy": (policy, "--policy", "act", "--given", "payment", *COST),

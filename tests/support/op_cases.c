@@ -143,14 +143,37 @@ static void make_standard(r1_op_args *a)
     a->f[R1_STANDARD_CLIP] = 1.0f;
 }
 
+/* Each edge lies in a graph that has nodes, and joins two of them. */
+static void draw_graphs(r1_op_args *a, int32_t n_node, int32_t n_edge)
+{
+    int32_t n_graph = (int32_t)some_rows();
+    a->v[R1_EDGE_MESSAGE_NODES] = op_cases_offsets(n_graph, n_node);
+    a->v[R1_EDGE_MESSAGE_EDGES] = op_cases_offsets(n_graph, n_edge);
+    a->v[R1_EDGE_MESSAGE_SRC] = ints(n_edge, 0, 0);
+    a->v[R1_EDGE_MESSAGE_DST] = ints(n_edge, 0, 0);
+    const int32_t *node = r1_ints(&a->v[R1_EDGE_MESSAGE_NODES]);
+    int32_t *edge = a->v[R1_EDGE_MESSAGE_EDGES].p, *src = a->v[R1_EDGE_MESSAGE_SRC].p,
+            *dst = a->v[R1_EDGE_MESSAGE_DST].p, last = n_graph - 1;
+    while (node[last] == n_node) last--; /* the last graph that has nodes takes what is left */
+    for (int32_t g = 0; g < n_graph; g++) {
+        if (node[g] == node[g + 1] || g > last) edge[g + 1] = edge[g];
+        if (g == last) edge[g + 1] = n_edge;
+        if (edge[g + 1] < edge[g]) edge[g + 1] = edge[g];
+        for (int32_t j = edge[g]; j < edge[g + 1]; j++) {
+            uint64_t own = (uint64_t)(node[g + 1] - node[g]);
+            src[j] = node[g] + (int32_t)r1_rng_below(&rng, own);
+            dst[j] = node[g] + (int32_t)r1_rng_below(&rng, own);
+        }
+    }
+}
+
 static void make_edge_message(r1_op_args *a)
 {
     int64_t n = some_rows(), e = some_rows();
     int32_t d = 1 + (int32_t)r1_rng_below(&rng, 40);
     a->v[R1_EDGE_MESSAGE_H] = op_case_floats(n, 2 * d);
     a->v[R1_EDGE_MESSAGE_E] = op_case_floats(e, 2 * d);
-    a->v[R1_EDGE_MESSAGE_SRC] = ints((int32_t)e, 0, n - 1);
-    a->v[R1_EDGE_MESSAGE_DST] = ints((int32_t)e, 0, n - 1);
+    draw_graphs(a, (int32_t)n, (int32_t)e);
     a->v[R1_EDGE_MESSAGE_SCALE] = op_case_floats(n, 2);
     a->v[R1_EDGE_MESSAGE_Y] = op_case_floats(n, 2 * d);
 }

@@ -5,6 +5,7 @@
 #include "cli/log_limit.h"
 #include "cli/r1_cli.h"
 #include "config/r1_config.h"
+#include "r1_backend.h"
 #include "text/nearest.h"
 #include "text/r1_utf8.h"
 
@@ -418,6 +419,21 @@ r1_status r1_cli_again(r1_options **out, const char *config, r1_err *err)
     return st;
 }
 
+/* --device, for commands that have it. */
+static int run_on_device(const r1_program *p, const r1_command *cmd, r1_cli_call *call)
+{
+    bool has = false;
+    for (size_t i = 0; i < cmd->n_options; i++) has |= !strcmp(cmd->options[i].name, "device");
+    const char *device = has ? r1_options_str(call->opts, "device") : NULL;
+    if (!device) return cmd->run(call);
+    r1_status st = r1_device_choose(device, &call->err);
+    if (st != R1_OK) return r1_cli_exit(st);
+    r1_err why = {0};
+    bool none = !strcmp(device, "auto") && !r1_backend_find("cuda", &why);
+    fprintf(stderr, "%s: device %s%s%s\n", p->name, r1_device_name(), none ? ": " : "", why.msg);
+    return cmd->run(call);
+}
+
 static int run_command(const r1_program *p, const r1_command *cmd, int argc, char **argv)
 {
     size_t n = 0;
@@ -440,7 +456,7 @@ static int run_command(const r1_program *p, const r1_command *cmd, int argc, cha
         call.opts = o;
         running.program = p, running.command = cmd, running.table = table, running.n = n;
         running.argc = argc, running.argv = argv;
-        code = cmd->run(&call);
+        code = run_on_device(p, cmd, &call);
         if (code && call.err.msg[0]) cli_complain(p, cmd, call.err.msg);
     }
     r1_options_free(o);

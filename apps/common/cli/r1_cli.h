@@ -102,6 +102,15 @@ r1_precision r1_cli_precision(const char *choice);
                 "same for any number"                                                              \
     }
 
+/* The row of every command that runs a model; section: of its configuration, or NULL. r1_cli_main
+ * makes the choice before the command runs, and says on stderr what it was. */
+#define R1_CLI_DEVICE(of)                                                                          \
+    {                                                                                              \
+        .name = "device", .section = of, .type = R1_OPT_STRING,                                    \
+        .help = "what runs the model: cpu, cuda, cuda:N, or auto (the card where it works, else "  \
+                "the CPU); not given: R1_BACKEND, else cpu"                                        \
+    }
+
 /* The commit that the git checkout at root stands on, as 40 digits; "unknown" outside of one.
  * Reads git's files, with loose and packed branches, and in a worktree too. */
 void r1_cli_commit(const char *root, char *out, size_t size);

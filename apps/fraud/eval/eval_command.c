@@ -49,6 +49,7 @@ const r1_option fraud_eval_rows[] = {
     {.name = "no-r1", .type = R1_OPT_BOOL, .def = "false", .help = "score by the velocity rules"},
     {.name = "precision", .type = R1_OPT_ENUM, .def = "auto", .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
+    R1_CLI_DEVICE(NULL),
     {.name = "int8", .type = R1_OPT_BOOL, .def = "false",
      .help = "--precision int8, and what that changes beside f32"},
     {.name = "no-graph", .type = R1_OPT_BOOL, .def = "false",

@@ -52,6 +52,7 @@ const r1_option fraud_replay_rows[] = {
      .help = "scored together"},
     {.name = "precision", .section = "model", .type = R1_OPT_ENUM, .def = "auto",
      .choices = R1_CLI_PRECISIONS, .help = FRAUD_PRECISION_HELP},
+    R1_CLI_DEVICE("model"),
     {.name = "keys", .type = R1_OPT_PATH,
      .help = "folder for payments_base.f16 and payments_queries.f16 (every fiftieth): the keys "
              "of working memory, for r1-bench memory"},

@@ -4,6 +4,7 @@
 #include "decide/calibration.h"
 #include "http/http.h"
 #include "payment/currency.h"
+#include "r1_backend.h"
 #include "serve/capacity.h"
 #include "serve/kafka_settings.h"
 #include "snapshot/snapshot_folder.h"
@@ -190,11 +191,12 @@ static r1_status build_policy(fraud_parts *p, r1_err *err)
 static void name_model(fraud_parts *p, const fraud_engine_opts *opts)
 {
     const char *precision = r1_options_str(p->o, "precision");
-    bool forced = opts->precision != R1_PRECISION_AUTO;
-    snprintf(p->model, sizeof p->model, "%016llx%s%s%s%s%s",
+    bool forced = opts->precision != R1_PRECISION_AUTO, cpu = !strcmp(r1_device_name(), "cpu");
+    snprintf(p->model, sizeof p->model, "%016llx%s%s%s%s%s%s%s",
              (unsigned long long)fraud_engine_model_hash(p->engine), opts->r1_off ? "-no-r1" : "",
              opts->graph_off ? "-no-graph" : "", opts->memory_off ? "-no-memory" : "",
-             forced ? "-" : "", forced ? precision : "");
+             forced ? "-" : "", forced ? precision : "", cpu ? "" : "-",
+             cpu ? "" : r1_device_name());
     snprintf(p->model_text, sizeof p->model_text, "name=%s schema=%016llx",
              fraud_engine_model_name(p->engine),
              (unsigned long long)fraud_engine_schema_hash(p->engine));

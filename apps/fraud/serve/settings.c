@@ -243,6 +243,7 @@ const r1_option fraud_serve_rows[] = {
      .def = "auto",
      .choices = R1_CLI_PRECISIONS,
      .help = FRAUD_PRECISION_HELP},
+    R1_CLI_DEVICE("model"),
     {.name = "r1",
      .section = "model",
      .type = R1_OPT_BOOL,

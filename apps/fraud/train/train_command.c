@@ -38,6 +38,7 @@ const r1_option fraud_train_rows[] = {
      .help = "greatest learning rate"},
     R1_CLI_SLICES("4"),
     R1_CLI_THREADS,
+    R1_CLI_DEVICE(NULL),
     {.name = "mean-decay", .type = R1_OPT_FLOAT, .def = "0.995", .min = 0, .max = 0.9999,
      .help = "of the running mean of the weights; 0: none"},
     {.name = "init", .type = R1_OPT_PATH,

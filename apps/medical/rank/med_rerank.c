@@ -7,6 +7,7 @@
 #include "rank/med_rerank.h"
 
 #include "r1_assert.h"
+#include "r1_backend.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -228,7 +229,9 @@ struct med_reranker {
 
 void med_reranker_name(const r1_model *m, r1_precision precision, char *text, size_t cap)
 {
-    snprintf(text, cap, "%s%s", r1_model_name(m), precision == R1_PRECISION_INT8 ? " (int8)" : "");
+    bool int8 = precision == R1_PRECISION_INT8, cpu = !strcmp(r1_device_name(), "cpu");
+    snprintf(text, cap, "%s%s%s%s", r1_model_name(m), int8 ? " (int8)" : "", cpu ? "" : " on ",
+             cpu ? "" : r1_device_name());
 }
 
 r1_status med_reranker_new(med_reranker **out, const r1_model *m, r1_precision precision,

@@ -53,6 +53,8 @@ static bool edge_message_fits(const r1_op_args *a)
                   *scale = &a->v[R1_EDGE_MESSAGE_SCALE];
     return r1_same_shape(h, &a->v[R1_EDGE_MESSAGE_Y]) && h->cols % 2 == 0 && e->cols == h->cols &&
            a->v[R1_EDGE_MESSAGE_SRC].cols == e->rows && a->v[R1_EDGE_MESSAGE_DST].cols == e->rows &&
+           a->v[R1_EDGE_MESSAGE_NODES].p && a->v[R1_EDGE_MESSAGE_EDGES].p &&
+           a->v[R1_EDGE_MESSAGE_NODES].cols == a->v[R1_EDGE_MESSAGE_EDGES].cols &&
            scale->rows == h->rows && scale->cols == 2;
 }
 
