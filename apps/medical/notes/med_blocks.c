@@ -3,55 +3,12 @@
  * (rules under headings, tables of CSV, lists of signs), then made into sections and units. */
 #include "notes/med_blocks.h"
 
-#include "notes/med_cells.h"
-#include "notes/med_cues.h"
+#include "notes/med_blocks_parts.h"
 
 #include "r1_assert.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    HEADING_BYTES = 60,
-    HEADING_WORDS = 8,
-    CAPS_WORDS = 7,
-    WIDE_LINE = 60,  /* bytes from which a line may have been broken for its width */
-    SHORT_LINE = 40, /* bytes up to which two lines may be two entries of a list */
-    COLUMNS_MAX = 12,
-    ALIGN_REACH = 2,  /* characters that a tick may stand beside its column */
-    WIDTH_LINES = 40, /* lines around one whose widths tell whether it is full */
-    BLOCKS_LINES_MAX = 1 << 22
-};
-
-typedef enum { LINE_TEXT, LINE_BLANK, LINE_RULE } line_kind;
-
-typedef struct {
-    uint32_t start, end;  /* without what ends the line */
-    uint32_t body, stop;  /* without indentation, bullet and marks of emphasis */
-    uint32_t number;      /* of words in the body */
-    uint8_t kind, indent; /* indent: blanks before it, at most 255 */
-    char bullet;          /* its sign; '1' for numbers and letters, 'Q', 'A', '#'; 0: none */
-    char separator;       /* of CSV */
-    uint8_t wide;         /* of a row: blanks that part cells */
-    bool row, strong;     /* strong: a heading by its marks */
-    bool caps, sign;      /* sign: an item of a list of + and - */
-} block_line;
-
-typedef struct {
-    med_notes *n;
-    const med_lexicon *lex;
-    med_recogniser *recogniser;
-    const med_cues *cues;
-    const med_headings *headings;
-    block_line *line;
-    uint32_t n_line, cap_line;
-    bool markup, capitals; /* capitals: most letters of the record are */
-    bool numbered;         /* a numbered line was a heading */
-    bool in_list, after_blank;
-    bool unknown;            /* the section's heading has no meaning of its own */
-    uint32_t table;          /* the first row of this table */
-    uint32_t heading_indent; /* of a heading that is an item; MED_NONE */
-} blocks;
 
 /* ---- growing --------------------------------------------------------------------------------- */
 
@@ -97,7 +54,7 @@ static r1_status blocks_plain(blocks *b, uint32_t at, r1_err *err)
 
 static med_section *blocks_section(const blocks *b) { return &b->n->section[b->n->n_section - 1]; }
 
-static bool blocks_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool blocks_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 static r1_status blocks_unit(blocks *b, const block_line *l, uint32_t start, uint32_t end,
                              med_unit_kind kind, bool continues, r1_err *err)
@@ -136,7 +93,7 @@ static uint32_t bullet_sign(const char *s, uint32_t i, uint32_t end)
 }
 
 /* The bytes of a dash of any length at i. */
-static uint32_t dash_sign(const char *s, uint32_t i, uint32_t end)
+uint32_t dash_sign(const char *s, uint32_t i, uint32_t end)
 {
     if (s[i] == '-') return 1;
     if (i + 3 > end || (unsigned char)s[i] < 128) return 0;
@@ -412,29 +369,27 @@ static bool blocks_mostly_capitals(const med_notes *n)
 
 /* ---- what words say -------------------------------------------------------------------------- */
 
-static uint16_t blocks_word(const blocks *b, const med_token *t)
+uint16_t blocks_word(const blocks *b, const med_token *t)
 {
     char w[MED_WORD_BYTES];
     return med_cues_word(b->cues, w, med_token_text(b->n->text, t, w));
 }
 
-enum { LOOK_TOKENS = 24, NAMES_TOKENS = 400 };
-
 /* The first tokens of a stretch. */
-static uint32_t blocks_look(const blocks *b, uint32_t from, uint32_t to, med_token t[LOOK_TOKENS])
+uint32_t blocks_look(const blocks *b, uint32_t from, uint32_t to, med_token t[LOOK_TOKENS])
 {
     uint32_t next;
     return med_tokenize(NULL, b->n->text, from, to, (med_token_rules){0}, t, LOOK_TOKENS, &next);
 }
 
-static bool blocks_begins_with(const blocks *b, uint32_t from, uint32_t to, const char *cls)
+bool blocks_begins_with(const blocks *b, uint32_t from, uint32_t to, const char *cls)
 {
     med_token t[LOOK_TOKENS];
     return blocks_look(b, from, to, t) && med_cues_is(b->cues, cls, blocks_word(b, &t[0]));
 }
 
 /* Whether all of it is one word of answer. */
-static bool blocks_is_answer(const blocks *b, uint32_t from, uint32_t to)
+bool blocks_is_answer(const blocks *b, uint32_t from, uint32_t to)
 {
     med_token t[LOOK_TOKENS];
     uint32_t n = blocks_look(b, from, to, t);
@@ -481,147 +436,10 @@ static bool blocks_is_content(const blocks *b, uint32_t from, uint32_t to)
            blocks_names(b, from, to, NULL);
 }
 
-/* ---- columns --------------------------------------------------------------------------------- */
-
-/* The cells of a row of bars, tabs or CSV; at most max. */
-static uint32_t blocks_row_cells(const blocks *b, const block_line *l, med_cell *cell, uint32_t max)
-{
-    const char *s = b->n->text;
-    uint32_t n = 0, at = l->body, end = l->end;
-    bool bars = memchr(s + at, '|', end - at) != NULL;
-    char border = l->separator ? l->separator : bars ? '|' : '\t';
-    if (bars && s[at] == '|') at++;
-    for (uint32_t i = at; i <= end && n < max; i++) {
-        if (i < end && s[i] != border) continue;
-        uint32_t from = at, to = i;
-        while (from < to && blocks_blank(s[from])) from++;
-        while (to > from && blocks_blank(s[to - 1])) to--;
-        cell[n++] = (med_cell){from, to};
-        at = i + 1;
-    }
-    return n;
-}
-
-/* What the head of a column answers; false: it is no answer. */
-static bool blocks_column_says(const blocks *b, med_cell c, med_status *says)
-{
-    if (!blocks_is_answer(b, c.start, c.end)) return false;
-    *says = blocks_begins_with(b, c.start, c.end, "no")    ? MED_ABSENT
-            : blocks_begins_with(b, c.start, c.end, "yes") ? MED_PRESENT
-                                                           : MED_UNCERTAIN;
-    return true;
-}
-
-static bool blocks_ticked(const blocks *b, med_cell c)
-{
-    const char *s = b->n->text;
-    if (c.start == c.end) return false;
-    med_char x = med_char_at(s, c.start, c.end);
-    if (x.len != c.end - c.start) return false;
-    return x.mark == MED_MARK_ON || strchr("xX1+*", s[c.start]) != NULL;
-}
-
-static bool blocks_of_relative(const blocks *b, med_cell c)
-{
-    med_token t[LOOK_TOKENS];
-    uint32_t n = blocks_look(b, c.start, c.end, t);
-    for (uint32_t i = 0; i < n; i++)
-        if (med_cues_is(b->cues, "rel", blocks_word(b, &t[i]))) return true;
-    return false;
-}
-
-/* What a cell below a person says; false: it is no answer. */
-static bool blocks_cell_says(const blocks *b, med_cell c, med_status *says)
-{
-    if (blocks_column_says(b, c, says)) return true;
-    bool minus = c.end > c.start && c.end - c.start == dash_sign(b->n->text, c.start, c.end);
-    *says = minus ? MED_ABSENT : MED_PRESENT;
-    return minus || blocks_ticked(b, c);
-}
-
-/* A row below a row of persons ("Finding | Mother | Patient"): the patient's cell counts. Where it
- * is empty, or the table has none, what a relative has is of the family. */
-static void blocks_persons(blocks *b, uint32_t i, med_sentence *unit)
-{
-    med_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
-    uint32_t top = b->table, relatives = 0;
-    med_status says;
-    if (top == i) return;
-    uint32_t n_head = blocks_row_cells(b, &b->line[top], head, COLUMNS_MAX);
-    uint32_t n = blocks_row_cells(b, &b->line[i], cell, COLUMNS_MAX);
-    for (uint32_t k = 1; k < n_head && k < n; k++) {
-        if (!blocks_of_relative(b, head[k])) continue;
-        relatives++;
-        if (!blocks_cell_says(b, cell[k], &says) || says == MED_ABSENT) continue;
-        unit->answer = MED_FAMILY;
-        unit->answer_start = head[k].start;
-        unit->answer_end = head[k].end;
-    }
-    for (uint32_t k = 1; relatives && k < n_head && k < n; k++) {
-        bool patient = head[k].end > head[k].start && !blocks_of_relative(b, head[k]) &&
-                       blocks_begins_with(b, head[k].start, head[k].end, "index");
-        if (!patient || !blocks_cell_says(b, cell[k], &says)) continue;
-        unit->answer = says;
-        unit->answer_start = cell[k].start;
-        unit->answer_end = cell[k].end;
-    }
-}
-
-/* The same where blanks part the cells: a tick belongs to the answer over it. */
-static void blocks_ticks_aligned(const blocks *b, uint32_t i, med_sentence *unit)
-{
-    med_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
-    const block_line *top = &b->line[b->table], *l = &b->line[i];
-    uint32_t n_head =
-        med_cells_split(b->n->text, top->body, top->end, top->wide, head, COLUMNS_MAX);
-    uint32_t n = med_cells_split(b->n->text, l->body, l->end, l->wide, cell, COLUMNS_MAX);
-    uint32_t ticks = 0, answers = 0;
-    for (uint32_t k = 1; k < n_head; k++) {
-        med_status says;
-        if (!blocks_column_says(b, head[k], &says)) continue;
-        answers++;
-        uint32_t from = head[k].start - top->start, to = head[k].end - top->start + ALIGN_REACH;
-        for (uint32_t j = 1; j < n; j++) {
-            uint32_t at = cell[j].start - l->start + ALIGN_REACH;
-            if (at < from || at - ALIGN_REACH > to - 1 || !blocks_ticked(b, cell[j])) continue;
-            ticks++;
-            unit->answer = says;
-            unit->answer_start = head[k].start;
-            unit->answer_end = head[k].end;
-        }
-    }
-    if (answers < 2 || ticks != 1) unit->answer_start = unit->answer_end = 0;
-}
-
-/* A row below a row of answers ("Finding | Yes | No") that is ticked in one column. */
-static void blocks_ticks(blocks *b, uint32_t i, med_sentence *unit)
-{
-    med_cell head[COLUMNS_MAX], cell[COLUMNS_MAX];
-    uint32_t top = b->table, ticks = 0, answers = 0;
-    if (top == i) return;
-    if (b->line[top].wide && b->line[i].wide) {
-        blocks_ticks_aligned(b, i, unit);
-        return;
-    }
-    uint32_t n_head = blocks_row_cells(b, &b->line[top], head, COLUMNS_MAX);
-    uint32_t n = blocks_row_cells(b, &b->line[i], cell, COLUMNS_MAX);
-    for (uint32_t k = 1; k < n_head; k++) {
-        med_status says;
-        if (!blocks_column_says(b, head[k], &says)) continue;
-        answers++;
-        if (k >= n || !blocks_ticked(b, cell[k])) continue;
-        ticks++;
-        unit->answer = says;
-        unit->answer_start = head[k].start;
-        unit->answer_end = head[k].end;
-    }
-    if (answers < 2 || ticks != 1) unit->answer_start = unit->answer_end = 0;
-}
-
 /* ---- headings -------------------------------------------------------------------------------- */
 
 /* A known heading in s[from, to), which may have a colon, emphasis or a bracket behind it. */
-static const med_heading *blocks_known(const blocks *b, uint32_t from, uint32_t to)
+const med_heading *blocks_known(const blocks *b, uint32_t from, uint32_t to)
 {
     const char *s = b->n->text;
     blocks_emphasis(s, &from, &to);
@@ -631,47 +449,6 @@ static const med_heading *blocks_known(const blocks *b, uint32_t from, uint32_t 
     if (h || to == from || s[to - 1] != ')') return h;
     while (to > from && s[to - 1] != '(') to--;
     return to > from + 1 ? med_headings_find(b->headings, s + from, to - 1 - from) : NULL;
-}
-
-/* ---- rows ------------------------------------------------------------------------------------ */
-
-/* Whether one wide blank stands within the name of a finding: "cleft   palate". */
-static bool blocks_within_name(const blocks *b, const block_line *l)
-{
-    med_token t[NAMES_TOKENS];
-    const med_found *found;
-    const bool *own;
-    uint32_t next, unread = 0, wide = 0, at = 0;
-    uint32_t n = med_tokenize(b->lex, b->n->text, l->body, l->end, (med_token_rules){0}, t,
-                              NAMES_TOKENS, &next);
-    for (uint32_t i = 1; i < n; i++)
-        if (t[i].start >= t[i - 1].end + l->wide) wide++, at = i;
-    if (wide != 1 || !l->wide || blocks_is_answer(b, t[at].start, l->end)) return false;
-    uint32_t n_found = med_recognise(b->recogniser, b->n->text, t, n, &found, &own, &unread);
-    for (uint32_t i = 0; i < n_found; i++)
-        if (found[i].first < at && at <= found[i].last && found[i].normal == MED_NONE &&
-            found[i].last - found[i].first < 4)
-            return true;
-    return false;
-}
-
-/* Which lines are rows of cells. A known heading with a colon before them is none. */
-static void blocks_find_cells(blocks *b)
-{
-    for (uint32_t i = 0; i < b->n_line; i++) {
-        block_line *l = &b->line[i];
-        if (l->kind != LINE_TEXT) continue;
-        uint32_t from = l->body,
-                 max = l->end < from + HEADING_BYTES ? l->end : from + HEADING_BYTES;
-        const char *colon = max > from ? memchr(b->n->text + from, ':', max - from) : NULL;
-        uint32_t at = colon ? (uint32_t)(colon - b->n->text) : from;
-        if (at > from && blocks_known(b, from, at)) from = at + 1;
-        while (from < l->end && blocks_blank(b->n->text[from])) from++;
-        med_cells c = from < l->end ? med_cells_of(b->n->text, from, l->end) : (med_cells){0};
-        l->row = c.row;
-        l->wide = c.wide;
-        if (l->row && l->wide && blocks_within_name(b, l)) l->row = false;
-    }
 }
 
 /* Where a known heading before a colon or a dash at `from` ends, 0 for none. */
@@ -1095,8 +872,7 @@ static r1_status blocks_paragraph(blocks *b, uint32_t i, uint32_t *last, r1_err 
                                      : MED_UNIT_SENTENCE,
                             err));
     if (l->row && b->n->n_sentence > units) {
-        blocks_ticks(b, i, &b->n->sentence[b->n->n_sentence - 1]);
-        blocks_persons(b, i, &b->n->sentence[b->n->n_sentence - 1]);
+        tables_answer(b, i, &b->n->sentence[b->n->n_sentence - 1]);
     }
     /* a heading within an item holds for that item */
     bool more = k + 1 < b->n_line && b->line[k + 1].bullet;
@@ -1151,7 +927,7 @@ r1_status med_blocks_split(med_notes *n, const med_lexicon *lex, med_recogniser 
                 .heading_indent = MED_NONE};
     r1_status st = blocks_lines(&b, err);
     if (st == R1_OK) {
-        blocks_find_cells(&b);
+        tables_find_rows(&b);
         blocks_find_csv(&b);
         blocks_find_signs(&b);
         blocks_find_rules(&b);
