@@ -390,7 +390,10 @@ static r1_status run_weak(deid_run *r, const med_identifier *hit, r1_err *err)
 
 static int stretch_number(const char *text, med_stretch s)
 {
-    return s.end > s.start ? (int)strtol(text + s.start, NULL, 10) : 0;
+    int n = 0;
+    for (uint32_t i = s.start; i < s.end && isdigit((unsigned char)text[i]); i++)
+        n = n * 10 + (text[i] - '0');
+    return n;
 }
 
 static void run_date(deid_run *r, const med_identifier *hit)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* NAMED: findings that a sentence names; NOTICES_OWN: notices that name no finding. */
-enum { NAMED = 3, NOTICES_OWN = 4, SENTENCES = 13 };
+enum { NAMED = 3, NOTICES_OWN = 5, SENTENCES = 13 };
 
 /* ---- notices --------------------------------------------------------------------------------- */
 
@@ -81,6 +81,7 @@ static r1_status summary_notices(med_report_work *w, r1_err *err)
         R1_TRY(med_report_say(w, &s[n++], err, MED_SAY(l, UNRANKED_F), r->unranked, MED_QUERY_MAX));
     if (w->notes->sex == MED_SEX_UNKNOWN) s[n++] = MED_SAY(l, NO_SEX);
     if (isnan(r->age_years)) s[n++] = MED_SAY(l, NO_AGE);
+    if (l != MED_WORDS_EN && r->n_candidate) s[n++] = MED_SAY(l, DISEASE_NAMES);
     R1_TRY(summary_sex(w, s, &n, err));
     R1_TRY(summary_opposites(w, m, s, &n, err));
     r->notice = (med_report_names){s, n};

@@ -51,6 +51,8 @@ X(NO_SEX, "The record does not say the patient's sex: it does not count in the r
   "病历未说明患者性别：排序未计入性别。")                                                          \
 X(NO_AGE, "The record does not say the patient's age: it does not count in the ranking.",          \
   "病历未说明患者年龄：排序未计入年龄。")                                                          \
+X(DISEASE_NAMES, "Names of diseases are in English: no source with a free licence has others.",    \
+  "疾病名称为英文：没有可自由使用的中文来源。")                                                      \
 /* finding, sex */                                                                                 \
 X(SEX_FINDING_F, "Sex and finding contradict each other: %s in a patient whose sex is %s.",        \
   "性别与异常不符：%s，而患者性别为%s。")                                                          \
