@@ -5,8 +5,8 @@
  * On a card (test_cuda_train_card) more steps run.
  *
  * Tolerance: 2e-4 of the loss, and 3e-2 after STEADY steps. Both sum in f32, in other orders, and
- * steps carry the last bits on. Where values are rounded, a last bit may decide which way: 3e-2 from
- * the second step on. */
+ * steps carry the last bits on. Where values are rounded, a last bit may decide which way: there it
+ * is 3e-2 from the second step on. */
 #include "core/toy.h"
 #include "support/r1_test.h"
 
