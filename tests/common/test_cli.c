@@ -298,6 +298,7 @@ static const r1_command commands[] = {
     {.name = "none", .run = quiet_command, .options = switches, .n_options = R1_COUNT(switches)},
     {.name = "one", .run = quiet_command, .operands = "FILE", .operands_min = 1, .operands_max = 1},
     {.name = "some", .run = quiet_command, .operands = "[FILE...]", .operands_max = 3},
+    {.name = "two words", .summary = "with a subcommand", .run = quiet_command},
 };
 
 /* Runs the program with descriptor fd in a file, and returns that file's text. */
@@ -355,6 +356,9 @@ static void test_operands(void)
         {{"one"}, "expected FILE, found \"\""},
         {{"one", "a", "b"}, "expected FILE, found \"a\" \"b\""},
         {{"some"}, NULL},
+        {{"two", "words"}, NULL},
+        {{"two"}, "two words          with a subcommand"},
+        {{"two", "worlds"}, "did you mean \"two words\"?"},
         {{"some", "a", "b", "c"}, NULL},
         {{"some", "a", "b", "c", "d"}, "expected [FILE...], found \"a\" \"b\" \"c\" \"d\""},
         {{"none", "--graph", "--no-text"}, NULL},
@@ -390,6 +394,10 @@ static void test_help(void)
     free(text);
     text = said_by(3, one, STDOUT_FILENO, R1_EXIT_OK);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  r1-test one [OPTIONS] FILE\n"));
+    free(text);
+    char *two[] = {"r1-test", "two", "--help", NULL};
+    text = said_by(3, two, STDOUT_FILENO, R1_EXIT_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "two words          with a subcommand"));
     free(text);
 }
 

@@ -225,8 +225,26 @@ static const r1_command *find_command(const r1_program *p, int argc, char **argv
     return NULL;
 }
 
+/* Lists the commands whose first of two words this is. False: it is the first word of none. */
+static bool list_subcommands(const r1_program *p, const char *word, FILE *out)
+{
+    size_t n = strlen(word);
+    bool any = false;
+    for (size_t i = 0; i < p->n_commands; i++) {
+        const r1_command *c = &p->commands[i];
+        if (strncmp(c->name, word, n) != 0 || c->name[n] != ' ') continue;
+        if (!any) fprintf(out, "%s %s: the commands are\n", p->name, word);
+        fprintf(out, "  %-18s %s\n", c->name, c->summary);
+        any = true;
+    }
+    return any;
+}
+
 static int unknown_command(const r1_program *p, int argc, char **argv)
 {
+    bool asks = argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"));
+    if ((argc < 3 || asks) && list_subcommands(p, argv[1], asks ? stdout : stderr))
+        return asks ? R1_EXIT_OK : R1_EXIT_USAGE;
     const char *best = NULL;
     size_t distance = 4;
     char two[128];

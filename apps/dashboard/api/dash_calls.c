@@ -203,9 +203,9 @@ const dash_call dash_calls[] = {
     /* Payments of the last $1 rows of the log by score: all of them, and those whose truth is
      * known. */
     {"GET", "thresholds", FRAUD,
-     "WITH last AS (SELECT coalesce(max(apply_seq), 0) AS seq FROM r1.decision), d AS (SELECT "
-     "d.apply_seq, d.score, d.decision, d.decided_at FROM r1.decision d, last WHERE d.apply_seq > "
-     "last.seq - $1::bigint AND d.score IS NOT NULL), known AS (SELECT DISTINCT ON (p.apply_seq) "
+     "WITH d AS (SELECT d.apply_seq, d.score, d.decision, d.decided_at FROM (SELECT * FROM "
+     "r1.decision ORDER BY apply_seq DESC LIMIT least(greatest($1::bigint, 0), 1000000)) d WHERE "
+     "d.score IS NOT NULL), known AS (SELECT DISTINCT ON (p.apply_seq) "
      "d.score, l.is_fraud, p.amount_minor / 10 ^ r1.minor_digits(p.currency) AS amount FROM "
      "r1.label "
      "l JOIN r1.payment p ON p.tx_id = l.tx_id JOIN d ON d.apply_seq = p.apply_seq ORDER BY "
@@ -236,12 +236,10 @@ const dash_call dash_calls[] = {
      "jsonb_array_elements(k.would) w GROUP BY w ->> 'rule', w ->> 'action', w ->> 'why') t))",
      .param = {{"days", DASH_INT, .def = "7"}}},
     {"GET", "health", FRAUD,
-     "WITH last AS (SELECT coalesce(max(apply_seq), 0) AS seq FROM r1.decision), d AS (SELECT "
-     "d.decided_at, d.decision, d.latency_us, d.degraded FROM r1.decision d, last WHERE "
-     "d.apply_seq "
-     "> last.seq - 200000 AND d.decided_at > now() - interval '1 hour') SELECT "
-     "json_build_object('now', now(), 'last_decided_at', (SELECT d.decided_at FROM r1.decision d, "
-     "last WHERE d.apply_seq = last.seq), 'minutes', (SELECT coalesce(json_agg(row ORDER BY "
+     "WITH newest AS (SELECT decided_at, decision, latency_us FROM r1.decision ORDER BY apply_seq "
+     "DESC LIMIT 200000), d AS (SELECT * FROM newest WHERE decided_at > now() - interval '1 hour') "
+     "SELECT json_build_object('now', now(), 'last_decided_at', (SELECT max(decided_at) FROM "
+     "newest), 'minutes', (SELECT coalesce(json_agg(row ORDER BY "
      "minute), '[]') FROM (SELECT date_trunc('minute', decided_at) AS minute, "
      "json_build_array(date_trunc('minute', decided_at), count(*), count(*) FILTER (WHERE decision "
      "<> 'allow'), percentile_cont(.5) WITHIN GROUP (ORDER BY latency_us), percentile_cont(.99) "

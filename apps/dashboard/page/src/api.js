@@ -72,9 +72,9 @@ export async function postForm(path, body, type) {
   return response.ok ? response.blob() : answer(response);
 }
 
-// Calls heard(type, text) for each event, and connected(yes) as the server goes and comes. An answer
-// ends after some seconds and the browser asks again, so an end alone says nothing: the server is
-// asked whether it lives.
+// Calls heard(type, text) for each event, and connected(yes) as the server goes and comes. An
+// answer ends after some seconds and the browser asks again, so an end alone says nothing: the
+// server is asked whether it lives.
 export function listen(heard, connected) {
   const source = new EventSource("/api/v1/events");
   let next = null;

@@ -131,7 +131,7 @@ export function Health() {
         The last decision was made {data.last_decided_at ? ago(data.last_decided_at) : "never"}. The
         plots show at most the last hour and the last 200,000 decisions.
       </p>
-      {rate.x.length > 0 && (
+      {rate.x.length > 1 && (
         <div class="columns even">
           <Plot
             title="Decisions a minute"

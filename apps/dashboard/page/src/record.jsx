@@ -235,10 +235,7 @@ function moved(before, after) {
       const up = old.rank - c.rank;
       const points = 100 * (c.probability - old.probability);
       const place = up > 0 ? `\u2191${up}` : up < 0 ? `\u2193${-up}` : "";
-      return [
-        c.id,
-        `${place} ${signed(points)}`.trim(),
-      ];
+      return [c.id, `${place} ${signed(points)}`.trim()];
     }),
   );
 }
@@ -562,9 +559,10 @@ function Reader({ user }) {
                       </summary>
                       <p>
                         <small>
-                          {c.ids.join(", ")} {c.genes?.length ? `\u00b7 ${c.genes.join(", ")}` : ""}{" "}
-                          {c.inheritance?.length ? `\u00b7 ${c.inheritance.join(", ")}` : ""}{" "}
-                          {c.onset?.length ? `\u00b7 ${c.onset.join(", ")}` : ""}
+                          {[c.ids, c.genes, c.inheritance, c.onset]
+                            .map((list) => (list || []).join(", "))
+                            .filter(Boolean)
+                            .join(" \u00b7 ")}
                         </small>
                       </p>
                       <table class="bars">
@@ -620,7 +618,9 @@ function Reader({ user }) {
                     {report.next_questions.map((q) => (
                       <li key={q.id}>
                         {q.name}?{" "}
-                        <button onClick={() => answerQuestion(q, "present")}>{t("present")}</button>{" "}
+                        <button onClick={() => answerQuestion(q, "present")}>
+                          {t("present")}
+                        </button>{" "}
                         <button onClick={() => answerQuestion(q, "absent")}>{t("absent")}</button>
                       </li>
                     ))}

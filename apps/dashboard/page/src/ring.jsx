@@ -423,7 +423,8 @@ export function RingPage({ user, rest, busy }) {
             }
           />
           <p class="legend">
-            {"\u25cf"} {t("source")} {"\u25c6"} {t("mule")} {"\u25a0"} {t("collector")} {"\u2605"}{" "}
+            {"\u25cf"} {t("source")} {"\u25c6"} {t("mule")} {"\u25a0"} {t("collector")}{" "}
+            {"\u2605"}{" "}
             {t("victim")}. Filled: a member of the case. Dashed: with an alert. Double click: the
             account.
           </p>
