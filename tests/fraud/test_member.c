@@ -239,6 +239,7 @@ static void test_every_setting(void)
                  {"seen-ids", "seen-ids"},
                  {"model", "model"},
                  {"precision", "model"},
+                 {"device", "model"}, /* its name stands behind the version */
                  {"r1", "model"},
                  {"graph", "model"},
                  {"memory", "model"},
