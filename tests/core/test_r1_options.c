@@ -136,6 +136,8 @@ static const train_option train_options[] = {
     {"kl", "5", NULL, REINFORCE, REINFORCE, false},
     {"reward-model", "@worth", NULL, REINFORCE, REINFORCE, false},
     {"reward-share", "0.9", "--reward-model @worth", REINFORCE, REINFORCE, false},
+    {"device", "cpu", NULL, ALL, 0, false},
+    {"device", "abacus", NULL, ALL, ALL, true},
     {"json", NULL, NULL, ALL, ALL, false},
 };
 
@@ -289,7 +291,8 @@ static const eval_option eval_options[] = {
     {"no-context", NULL, .heads = true},
     {"beta", "0.9", .heads = true},
     {"int8", NULL, .heads = true},
-    {"backend", "reference", .heads = true, .silent = true},
+    {"device", "cpu", .policy = true, .heads = true, .silent = true},
+    {"device", "abacus", .policy = true, .heads = true, .bad = true},
     {"retrieval", NULL, .heads = true},
     {"truth", "order", .policy = true, .bad = true},
     {"given", "row", .policy = true},
