@@ -41,17 +41,19 @@ void sim_check_open(const char *conninfo)
     PQclear(ask("SET lock_timeout = 0"));
 }
 
-/* All tables but the list of migrations. A service of the seed before may still be on its way out:
+/* The tables of the fraud service; the others know nothing of it. */
+#define FRAUD_TABLES                                                                               \
+    "relnamespace = 'r1'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND "      \
+    "relname <> 'schema_migration' AND relname !~ '^(med_|dash_|case_|fraud_case)'"
+
+/* All of them. A service of the seed before may still be on its way out:
  * its connections are ended first. */
 void sim_check_clear(void)
 {
     PQclear(ask("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"));
-    PGresult *res =
-        ask("SELECT 'TRUNCATE ' || string_agg(format('r1.%I', relname), ', ') || "
-            "' RESTART IDENTITY' FROM pg_class WHERE relnamespace = 'r1'::regnamespace AND "
-            "relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'schema_migration' AND "
-            "relname NOT LIKE 'med\\_%'");
+    PGresult *res = ask("SELECT 'TRUNCATE ' || string_agg(format('r1.%I', relname), ', ') || "
+                        "' RESTART IDENTITY' FROM pg_class WHERE " FRAUD_TABLES);
     char *sql = strdup(PQgetvalue(res, 0, 0));
     PQclear(res);
     PQclear(ask(sql));
@@ -297,10 +299,7 @@ void sim_check_asks(void)
 
 /* ---- a standby that is behind ---- */
 
-#define EACH_TABLE                                                                                 \
-    "FOR t IN SELECT relname FROM pg_class WHERE relnamespace = 'r1'::regnamespace AND relkind "   \
-    "IN ('r', 'p') AND NOT relispartition AND relname <> 'schema_migration' AND relname NOT LIKE " \
-    "'med\\_%' LOOP "
+#define EACH_TABLE "FOR t IN SELECT relname FROM pg_class WHERE " FRAUD_TABLES " LOOP "
 
 void sim_check_standby(void)
 {
