@@ -48,6 +48,14 @@ static void reply_field(r1_http_answer *a, const char *name, const char *value)
         }
 }
 
+/* What the database refused or could not do. */
+static void reply_failure(r1_http_answer *a, r1_store *store, const r1_err *err)
+{
+    int status;
+    char *text = dash_failure(store, err, &status);
+    reply_json(a, status, text);
+}
+
 /* ---- who asks ---- */
 
 /* A browser says from where a request comes; what says nothing is no browser. */
@@ -65,7 +73,6 @@ static bool server_admits(dash_server *s, const r1_http_request *q, r1_store *st
                           dash_user *user, r1_http_answer *a)
 {
     r1_err err = {0};
-    int status;
     const char *token = r1_http_cookie(q, dash_cookie_name(&s->sessions));
     if (strcmp(q->method, "POST") == 0 && !from_here(q)) {
         reply_error(a, 403, "the request comes from another site");
@@ -77,8 +84,7 @@ static bool server_admits(dash_server *s, const r1_http_request *q, r1_store *st
         return false;
     }
     if (st != R1_OK) {
-        char *text = dash_failure(store, &err, &status);
-        reply_json(a, status, text);
+        reply_failure(a, store, &err);
         return false;
     }
     const char *csrf = r1_http_header(q, "X-R1-CSRF");
@@ -134,7 +140,6 @@ static void on_login(void *ctx, const r1_http_request *q, r1_http_answer *a)
     r1_err err = {0};
     r1_store *store;
     dash_user user;
-    int status = 401;
     char token[DASH_TOKEN_BYTES];
     const char *name, *password;
     json_t *j = json_loadb(q->body, q->body_len, JSON_REJECT_DUPLICATES, NULL);
@@ -148,10 +153,8 @@ static void on_login(void *ctx, const r1_http_request *q, r1_http_answer *a)
             server_let_in(s, &user, token, a);
         else if (st == R1_E_NOT_FOUND || st == R1_E_AGAIN)
             reply_error(a, st == R1_E_AGAIN ? 429 : 401, err.msg);
-        else {
-            char *text = dash_failure(store, &err, &status);
-            reply_json(a, status, text);
-        }
+        else
+            reply_failure(a, store, &err);
         dash_pool_give(s->o.pool, store);
     }
     json_decref(j);
@@ -227,7 +230,6 @@ static void on_user_add(void *ctx, const r1_http_request *q, r1_http_answer *a)
     r1_store *store;
     dash_user user;
     r1_err err = {0};
-    int status = 422;
     const char *name, *role, *password;
     if (!server_begin(s, q, &store, &user, a)) return;
     json_t *j = json_loadb(q->body, q->body_len, JSON_REJECT_DUPLICATES, NULL);
@@ -243,10 +245,8 @@ static void on_user_add(void *ctx, const r1_http_request *q, r1_http_answer *a)
             reply_json(a, 200, strdup("{\"done\": true}"));
         else if (st == R1_E_INVAL)
             reply_error(a, 422, err.msg);
-        else {
-            char *text = dash_failure(store, &err, &status);
-            reply_json(a, status, text);
-        }
+        else
+            reply_failure(a, store, &err);
     }
     json_decref(j);
     dash_pool_give(s->o.pool, store);

@@ -4,7 +4,17 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get, post } from "./api.js";
 import { money, monies, when } from "./format.js";
 import { accountPath, casePath, go } from "./go.js";
-import { Dialog, Due, Problem, Score, Severity, Time, useCall, useKeys } from "./parts.jsx";
+import {
+  Comment,
+  Dialog,
+  Due,
+  Problem,
+  Score,
+  Severity,
+  Time,
+  useCall,
+  useKeys,
+} from "./parts.jsx";
 import { outcomes, t } from "./words.js";
 
 const tomorrow = () => new Date(Date.now() + 24 * 3600000).toISOString().slice(0, 16);
@@ -68,15 +78,7 @@ function Decide({ data, outcome, chosen, close, done }) {
             ))}
           </ul>
         </fieldset>
-        <label>
-          {t("Comment")}
-          <textarea
-            value={comment}
-            required
-            maxLength={4000}
-            onInput={(e) => setComment(e.target.value)}
-          />
-        </label>
+        <Comment value={comment} set={setComment} />
         {outcome === "snooze" && (
           <label>
             Until

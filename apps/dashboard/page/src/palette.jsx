@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "./api.js";
 import { accountPath, casePath, go } from "./go.js";
-import { Dialog } from "./parts.jsx";
+import { Choices, Dialog } from "./parts.jsx";
 import { t } from "./words.js";
 
 function found(answer, q) {
@@ -41,47 +41,20 @@ export function Palette({ commands, user, close }) {
     return () => clearTimeout(wait);
   }, [q]);
   const run = (row) => {
-    if (!row) return;
     close();
     row.run();
   };
-  const pressed = (e) => {
-    if (e.key === "ArrowDown" || e.key === "ArrowUp") {
-      e.preventDefault();
-      setAt((i) => Math.max(0, Math.min(rows.length - 1, i + (e.key === "ArrowDown" ? 1 : -1))));
-    } else if (e.key === "Enter") {
-      e.preventDefault();
-      run(rows[at]);
-    }
-  };
   return (
     <Dialog title={t("Search")} close={close}>
-      <input
-        type="search"
-        role="combobox"
-        aria-expanded="true"
-        aria-controls="palette-list"
-        aria-activedescendant={rows[at] ? `palette-${at}` : undefined}
-        aria-label="A case, a payment, an account or a command"
-        placeholder="A case, a payment, an account or a command"
-        value={q}
-        onInput={(e) => setQ(e.target.value)}
-        onKeyDown={pressed}
-        autofocus
+      <Choices
+        id="palette-list"
+        label="A case, a payment, an account or a command"
+        list="What was found"
+        {...{ q, setQ, at, setAt }}
+        rows={rows.slice(0, 20)}
+        take={run}
+        draw={(row) => row.label}
       />
-      <ul id="palette-list" role="listbox" aria-label="What was found" class="choices">
-        {rows.slice(0, 20).map((row, i) => (
-          <li
-            key={row.label}
-            id={`palette-${i}`}
-            role="option"
-            aria-selected={i === at}
-            onClick={() => run(row)}
-          >
-            {row.label}
-          </li>
-        ))}
-      </ul>
     </Dialog>
   );
 }

@@ -73,6 +73,59 @@ export const Wide = ({ label, children }) => (
   </div>
 );
 
+// Why somebody decides; nobody decides without it.
+export const Comment = ({ value, set }) => (
+  <label>
+    {t("Comment")}
+    <textarea value={value} required maxLength={4000} onInput={(e) => set(e.target.value)} />
+  </label>
+);
+
+// A text that is typed and the rows that fit it, chosen by arrows and Enter or by a click.
+export function Choices({ id, label, list, q, setQ, rows, at, setAt, take, draw, children }) {
+  const pressed = (e) => {
+    if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+      e.preventDefault();
+      const step = e.key === "ArrowDown" ? 1 : -1;
+      setAt((i) => Math.max(0, Math.min(rows.length - 1, i + step)));
+    } else if (e.key === "Enter" && rows[at]) {
+      e.preventDefault();
+      take(rows[at]);
+    }
+  };
+  return (
+    <>
+      <input
+        type="search"
+        role="combobox"
+        aria-expanded="true"
+        aria-controls={id}
+        aria-activedescendant={rows[at] ? `${id}-${at}` : undefined}
+        aria-label={label}
+        placeholder={label}
+        value={q}
+        onInput={(e) => setQ(e.target.value)}
+        onKeyDown={pressed}
+        autofocus
+      />
+      {children}
+      <ul id={id} role="listbox" aria-label={list} class="choices">
+        {rows.map((row, i) => (
+          <li
+            key={row.id || row.label}
+            id={`${id}-${i}`}
+            role="option"
+            aria-selected={i === at}
+            onClick={() => take(row)}
+          >
+            {draw(row)}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
 // What a call answers, read again by again(); what was shown stays while it is.
 export function useCall(call, depends) {
   const [state, setState] = useState({ data: null, problem: null });

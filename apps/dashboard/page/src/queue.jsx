@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { get, post } from "./api.js";
 import { count, monies } from "./format.js";
 import { casePath, go } from "./go.js";
-import { Dialog, Due, Problem, Score, Severity, useKeys } from "./parts.jsx";
+import { Comment, Dialog, Due, Problem, Score, Severity, useKeys } from "./parts.jsx";
 import { outcomes, t } from "./words.js";
 
 const names = ["state", "owner", "severity", "account", "pattern", "score", "sort"];
@@ -105,15 +105,7 @@ function Batch({ rows, outcome, close, done }) {
             ))}
           </select>
         </label>
-        <label>
-          {t("Comment")}
-          <textarea
-            value={comment}
-            required
-            maxLength={4000}
-            onInput={(e) => setComment(e.target.value)}
-          />
-        </label>
+        <Comment value={comment} set={setComment} />
         {said.map((s) => (
           <Problem key={s} text={s} />
         ))}

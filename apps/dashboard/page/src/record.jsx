@@ -4,7 +4,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, post, postForm, postRecord } from "./api.js";
 import { percent, save } from "./format.js";
-import { Dialog, Problem, Time, Wide, useCall, useKeys } from "./parts.jsx";
+import { Choices, Dialog, Problem, Time, Wide, useCall, useKeys } from "./parts.jsx";
 import { t } from "./words.js";
 
 const statuses = ["present", "absent", "family", "historical", "hypothetical", "uncertain"];
@@ -122,48 +122,27 @@ function AddTerm({ add, close }) {
     );
     return () => clearTimeout(wait);
   }, [q]);
-  const pressed = (e) => {
-    if (e.key === "ArrowDown" || e.key === "ArrowUp") {
-      e.preventDefault();
-      setAt((i) => Math.max(0, Math.min(terms.length - 1, i + (e.key === "ArrowDown" ? 1 : -1))));
-    } else if (e.key === "Enter" && terms[at]) {
-      e.preventDefault();
-      add(terms[at]);
-    }
-  };
   return (
     <Dialog title="Add a finding" close={close}>
-      <input
-        type="search"
-        role="combobox"
-        aria-expanded="true"
-        aria-controls="terms"
-        aria-activedescendant={terms[at] ? `term-${at}` : undefined}
-        aria-label="Name or synonym of a finding"
-        placeholder="Name or synonym of a finding"
-        value={q}
-        onInput={(e) => setQ(e.target.value)}
-        onKeyDown={pressed}
-        autofocus
-      />
-      <Problem text={problem} />
-      <ul id="terms" role="listbox" aria-label="Findings" class="choices">
-        {terms.map((term, i) => (
-          <li
-            key={term.id}
-            id={`term-${i}`}
-            role="option"
-            aria-selected={i === at}
-            onClick={() => add(term)}
-          >
+      <Choices
+        id="terms"
+        label="Name or synonym of a finding"
+        list="Findings"
+        {...{ q, setQ, at, setAt }}
+        rows={terms}
+        take={add}
+        draw={(term) => (
+          <>
             {term.name}{" "}
             <small>
               {term.id}
               {term.label ? "" : `, as ${term.match}`}
             </small>
-          </li>
-        ))}
-      </ul>
+          </>
+        )}
+      >
+        <Problem text={problem} />
+      </Choices>
     </Dialog>
   );
 }
@@ -618,9 +597,7 @@ function Reader({ user }) {
                     {report.next_questions.map((q) => (
                       <li key={q.id}>
                         {q.name}?{" "}
-                        <button onClick={() => answerQuestion(q, "present")}>
-                          {t("present")}
-                        </button>{" "}
+                        <button onClick={() => answerQuestion(q, "present")}>{t("present")}</button>{" "}
                         <button onClick={() => answerQuestion(q, "absent")}>{t("absent")}</button>
                       </li>
                     ))}
