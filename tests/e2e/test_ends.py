@@ -145,6 +145,13 @@ class Ends(unittest.TestCase):
                 running[moment] = s.serve(*self.args(s, moment), name=moment)
         return running, locker
 
+    def wait_until_fed(self, s):
+        """The fault comes while messages flow: a sender that has not met its broker sends none."""
+        deadline = time.monotonic() + 60
+        while int(s.value("SELECT count(*) FROM r1.payment")) <= FIRST:
+            self.assertLess(time.monotonic(), deadline, "no payment behind the first ones")
+            time.sleep(0.05)
+
     def end(self, running):
         """SIGTERM to all: exit code and seconds of each, from the signal that is to end it."""
         began, ended = {}, {}
@@ -213,7 +220,7 @@ class Ends(unittest.TestCase):
                 feeder = s.produce_in_background(
                     self.path, "--skip", FIRST, "--limit", SECOND, "--rate", 1000
                 )
-                time.sleep(1)
+                self.wait_until_fed(at["running"])
                 break_it(s)
                 running["start"] = at["start"].serve(
                     *self.args(s, "start"), wait_ready=False, name="start"
