@@ -29,6 +29,11 @@ from services import ROOT, Services, run  # noqa: E402
 LIMIT_S, TWICE_S = 20, 5  # a second signal does not wait for what is away
 # What a service may say that it waited for. A rebuild waits for a table that is locked.
 BLAMED = {"broker frozen": "the broker", "postgres frozen": "PostgreSQL"}
+# The start has asked PostgreSQL all that comes before it asks the broker.
+PAST_POSTGRES = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = 'start' AND state = 'idle' "
+    "AND query LIKE '%schema_migration%' AND state_change < now() - interval '0.3 s'"
+)
 MOMENTS = ("start", "rebuild", "running", "snapshot", "twice")
 FIRST, SECOND = 300, 1500  # messages before the fault, and while it comes
 
@@ -226,6 +231,8 @@ class Ends(unittest.TestCase):
                     *self.args(s, "start"), wait_ready=False, name="start"
                 )
                 time.sleep(1.5)
+                if fault == "broker frozen":
+                    s.wait_for(PAST_POSTGRES, 1)
                 ends = self.end(running)
                 if heal:
                     heal(s)
