@@ -252,7 +252,9 @@ static void print_field(const check *c, fraud_field f)
                w->name, check_holds_for_all(f) ? w->example : "the path of yours");
     else {
         printf("               %s \"%s\"%s, as ", ours ? "found" : "your field", x->path,
-               ours ? "" : " looks like it");
+               ours      ? ""
+               : x->held ? " holds such values"
+                         : " looks like it");
         r1_utf8_print(stdout, x->example);
         if (!ours) printf(": write %s = %s", w->name, x->path);
         putchar('\n');
