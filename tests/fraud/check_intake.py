@@ -781,6 +781,29 @@ def check_held(folder):
         assert (held in text) == any("?" not in row for row in rows), text
 
 
+def check_odd_values(folder):
+    """One value that no form reads does not hide the form of all others, and is shown."""
+    path, proposal = os.path.join(folder, "odd.csv"), os.path.join(folder, "odd-map.ini")
+    rows = [f"T{i};{13 + i}.11.2025 10:0{i % 10};{i + 1}.250,50;EUR;A;B" for i in range(12)]
+    header = "Txn ID;Booking date;Amount;Ccy;Payer;Payee"
+    for at, odd, form, shown in (
+        (2, "n.a.", "amounts = 1.234,50", 'Not read so: 1 of the first values, as "n.a."'),
+        (1, "gestern", "format = %d.%m.%Y %H:%M", '1 of the first values, as "gestern"'),
+    ):
+        cells = rows[4].split(";")
+        cells[at] = odd
+        write_lines(path, [header, *rows[:4], ";".join(cells), *rows[5:]])
+        said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        assert f'not read so: 1 of the first values, as "{odd}"' in said, said
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert f"\n{form}\n" in text and shown in text, text
+        write_lines(path, [header, *([";".join(cells)] * 4), *rows])
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            assert f"\n{form.split()[0]} = ?\n" in f.read()
+
+
 def check_currency_setting(folder):
     """A currency that is none is refused with where it stands and the nearest code."""
     path, ini = os.path.join(folder, "money.jsonl"), os.path.join(folder, "money.ini")
@@ -1047,6 +1070,7 @@ def main():
         check_booking(folder)
         check_more_names(folder)
         check_held(folder)
+        check_odd_values(folder)
         check_currency_setting(folder)
         check_statement(folder)
         check_answers_stay(folder)

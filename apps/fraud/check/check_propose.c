@@ -679,8 +679,8 @@ static void propose_time(check_proposal *p)
     if (!ts) return;
     check_values one = values_of(p, ts, NULL), two = values_of(p, ts, clock);
     check_form both = {0};
-    check_time_form(&one, &p->time);
-    if (clock) check_time_form(&two, &both);
+    check_time_form_of_most(&one, &p->time);
+    if (clock) check_time_form_of_most(&two, &both);
     if (!*both.form) return;
     p->time = both;
     p->of[FRAUD_F_TS_TIME] = clock;
@@ -904,7 +904,7 @@ void check_propose(check_proposal *p, const check_input *in)
     propose_time(p);
     if (p->of[FRAUD_F_AMOUNT]) {
         check_values v = values_of(p, p->of[FRAUD_F_AMOUNT], NULL);
-        check_number_form(&v, &p->number);
+        check_number_form_of_most(&v, &p->number);
     }
     p->kind = p->of[FRAUD_F_KIND] ? NULL : looks_like_cards(p) ? "card" : "transfer";
     const check_path *sum =
@@ -1090,6 +1090,18 @@ static void put_field(const check_proposal *p, fraud_field i, FILE *f)
                 w->example, w->name);
 }
 
+/* What the row's form does not read goes to a person, or is left out by a row of [rows]. */
+static void put_odd(const check_form *form, FILE *f)
+{
+    char text[CHECK_FORM_BYTES];
+    if (!form->n_odd) return;
+    r1_utf8_clean(text, sizeof text, form->odd);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    fprintf(f, "; Not read so: %zu of the first values, as \"%s\". [rows] may leave them out.\n",
+            form->n_odd, text);
+}
+
 static void put_row(const check_proposal *p, const char *row, const char *value, FILE *f)
 {
     char text[CHECK_QUESTION_BYTES];
@@ -1106,6 +1118,7 @@ static void put_time(const check_proposal *p, FILE *f)
         fprintf(f, "; These are dates alone, so all payments of a day count at its midnight. Is "
                    "there a field\n; with the time of day? Then write ts_time = its path above.\n");
     if (strstr(p->time.form, "%y")) fprintf(f, "; Years of two digits are read as 1969 to 2068.\n");
+    put_odd(&p->time, f);
     put_row(p, "format", p->of[FRAUD_F_TS] ? p->time.form : "iso", f);
     put_row(p, "zone", NULL, f);
 }
@@ -1116,6 +1129,7 @@ static void put_money(const check_proposal *p, FILE *f)
         p->of[FRAUD_F_AMOUNT] ? p->of[FRAUD_F_AMOUNT] : p->of[FRAUD_F_AMOUNT_MINOR];
     bool common = !strcmp(p->number.form, fraud_number_forms[0].example);
     fprintf(f, "\n[money]\n");
+    put_odd(&p->number, f);
     put_row(p, "amounts", *p->number.form && !common ? p->number.form : NULL, f);
     if (x == p->of[FRAUD_F_AMOUNT] && x && common && !x->fractions)
         fprintf(f, "; All amounts are whole numbers. If they are cents, write amount_minor in the "
