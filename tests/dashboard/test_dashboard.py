@@ -438,6 +438,30 @@ class Access(Served):
             nobody.ask("POST", "/api/v1/login", {"name": "no one", "password": "x" * 20})[0], 401
         )
 
+    def test_unknown_names_are_counted(self):
+        """A flood of them adds few rows to the audit trail, and none is lost from the count."""
+        rows = "SELECT count(*) FROM r1.dash_audit WHERE action = 'login.unknown'"
+        total = "SELECT coalesce(sum(n), 0) FROM r1.dash_unknown"
+        before, n_before = int(self.s.value(rows)), int(self.s.value(total))
+        nobody, codes = self.person(), []
+        for i in range(16):
+            said = {"name": f"nobody{i} {SCRIPT}", "password": "x" * 20}
+            codes.append(nobody.ask("POST", "/api/v1/login", said)[0])
+        self.assertEqual(codes, [401] * 16)
+        self.assertEqual(int(self.s.value(total)) - n_before, 16)
+        # An hour may end in between.
+        self.assertLessEqual(int(self.s.value(rows)) - before, 16)
+        self.assertLessEqual(
+            int(self.s.value(rows)), 11 * int(self.s.value("SELECT count(*) FROM r1.dash_unknown"))
+        )
+        self.assertEqual(
+            self.s.value("SELECT count(*) FROM r1.dash_audit WHERE actor LIKE 'nobody%'"),
+            "0",
+            "a name that nobody has speaks in the audit trail",
+        )
+        self.assertEqual(self.person("aud").get("users")[1]["unknown"], int(self.s.value(total)))
+        self.assertEqual(self.s.dash("audit", "verify").returncode, 0)
+
     def test_session(self):
         ann = self.person("ann")
         for word in ("HttpOnly", "SameSite=Strict", "Path=/"):
@@ -563,11 +587,31 @@ class Bad(Served):
         self.s.pg("kill9")
         status, answer = ann.get("cases")
         self.assertEqual(status, 503, answer)
+        said = {"old": password("ann"), "new": "another password"}
+        self.assertEqual(ann.post("password", said)[0], 503)
+        self.assertEqual(ann.post("logout")[0], 503, "a session that goes on was said to be over")
         self.assertEqual(self.person().ask("GET", "/livez")[0], 200)
         self.s.pg("start")
         self.assertTrue(wait_until(lambda: ann.get("cases")[0] == 200, 30))
         alert(self.s, 900, "after", "the fall")
         self.assertGreater(case_of(self.s, 900), 0)
+
+    def test_failed_write_is_no_fault_of_the_input(self):
+        """A database that takes no rows: the page is told so, and not that its words are wrong."""
+        self.s.user("pam", "viewer")
+        pam = self.person("pam")
+        self.s.sql(
+            "CREATE FUNCTION r1.no_writes() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$BEGIN RAISE 'no room' USING ERRCODE = '53100'; END$$; "
+            "CREATE TRIGGER no_writes BEFORE UPDATE OR INSERT ON r1.dash_user "
+            "EXECUTE FUNCTION r1.no_writes()"
+        )
+        try:
+            said = {"old": password("pam"), "new": "another password"}
+            self.assertGreaterEqual(pam.post("password", said)[0], 500)
+        finally:
+            self.s.sql("DROP TRIGGER no_writes ON r1.dash_user; DROP FUNCTION r1.no_writes()")
+        self.assertEqual(pam.post("password", said)[0], 200)
 
     def test_old_schema_is_refused(self):
         self.s.sql("DELETE FROM r1.schema_migration WHERE version = 17")

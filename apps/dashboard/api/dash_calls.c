@@ -289,7 +289,8 @@ const dash_call dash_calls[] = {
      "role, 'may_export', may_export, 'disabled', disabled, 'locked_until', CASE WHEN locked_until "
      "> "
      "now() THEN locked_until END, 'created_at', created_at, 'created_by', created_by) ORDER BY "
-     "name), '[]')) FROM r1.dash_user",
+     "name), '[]'), 'unknown', (SELECT coalesce(sum(n), 0) FROM r1.dash_unknown WHERE hour > now() "
+     "- interval '1 day')) FROM r1.dash_user",
      .param = {{0}}},
     {"POST", "user/set", DASH_ADMINISTRATOR,
      "WITH u AS (UPDATE r1.dash_user SET role = coalesce($2, role), disabled = "

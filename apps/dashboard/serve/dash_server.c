@@ -56,6 +56,19 @@ static void reply_failure(r1_http_answer *a, r1_store *store, const r1_err *err)
     reply_json(a, status, text);
 }
 
+/* Where a person's own words may be at fault. */
+static void reply_refusal(r1_http_answer *a, r1_store *store, const r1_err *err)
+{
+    if (err->code == R1_E_INVAL)
+        reply_error(a, 422, err->msg);
+    else if (err->code == R1_E_NOT_FOUND)
+        reply_error(a, 401, err->msg);
+    else if (err->code == R1_E_AGAIN)
+        reply_error(a, 429, err->msg);
+    else
+        reply_failure(a, store, err);
+}
+
 /* ---- who asks ---- */
 
 /* A browser says from where a request comes; what says nothing is no browser. */
@@ -151,10 +164,8 @@ static void on_login(void *ctx, const r1_http_request *q, r1_http_answer *a)
         r1_status st = dash_session_login(&s->sessions, store, name, password, &user, token, &err);
         if (st == R1_OK)
             server_let_in(s, &user, token, a);
-        else if (st == R1_E_NOT_FOUND || st == R1_E_AGAIN)
-            reply_error(a, st == R1_E_AGAIN ? 429 : 401, err.msg);
         else
-            reply_failure(a, store, &err);
+            reply_refusal(a, store, &err);
         dash_pool_give(s->o.pool, store);
     }
     json_decref(j);
@@ -165,16 +176,20 @@ static void on_logout(void *ctx, const r1_http_request *q, r1_http_answer *a)
     dash_server *s = ctx;
     r1_store *store;
     dash_user user;
+    r1_err err = {0};
     char cookie[256];
     if (!server_begin(s, q, &store, &user, a)) return;
-    dash_session_end(store, r1_http_cookie(q, dash_cookie_name(&s->sessions)));
+    if (dash_session_end(store, r1_http_cookie(q, dash_cookie_name(&s->sessions)), &err) == R1_OK) {
+        dash_cookie_text(&s->sessions, NULL, cookie, sizeof cookie);
+        reply_json(a, 200, strdup("{\"done\": true}"));
+        reply_field(a, "Set-Cookie", cookie);
+    } else {
+        reply_failure(a, store, &err);
+    }
     dash_pool_give(s->o.pool, store);
-    dash_cookie_text(&s->sessions, NULL, cookie, sizeof cookie);
-    reply_json(a, 200, strdup("{\"done\": true}"));
-    reply_field(a, "Set-Cookie", cookie);
 }
 
-/* Whom the proxy has let in gets a session here. */
+/* Whom the proxy has let in gets a session here; false: *a is as it was. */
 static bool server_by_proxy(dash_server *s, const r1_http_request *q, r1_store *store,
                             r1_http_answer *a)
 {
@@ -184,8 +199,12 @@ static bool server_by_proxy(dash_server *s, const r1_http_request *q, r1_store *
     const char *name = s->o.proxy_header ? r1_http_header(q, s->o.proxy_header) : NULL;
     const char *secret = r1_http_header(q, "X-R1-Proxy-Secret");
     if (!name || !secret || !dash_same(secret, s->o.proxy_secret)) return false;
-    if (dash_session_proxy(&s->sessions, store, name, &user, token, &err) != R1_OK) return false;
-    server_let_in(s, &user, token, a);
+    r1_status st = dash_session_proxy(&s->sessions, store, name, &user, token, &err);
+    if (st == R1_E_NOT_FOUND) return false;
+    if (st == R1_OK)
+        server_let_in(s, &user, token, a);
+    else
+        reply_failure(a, store, &err);
     return true;
 }
 
@@ -219,7 +238,7 @@ static void on_password(void *ctx, const r1_http_request *q, r1_http_answer *a)
     else if (dash_session_password(store, &user, old, fresh, &err) == R1_OK)
         reply_json(a, 200, strdup("{\"done\": true}"));
     else
-        reply_error(a, 422, err.msg);
+        reply_refusal(a, store, &err);
     json_decref(j);
     dash_pool_give(s->o.pool, store);
 }
@@ -243,10 +262,8 @@ static void on_user_add(void *ctx, const r1_http_request *q, r1_http_answer *a)
         r1_status st = dash_user_add(store, &who, name, role, password, &err);
         if (st == R1_OK)
             reply_json(a, 200, strdup("{\"done\": true}"));
-        else if (st == R1_E_INVAL)
-            reply_error(a, 422, err.msg);
         else
-            reply_failure(a, store, &err);
+            reply_refusal(a, store, &err);
     }
     json_decref(j);
     dash_pool_give(s->o.pool, store);

@@ -131,6 +131,15 @@ static r1_status login_look(r1_store *store, const char *name, dash_user *out, c
     return R1_OK;
 }
 
+/* A name that nobody has is counted, and told in the audit trail a few times an hour. */
+static r1_status login_unknown(r1_store *store, const char *name, r1_err *err)
+{
+    const char *param[] = {name};
+    R1_TRY(dash_begin(store, &nobody, true, err));
+    return session_close(
+        store, r1_store_query(store, "SELECT r1.sign_in_unknown($1)", 1, param, NULL, err), err);
+}
+
 static r1_status login_failed(r1_store *store, const char *name, r1_err *err)
 {
     char tries[16], most[16];
@@ -168,7 +177,7 @@ r1_status dash_session_login(const dash_sessions *s, r1_store *store, const char
     R1_TRY(dash_begin(store, &nobody, false, err));
     R1_TRY(session_close(store, login_look(store, name, out, hash, &known, err), err));
     if (!dash_password_fits(password, known && *hash ? hash : NULL)) {
-        R1_TRY(login_failed(store, name, err));
+        R1_TRY(known ? login_failed(store, name, err) : login_unknown(store, name, err));
         R1_FAIL(err, R1_E_NOT_FOUND, "name and password do not fit together");
     }
     return login_done(store, out, token, "login", err);
@@ -188,16 +197,15 @@ r1_status dash_session_proxy(const dash_sessions *s, r1_store *store, const char
     return login_done(store, out, token, "login.proxy", err);
 }
 
-void dash_session_end(r1_store *store, const char *token)
+r1_status dash_session_end(r1_store *store, const char *token, r1_err *err)
 {
     char hash[67];
-    r1_err err = {0};
-    if (!token || dash_begin(store, &nobody, true, &err) != R1_OK) return;
+    R1_TRY(dash_begin(store, &nobody, true, err));
     dash_token_hash(token, hash);
     const char *param[] = {hash};
     r1_status st = r1_store_query(store, "DELETE FROM r1.dash_session WHERE token_hash = $1::bytea",
-                                  1, param, NULL, &err);
-    session_close(store, st, &err);
+                                  1, param, NULL, err);
+    return session_close(store, st, err);
 }
 
 /* ---- users ---- */
@@ -237,6 +245,7 @@ r1_status dash_session_password(r1_store *store, const dash_user *user, const ch
     const dash_who by = {user->name, "administrator"}; /* of one's own password alone */
     R1_TRY(dash_begin(store, &nobody, false, err));
     R1_TRY(session_close(store, login_look(store, user->name, &same, hash, &known, err), err));
+    if (!known) R1_FAIL(err, R1_E_NOT_FOUND, "the user %.64s may not sign in any more", user->name);
     if (!dash_password_fits(old, *hash ? hash : NULL)) {
         R1_TRY(login_failed(store, user->name, err));
         R1_FAIL(err, R1_E_INVAL, "old: this is not the password");

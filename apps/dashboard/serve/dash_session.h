@@ -34,7 +34,7 @@ r1_status dash_session_login(const dash_sessions *s, r1_store *store, const char
 /* A proxy vouches for the name. */
 r1_status dash_session_proxy(const dash_sessions *s, r1_store *store, const char *name,
                              dash_user *out, char token[DASH_TOKEN_BYTES], r1_err *err);
-void dash_session_end(r1_store *store, const char *token);
+r1_status dash_session_end(r1_store *store, const char *token, r1_err *err);
 r1_status dash_session_password(r1_store *store, const dash_user *user, const char *old,
                                 const char *fresh, r1_err *err);
 /* password NULL: one who signs in through a proxy. */

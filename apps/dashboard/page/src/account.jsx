@@ -2,9 +2,9 @@
 // account.jsx - the payments of one account, newest first, with those that were stopped marked.
 import { useState } from "preact/hooks";
 import { get } from "./api.js";
-import { money } from "./format.js";
-import { accountPath, casePath } from "./go.js";
-import { Problem, Score, Time, useCall } from "./parts.jsx";
+import { casePath } from "./go.js";
+import { Problem, useCall } from "./parts.jsx";
+import { Account, Payments } from "./payments.jsx";
 import { t } from "./words.js";
 
 export function Accounts({ rest }) {
@@ -34,46 +34,26 @@ export function Accounts({ rest }) {
           ))}
         </ul>
       )}
-      <div class="scroll" tabIndex={0} role="region" aria-label={t("Payments")}>
-        <table class="list">
-          <thead>
-            <tr>
-              <th scope="col">{t("Time")}</th>
-              <th scope="col">Direction</th>
-              <th scope="col">Other side</th>
-              <th scope="col" class="number">
-                {t("Amount")}
-              </th>
-              <th scope="col">{t("Kind")}</th>
-              <th scope="col" class="number">
-                {t("Score")}
-              </th>
-              <th scope="col">{t("Decision")}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((p) => (
-              <tr key={p.seq} class={p.decision && p.decision !== "allow" ? "alerted" : ""}>
-                <td>
-                  <Time at={p.ts} />
-                </td>
-                <td>{p.from === rest ? "\u2192 out" : "\u2190 in"}</td>
-                <td>
-                  <a href={`#/${accountPath((p.from === rest ? p.to : p.from) || "")}`}>
-                    {p.from === rest ? p.to : p.from}
-                  </a>
-                </td>
-                <td class="number">{money(p)}</td>
-                <td>{p.kind}</td>
-                <td class="number">
-                  <Score of={p.score} />
-                </td>
-                <td>{p.decision !== "allow" ? `\u26a0 ${p.decision}` : p.decision}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Payments
+        label={t("Payments")}
+        rows={rows}
+        mark={(p) => (p.decision && p.decision !== "allow" ? "alerted" : "")}
+        shows={[
+          "time",
+          {
+            head: () => t("Direction"),
+            cell: (p) => (p.from === rest ? `\u2192 ${t("out")}` : `\u2190 ${t("in")}`),
+          },
+          {
+            head: () => t("Other side"),
+            cell: (p) => <Account name={p.from === rest ? p.to : p.from} />,
+          },
+          "amount",
+          "kind",
+          "score",
+          "decision",
+        ]}
+      />
       {rows.length > 0 && rows.length % 100 === 0 && (
         <button class="wide" onClick={more}>
           {t("More")}

@@ -2,6 +2,7 @@
 // admin.jsx - the audit trail, and users with their roles.
 import { useState } from "preact/hooks";
 import { get, post } from "./api.js";
+import { count } from "./format.js";
 import { Problem, Time, Wide, useCall } from "./parts.jsx";
 import { t } from "./words.js";
 
@@ -24,23 +25,26 @@ export function Audit({ user, args }) {
         <span class="grow" />
         {user.may_export && (
           <a class="button" href="/api/v1/export/audit.csv" download>
-            CSV
+            {t("CSV")}
           </a>
         )}
-        <button onClick={verify}>Verify the chain</button>
+        <button onClick={verify}>{t("Verify the chain")}</button>
       </div>
       {chain && (
         <p role="status">
           {chain.problem ||
             (chain.broken
-              ? `${chain.broken} of ${chain.rows} rows do not follow from the one before, first ` +
-                `row ${chain.first_broken}.`
-              : `All ${chain.rows} rows follow from the one before.`)}
+              ? t("{n} of {all} rows do not follow from the one before, first row {first}.", {
+                  n: chain.broken,
+                  all: chain.rows,
+                  first: chain.first_broken,
+                })
+              : t("All {n} rows follow from the one before.", { n: chain.rows }))}
         </p>
       )}
       <form class="filter" onSubmit={(e) => (e.preventDefault(), again())}>
         <label>
-          Who
+          {t("Who")}
           <input
             type="search"
             value={actor}
@@ -48,10 +52,10 @@ export function Audit({ user, args }) {
           />
         </label>
         <label>
-          What
+          {t("What")}
           <input
             type="search"
-            placeholder="case 17"
+            placeholder={t("case 17")}
             value={object}
             onChange={(e) => (setOlder([]), setObject(e.target.value.trim()))}
           />
@@ -63,14 +67,14 @@ export function Audit({ user, args }) {
           <thead>
             <tr>
               <th scope="col" class="number">
-                Row
+                {t("Row")}
               </th>
               <th scope="col">{t("Time")}</th>
-              <th scope="col">Who</th>
+              <th scope="col">{t("Who")}</th>
               <th scope="col">{t("Role")}</th>
-              <th scope="col">Action</th>
-              <th scope="col">Object</th>
-              <th scope="col">Detail</th>
+              <th scope="col">{t("Action")}</th>
+              <th scope="col">{t("Object")}</th>
+              <th scope="col">{t("Detail")}</th>
             </tr>
           </thead>
           <tbody>
@@ -81,7 +85,7 @@ export function Audit({ user, args }) {
                   <Time at={r.at} />
                 </td>
                 <td>{r.actor}</td>
-                <td>{r.role}</td>
+                <td>{t(r.role.replace(/^r1_/, ""))}</td>
                 <td>{r.action}</td>
                 <td>{r.object}</td>
                 <td>
@@ -118,16 +122,16 @@ function Settings({ may }) {
     <section>
       <h2>{t("Settings")}</h2>
       <Problem text={said} />
-      <Wide label="Table">
+      <Wide label={t("Table")}>
         <tbody>
           {Object.entries(data).map(([name, value]) => (
             <tr key={name}>
-              <th scope="row">{name.replaceAll("_", " ")}</th>
+              <th scope="row">{t(name)}</th>
               <td>
                 <input
                   type="number"
                   min="0"
-                  aria-label={name.replaceAll("_", " ")}
+                  aria-label={t(name)}
                   disabled={!may}
                   value={value}
                   onChange={(e) =>
@@ -171,16 +175,23 @@ export function Users({ user }) {
     <>
       <h1>{t("Users")}</h1>
       <Problem text={said || problem} />
+      {data?.unknown > 0 && (
+        <p>
+          {t("{n} sign-ins of the last day had a name that nobody has.", {
+            n: count(data.unknown),
+          })}
+        </p>
+      )}
       <div class="scroll" tabIndex={0} role="region" aria-label={t("Users")}>
         <table class="list">
           <thead>
             <tr>
               <th scope="col">{t("Name")}</th>
               <th scope="col">{t("Role")}</th>
-              <th scope="col">May export</th>
-              <th scope="col">May sign in</th>
-              <th scope="col">Locked until</th>
-              <th scope="col">Added</th>
+              <th scope="col">{t("May export")}</th>
+              <th scope="col">{t("May sign in")}</th>
+              <th scope="col">{t("Locked until")}</th>
+              <th scope="col">{t("Added")}</th>
             </tr>
           </thead>
           <tbody>
@@ -195,14 +206,16 @@ export function Users({ user }) {
                     onChange={(e) => set({ name: u.name, role: e.target.value })}
                   >
                     {roles.map((r) => (
-                      <option key={r}>{r}</option>
-                    ))}
-                  </select>
+                      <option key={r} value={r}>
+                        {t(r)}
+                      </option>
+                    ))}{" "}
+                  </select>{" "}
                 </td>
                 <td>
                   <input
                     type="checkbox"
-                    aria-label={`${u.name} may export`}
+                    aria-label={`${u.name}: ${t("May export")}`}
                     disabled={!may}
                     checked={u.may_export}
                     onChange={(e) => set({ name: u.name, may_export: e.target.checked })}
@@ -211,7 +224,7 @@ export function Users({ user }) {
                 <td>
                   <input
                     type="checkbox"
-                    aria-label={`${u.name} may sign in`}
+                    aria-label={`${u.name}: ${t("May sign in")}`}
                     disabled={!may}
                     checked={!u.disabled}
                     onChange={(e) => set({ name: u.name, disabled: !e.target.checked })}
@@ -230,7 +243,7 @@ export function Users({ user }) {
       </div>
       {may && (
         <section>
-          <h2>Add a user</h2>
+          <h2>{t("Add a user")}</h2>
           <form class="filter" onSubmit={add}>
             <label>
               {t("Name")}
@@ -245,7 +258,9 @@ export function Users({ user }) {
               {t("Role")}
               <select name="role" value="analyst">
                 {roles.map((r) => (
-                  <option key={r}>{r}</option>
+                  <option key={r} value={r}>
+                    {t(r)}
+                  </option>
                 ))}
               </select>
             </label>
@@ -260,7 +275,7 @@ export function Users({ user }) {
                 autocomplete="new-password"
               />
             </label>
-            <button class="main">Add</button>
+            <button class="main">{t("Add")}</button>
           </form>
         </section>
       )}

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // api.js - calls of the server, and its news.
+import { t } from "./words.js";
+
 let csrf = "";
 let onSignedOut = () => {};
 
@@ -33,7 +35,7 @@ async function ask(path, options) {
   try {
     response = await fetch(`/api/v1/${path}`, { credentials: "same-origin", ...options });
   } catch {
-    throw new Refused(0, "The server does not answer.");
+    throw new Refused(0, t("The server does not answer."));
   }
   return answer(response);
 }

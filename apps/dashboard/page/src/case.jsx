@@ -2,7 +2,7 @@
 // case.jsx - one case: what is known, why it was stopped, and what a person decides.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, post } from "./api.js";
-import { money, monies, when } from "./format.js";
+import { monies, score, when } from "./format.js";
 import { accountPath, casePath, go } from "./go.js";
 import {
   Comment,
@@ -15,6 +15,7 @@ import {
   useCall,
   useKeys,
 } from "./parts.jsx";
+import { Payments } from "./payments.jsx";
 import { outcomes, t } from "./words.js";
 
 const tomorrow = () => new Date(Date.now() + 24 * 3600000).toISOString().slice(0, 16);
@@ -22,7 +23,7 @@ const tomorrow = () => new Date(Date.now() + 24 * 3600000).toISOString().slice(0
 function Decide({ data, outcome, chosen, close, done }) {
   const rows = outcomes[outcome].reasons;
   const [reason, setReason] = useState(rows[0][0]);
-  const [comment, setComment] = useState(rows[0][1]);
+  const [comment, setComment] = useState(t(rows[0][1]));
   const [until, setUntil] = useState(tomorrow());
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -30,7 +31,7 @@ function Decide({ data, outcome, chosen, close, done }) {
   const pick = (i) => {
     if (!rows[i]) return;
     setReason(rows[i][0]);
-    setComment(rows[i][1]);
+    setComment(t(rows[i][1]));
   };
   const send = async (e) => {
     e?.preventDefault();
@@ -72,7 +73,7 @@ function Decide({ data, outcome, chosen, close, done }) {
                   autofocus={i === 0}
                   onClick={() => pick(i)}
                 >
-                  <kbd>{i + 1}</kbd> {code.replaceAll("_", " ")} <small>{text}</small>
+                  <kbd>{i + 1}</kbd> {t(code)} <small>{t(text)}</small>
                 </button>
               </li>
             ))}
@@ -81,7 +82,7 @@ function Decide({ data, outcome, chosen, close, done }) {
         <Comment value={comment} set={setComment} />
         {outcome === "snooze" && (
           <label>
-            Until
+            {t("Until")}
             <input
               type="datetime-local"
               value={until}
@@ -93,15 +94,18 @@ function Decide({ data, outcome, chosen, close, done }) {
         {outcome === "fraud" && (
           <p>
             {chosen.size
-              ? `${chosen.size} of ${data.case.n_alert} payments are fraud, the others become ` +
-                "labels of no fraud."
-              : `All ${data.case.n_alert} payments of the case become labels of fraud.`}
+              ? t("{n} of {all} payments are fraud, the others become labels of no fraud.", {
+                  n: chosen.size,
+                  all: data.case.n_alert,
+                })
+              : t("All {n} payments of the case become labels of fraud.", { n: data.case.n_alert })}
           </p>
         )}
         {data.four_eyes && ["fraud", "false_positive", "unusual"].includes(outcome) && (
           <p>
-            The amount is above the limit of four eyes: a supervisor agrees before the case is
-            closed.
+            {t(
+              "The amount is above the limit of four eyes: a supervisor agrees before the case is closed.",
+            )}
           </p>
         )}
         <Problem text={problem} />
@@ -127,22 +131,24 @@ function Contributions({ alert }) {
         {(alert.reasons || []).map((r) => (
           <li key={r.text}>{r.text}</li>
         ))}
-        {alert.payment.rule && <li>rule {alert.payment.rule}</li>}
+        {alert.payment.rule && <li>{t("rule {name}", { name: alert.payment.rule })}</li>}
       </ul>
     );
   const base = alert.trace[0];
   const known = reasons.reduce((sum, r) => sum + r.contribution, 0);
   const rows = [
-    { text: "Base: before any evidence", value: base },
+    { text: t("Base: before any evidence"), value: base },
     ...reasons.map((r) => ({ text: r.text, value: r.contribution })),
-    { text: "All other evidence together", value: alert.logit - base - known },
+    { text: t("All other evidence together"), value: alert.logit - base - known },
   ];
   const most = Math.max(1e-6, ...rows.map((r) => Math.abs(r.value)));
   return (
     <table class="bars">
       <caption>
-        Log odds; the sum is {alert.logit.toFixed(2)}, which is calibrated to a score of{" "}
-        <Score of={alert.payment.score} />
+        {t("Log odds; the sum is {sum}, which is calibrated to a score of {score}", {
+          sum: alert.logit.toFixed(2),
+          score: score(alert.payment.score),
+        })}
       </caption>
       <tbody>
         {rows.map((r, i) => (
@@ -155,7 +161,7 @@ function Contributions({ alert }) {
                 min="0"
                 max={most}
                 value={Math.abs(r.value)}
-                aria-label={r.value < 0 ? "lowers" : "raises"}
+                aria-label={r.value < 0 ? t("lowers") : t("raises")}
               />
             </td>
           </tr>
@@ -165,78 +171,59 @@ function Contributions({ alert }) {
   );
 }
 
+// Why an alert belongs to the case.
+function joined(by) {
+  const [, kind, name] = /^(account|device|split by|merged by) (.*)$/s.exec(by) || [];
+  const words = {
+    account: t("account {name}", { name }),
+    device: t("device {name}", { name }),
+    "split by": t("split by {name}", { name }),
+    "merged by": t("merged by {name}", { name }),
+  };
+  return words[kind] || t(by);
+}
+
 function Alerts({ alerts, at, setAt, chosen, toggle }) {
+  const rows = alerts.map((a) => ({ ...a.payment, joined_by: a.joined_by }));
+  const choose = {
+    head: () => <span class="unseen">{t("Chosen")}</span>,
+    cell: (p) => (
+      <input
+        type="checkbox"
+        aria-label={p.tx_id}
+        checked={chosen.has(p.seq)}
+        onChange={() => toggle(p.seq)}
+      />
+    ),
+  };
+  const why = { head: () => t("Joined by"), cell: (p) => joined(p.joined_by) };
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={t("Alerts")}>
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">
-              <span class="unseen">Chosen</span>
-            </th>
-            <th scope="col">{t("Time")}</th>
-            <th scope="col">{t("From")}</th>
-            <th scope="col">{t("To")}</th>
-            <th scope="col" class="number">
-              {t("Amount")}
-            </th>
-            <th scope="col">{t("Kind")}</th>
-            <th scope="col" class="number">
-              {t("Score")}
-            </th>
-            <th scope="col">{t("Decision")}</th>
-            <th scope="col">Joined by</th>
-          </tr>
-        </thead>
-        <tbody>
-          {alerts.map((a, i) => (
-            <tr key={a.payment.seq} class={i === at ? "here" : ""} onClick={() => setAt(i)}>
-              <td>
-                <input
-                  type="checkbox"
-                  aria-label={a.payment.tx_id}
-                  checked={chosen.has(a.payment.seq)}
-                  onChange={() => toggle(a.payment.seq)}
-                />
-              </td>
-              <td>
-                <Time at={a.payment.ts} />
-              </td>
-              <td>
-                <a href={`#/${accountPath(a.payment.from || "")}`}>{a.payment.from}</a>
-              </td>
-              <td>
-                <a href={`#/${accountPath(a.payment.to || "")}`}>{a.payment.to}</a>
-              </td>
-              <td class="number">{money(a.payment)}</td>
-              <td>{a.payment.kind}</td>
-              <td class="number">
-                <Score of={a.payment.score} />
-              </td>
-              <td>
-                {a.payment.rule ? `${a.payment.decision} (${a.payment.rule})` : a.payment.decision}
-              </td>
-              <td>{a.joined_by}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Payments
+      label={t("Alerts")}
+      rows={rows}
+      mark={(p, i) => (i === at ? "here" : "")}
+      click={setAt}
+      shows={[choose, "time", "from", "to", "amount", "kind", "score", "decision", why]}
+    />
   );
 }
 
 const said = (e) => {
   const d = e.detail || {};
   const parts = [];
-  if (d.outcome)
-    parts.push(`${d.outcome.replaceAll("_", " ")}: ${(d.reason || "").replaceAll("_", " ")}`);
+  if (d.outcome) parts.push(`${t(d.outcome)}: ${t(d.reason || "")}`);
   if (d.comment) parts.push(d.comment);
   if (d.text) parts.push(d.text);
-  if (d.tx_id) parts.push(`payment ${d.tx_id}${d.by ? `, by ${d.by}` : ""}`);
-  if (d.owner) parts.push(`to ${d.owner}`);
-  if (d.until) parts.push(`until ${when(d.until)}`);
-  if (d.from) parts.push(`from case ${d.from}`);
-  if (d.into) parts.push(`into case ${d.into}`);
+  if (d.tx_id)
+    parts.push(
+      d.by
+        ? t("payment {id}, by {what}", { id: d.tx_id, what: joined(d.by) })
+        : t("payment {id}", { id: d.tx_id }),
+    );
+  if (d.owner) parts.push(t("to {name}", { name: d.owner }));
+  if (d.until) parts.push(t("until {time}", { time: when(d.until) }));
+  if (d.from) parts.push(t("from case {id}", { id: d.from }));
+  if (d.into) parts.push(t("into case {id}", { id: d.into }));
   return parts.join(" \u00b7 ");
 };
 
@@ -245,7 +232,7 @@ function Events({ events }) {
     <ol class="events">
       {[...events].reverse().map((e) => (
         <li key={e.id}>
-          <strong>{e.type}</strong> {e.actor || "R1"}{" "}
+          <strong>{t(e.type)}</strong> {e.actor || "R1"}{" "}
           <small>
             <Time at={e.at} />
           </small>
@@ -360,31 +347,41 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
       <p class="headline">{c.headline}</p>
       <Problem text={failed || problem} />
       {changed && (
-        <p role="status">This case has changed and was read again; what you typed is kept.</p>
+        <p role="status">
+          {t("This case has changed and was read again; what you typed is kept.")}
+        </p>
       )}
       <div class="columns">
         <div>
           <section>
             <h2>
-              {t("Reasons")} {shown && <small>payment {shown.payment.tx_id}</small>}
+              {t("Reasons")}{" "}
+              {shown && <small>{t("payment {id}", { id: shown.payment.tx_id })}</small>}
             </h2>
             {shown && <Contributions alert={shown} />}
             {shown?.findings?.map((f) => (
               <p key={f.pattern}>
-                <strong>{f.pattern.replaceAll("_", " ")}</strong>: {f.accounts.length}{" "}
-                {t("Accounts")}, {f.payments.length} {t("Payments")}
+                <strong>{t(f.pattern)}</strong>: {f.accounts.length} {t("Accounts")},{" "}
+                {f.payments.length} {t("Payments")}
               </p>
             ))}
             {shown?.would?.map((w) => (
               <p key={w.rule}>
-                Rule {w.rule} would have said {w.action} ({w.why}).
+                {t("Rule {rule} would have said {action} ({why}).", {
+                  rule: w.rule,
+                  action: t(w.action),
+                  why: t(w.why),
+                })}
               </p>
             ))}
           </section>
           <section>
             <h2>
               {t("Alerts")} ({c.n_alert}
-              {c.n_alert > alerts.length ? `, the newest ${alerts.length} are shown` : ""})
+              {c.n_alert > alerts.length
+                ? t(", the newest {n} are shown", { n: alerts.length })
+                : ""}
+              )
             </h2>
             <Alerts alerts={alerts} at={at} setAt={setAt} chosen={chosen} toggle={toggle} />
           </section>
@@ -396,9 +393,9 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
                   key={m.kind + m.name}
                   class={m.joins ? "chip" : "chip hub"}
                   href={m.kind === "account" ? `#/${accountPath(m.name)}` : undefined}
-                  title={m.joins ? "" : "so many pay it that it joins no alerts"}
+                  title={m.joins ? "" : t("so many pay it that it joins no alerts")}
                 >
-                  {m.kind === "device" ? `device ${m.name}` : m.name}
+                  {m.kind === "device" ? t("device {name}", { name: m.name }) : m.name}
                 </a>
               ))}
             </p>
@@ -419,7 +416,7 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
             </section>
           )}
         </div>
-        <aside aria-label="Decision and history">
+        <aside aria-label={t("Decision and history")}>
           {decidable && (
             <section class="decide">
               <h2>{t("Decision")}</h2>
@@ -434,8 +431,11 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
             <section class="decide">
               <h2>{t("approval")}</h2>
               <p>
-                {c.proposed_by} proposes: {t(outcomes[c.outcome]?.label || c.outcome)} (
-                {(c.reason_code || "").replaceAll("_", " ")})
+                {t("{name} proposes: {outcome} ({reason})", {
+                  name: c.proposed_by,
+                  outcome: t(outcomes[c.outcome]?.label || c.outcome),
+                  reason: t(c.reason_code || ""),
+                })}
               </p>
               {user.role === "supervisor" && user.name !== c.proposed_by && (
                 <>
@@ -460,7 +460,7 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
                 <button onClick={() => act("case/assign", {})}>{t("Release")}</button>
               )}
               {c.state !== "open" && !c.merged_into && (
-                <button onClick={() => act("case/reopen", { comment: "Looked at again." })}>
+                <button onClick={() => act("case/reopen", { comment: t("Looked at again.") })}>
                   {t("Reopen")}
                 </button>
               )}
@@ -500,11 +500,13 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
           )}
           {data.labels.length > 0 && (
             <section>
-              <h2>Labels</h2>
+              <h2>{t("Labels")}</h2>
               <p>
-                {data.labels.filter((l) => l.is_fraud).length} fraud,{" "}
-                {data.labels.filter((l) => !l.is_fraud).length} not;{" "}
-                {data.labels.filter((l) => !l.sent_at).length} wait for the topic.
+                {t("{fraud} fraud, {other} not; {waiting} wait for the topic.", {
+                  fraud: data.labels.filter((l) => l.is_fraud).length,
+                  other: data.labels.filter((l) => !l.is_fraud).length,
+                  waiting: data.labels.filter((l) => !l.sent_at).length,
+                })}
               </p>
             </section>
           )}

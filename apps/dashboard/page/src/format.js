@@ -55,6 +55,7 @@ export function due(at) {
 }
 export const late = (at) => new Date(at) < Date.now();
 export const ago = (at) => (at ? `${span((Date.now() - new Date(at)) / 1000)} ${t("ago")}` : "");
+export const score = (x) => (x === null || x === undefined ? "\u2013" : x.toFixed(3));
 export const percent = (x, digits = 1) =>
   x === null || x === undefined ? "\u2013" : `${(100 * x).toFixed(digits)} %`;
 export const count = (n) => format2().format(n);

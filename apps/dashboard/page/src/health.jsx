@@ -35,7 +35,7 @@ function Service() {
             setProblem(JSON.parse(text).error);
           }
         },
-        () => setProblem("The server does not answer."),
+        () => setProblem(t("The server does not answer.")),
       );
     read();
     const turn = setInterval(read, 5000);
@@ -43,15 +43,15 @@ function Service() {
   }, []);
   if (!metrics) return <p>{problem || "\u2026"}</p>;
   const facts = [
-    ["lag, messages", sum(metrics.r1_fraud_lag_messages)],
-    ["lag, seconds", most(metrics.r1_fraud_lag_seconds)],
-    ["in flight", sum(metrics.r1_fraud_in_flight_records)],
-    ["dead letters", sum(metrics.r1_fraud_dead_letters_total)],
-    ["PostgreSQL reconnects", sum(metrics.r1_fraud_postgres_reconnects_total)],
-    ["outbox behind, rows", sum(metrics.r1_fraud_outbox_behind_rows)],
-    ["Kafka clients renewed", sum(metrics.r1_fraud_producer_renewals_total)],
-    ["snapshots", sum(metrics.r1_fraud_snapshots_total)],
-    ["partitions owned", sum(metrics.r1_fraud_owned_partitions)],
+    [t("lag, messages"), sum(metrics.r1_fraud_lag_messages)],
+    [t("lag, seconds"), most(metrics.r1_fraud_lag_seconds)],
+    [t("in flight"), sum(metrics.r1_fraud_in_flight_records)],
+    [t("dead letters"), sum(metrics.r1_fraud_dead_letters_total)],
+    [t("PostgreSQL reconnects"), sum(metrics.r1_fraud_postgres_reconnects_total)],
+    [t("outbox behind, rows"), sum(metrics.r1_fraud_outbox_behind_rows)],
+    [t("Kafka clients renewed"), sum(metrics.r1_fraud_producer_renewals_total)],
+    [t("snapshots"), sum(metrics.r1_fraud_snapshots_total)],
+    [t("partitions owned"), sum(metrics.r1_fraud_owned_partitions)],
   ].filter(([, value]) => value !== null && value !== undefined);
   const drift = (metrics.r1_fraud_drift_psi || []).sort((a, b) => b.value - a.value).slice(0, 8);
   return (
@@ -67,7 +67,9 @@ function Service() {
       </dl>
       {drift.length > 0 && (
         <>
-          <h3>Drift: columns that have changed most (population stability, above .25 is much)</h3>
+          <h3>
+            {t("Drift: columns that have changed most (population stability, above .25 is much)")}
+          </h3>
           <ul>
             {drift.map((d) => (
               <li key={d.labels}>
@@ -93,9 +95,9 @@ export function Health() {
     return {
       x,
       rate: [
-        { label: "decided a minute", values: data.minutes.map((m) => m[1]), colour: "--accent" },
+        { label: t("decided a minute"), values: data.minutes.map((m) => m[1]), colour: "--accent" },
         {
-          label: "alerts a minute",
+          label: t("alerts a minute"),
           values: data.minutes.map((m) => m[2]),
           colour: "--bad",
           dash: [6, 4],
@@ -128,45 +130,49 @@ export function Health() {
       <h1>{t("Health")}</h1>
       <Problem text={problem} />
       <p>
-        The last decision was made {data.last_decided_at ? ago(data.last_decided_at) : "never"}. The
-        plots show at most the last hour and the last 200,000 decisions.
+        {data.last_decided_at
+          ? t("The last decision was made {when}.", { when: ago(data.last_decided_at) })
+          : t("No decision was made yet.")}{" "}
+        {t("The plots show at most the last hour and the last 200,000 decisions.")}
       </p>
       {rate.x.length > 1 && (
         <div class="columns even">
           <Plot
-            title="Decisions a minute"
+            title={t("Decisions a minute")}
             x={rate.x}
             lines={rate.rate}
             time
-            summary={`${data.minutes.at(-1)[1]} in the last minute`}
+            summary={t("{n} in the last minute", { n: data.minutes.at(-1)[1] })}
           />
           <Plot
-            title="From sent to decided, ms"
+            title={t("From sent to decided, ms")}
             x={rate.x}
             lines={rate.latency}
             time
-            summary={`p99 ${(data.minutes.at(-1)[4] / 1000 || 0).toFixed(1)} ms in the last minute`}
+            summary={t("p99 {n} ms in the last minute", {
+              n: (data.minutes.at(-1)[4] / 1000 || 0).toFixed(1),
+            })}
           />
         </div>
       )}
       <section>
-        <h2>r1-fraud serve, now</h2>
+        <h2>{t("r1-fraud serve, now")}</h2>
         <Service />
       </section>
       <section>
-        <h2>Streams</h2>
-        <Wide label="Table">
+        <h2>{t("Streams")}</h2>
+        <Wide label={t("Table")}>
           <thead>
             <tr>
-              <th scope="col">Program</th>
-              <th scope="col">Topic</th>
+              <th scope="col">{t("Program")}</th>
+              <th scope="col">{t("Topic")}</th>
               <th scope="col" class="number">
-                Partitions
+                {t("Partitions")}
               </th>
               <th scope="col" class="number">
-                Messages
+                {t("Messages")}
               </th>
-              <th scope="col">Moved</th>
+              <th scope="col">{t("Moved")}</th>
               <th scope="col">{t("Owner")}</th>
             </tr>
           </thead>
@@ -185,7 +191,7 @@ export function Health() {
         </Wide>
       </section>
       <section>
-        <h2>What could not be decided by a score in the last day</h2>
+        <h2>{t("What could not be decided by a score in the last day")}</h2>
         {data.unscorable.length ? (
           <ul>
             {data.unscorable.map((u) => (
@@ -195,21 +201,21 @@ export function Health() {
             ))}
           </ul>
         ) : (
-          <p>Nothing.</p>
+          <p>{t("Nothing.")}</p>
         )}
       </section>
       <section>
-        <h2>Dead letters that wait</h2>
+        <h2>{t("Dead letters that wait")}</h2>
         {data.dead_letters.length ? (
-          <Wide label="Table">
+          <Wide label={t("Table")}>
             <thead>
               <tr>
-                <th scope="col">Stage</th>
+                <th scope="col">{t("Stage")}</th>
                 <th scope="col">{t("Reason")}</th>
                 <th scope="col" class="number">
-                  Letters
+                  {t("Letters")}
                 </th>
-                <th scope="col">Last</th>
+                <th scope="col">{t("Last")}</th>
               </tr>
             </thead>
             <tbody>
@@ -226,24 +232,26 @@ export function Health() {
             </tbody>
           </Wide>
         ) : (
-          <p>None.</p>
+          <p>{t("None.")}</p>
         )}
         <p>
-          Mend and send again with <code>r1-fraud dlq list</code> and <code>r1-fraud dlq mend</code>
-          .
+          {t("Mend and send again with these commands:")} <code>r1-fraud dlq list</code>,{" "}
+          <code>r1-fraud dlq mend</code>
         </p>
       </section>
       <section>
-        <h2>Versions in use</h2>
+        <h2>{t("Versions in use")}</h2>
         <ul>
           {data.versions.map((v) => (
             <li key={v.version}>
-              {v.kind} <code>{v.version}</code> {v.detail.slice(0, 120)}, since{" "}
-              <Time at={v.first_used_at} />
+              {t(v.kind)} <code>{v.version}</code> {v.detail.slice(0, 120)}{" "}
+              <small>
+                {t("since")} <Time at={v.first_used_at} />
+              </small>
             </li>
           ))}
         </ul>
-        <p>{count(data.labels_waiting)} labels wait for their topic.</p>
+        <p>{t("{n} labels wait for their topic.", { n: count(data.labels_waiting) })}</p>
       </section>
     </>
   );

@@ -41,20 +41,20 @@ function place() {
 
 function Help({ close }) {
   const rows = [
-    ["j / k", "next and previous row"],
-    ["Enter", "open the row"],
-    ["n", "take the next case"],
-    ["c f u", "confirmed fraud, false positive, legitimate but unusual"],
-    ["e s i", "escalate, snooze, need information"],
-    ["1 \u2013 9", "a reason, in the form of a decision"],
-    ["Ctrl Enter", "send the form"],
-    ["a", "assign the case to me"],
-    ["g", "the ring of the case"],
-    ["x", "choose the payment of the row"],
-    ["/", "search"],
-    ["Ctrl K", "all commands"],
-    ["Esc", "close, or back"],
-    ["?", "this list"],
+    ["j / k", t("next and previous row")],
+    ["Enter", t("open the row")],
+    ["n", t("take the next case")],
+    ["c f u", t("confirmed fraud, false positive, legitimate but unusual")],
+    ["e s i", t("escalate, snooze, need information")],
+    ["1 \u2013 9", t("a reason, in the form of a decision")],
+    ["Ctrl Enter", t("send the form")],
+    ["a", t("assign the case to me")],
+    ["g", t("the ring of the case")],
+    ["x", t("choose the payment of the row")],
+    ["/", t("search")],
+    ["Ctrl K", t("all commands")],
+    ["Esc", t("close, or back")],
+    ["?", t("this list")],
   ];
   return (
     <Dialog title={t("Help")} close={close}>
@@ -151,11 +151,11 @@ function Frame({ user, signedOut }) {
         href="#main"
         onClick={(e) => (e.preventDefault(), document.getElementById("main").focus())}
       >
-        Skip to the content
+        {t("Skip to the content")}
       </a>
       <header class="top">
         <strong class="mark">R1</strong>
-        <nav aria-label="Pages">
+        <nav aria-label={t("Pages")}>
           {allowed
             .filter((p) => p.label)
             .map((p) => (
@@ -172,7 +172,7 @@ function Frame({ user, signedOut }) {
           <kbd>?</kbd>
         </button>
         <span class="who">
-          {user.name} <small>{user.role}</small>
+          {user.name} <small>{t(user.role)}</small>
         </span>
         <button class="quiet" onClick={signOut}>
           {t("Sign out")}
@@ -181,11 +181,11 @@ function Frame({ user, signedOut }) {
       <div role="status" aria-live="polite">
         {!connected && (
           <p class="banner">
-            The server cannot be reached. What you typed stays; this page tries again.
+            {t("The server cannot be reached. What you typed stays; this page tries again.")}
           </p>
         )}
         {connected && !database && (
-          <p class="banner">The database does not answer. What you see may be old.</p>
+          <p class="banner">{t("The database does not answer. What you see may be old.")}</p>
         )}
       </div>
       <main id="main" tabIndex={-1}>

@@ -48,8 +48,8 @@ export function Palette({ commands, user, close }) {
     <Dialog title={t("Search")} close={close}>
       <Choices
         id="palette-list"
-        label="A case, a payment, an account or a command"
-        list="What was found"
+        label={t("A case, a payment, an account or a command")}
+        list={t("What was found")}
         {...{ q, setQ, at, setAt }}
         rows={rows.slice(0, 20)}
         take={run}

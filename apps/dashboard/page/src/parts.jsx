@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // parts.jsx - small pieces that pages share.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { due, late, utc, when } from "./format.js";
+import { due, late, score, utc, when } from "./format.js";
 import { t } from "./words.js";
 
 // Whether a key belongs to a field that is typed into.
@@ -30,8 +30,7 @@ export const Severity = ({ of }) => (
   </span>
 );
 
-export const Score = ({ of }) =>
-  of === null || of === undefined ? <span>{"\u2013"}</span> : <span>{of.toFixed(3)}</span>;
+export const Score = ({ of }) => <span>{score(of)}</span>;
 
 export function Dialog({ title, close, children, wide }) {
   const box = useRef(null);

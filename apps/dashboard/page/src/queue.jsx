@@ -75,7 +75,7 @@ function Filter({ args, user }) {
 // Several cases, one outcome; each is decided as it was seen.
 function Batch({ rows, outcome, close, done }) {
   const [reason, setReason] = useState(outcomes[outcome].reasons[0][0]);
-  const [comment, setComment] = useState(outcomes[outcome].reasons[0][1]);
+  const [comment, setComment] = useState(t(outcomes[outcome].reasons[0][1]));
   const [said, setSaid] = useState([]);
   const send = async (e) => {
     e.preventDefault();
@@ -97,11 +97,13 @@ function Batch({ rows, outcome, close, done }) {
             value={reason}
             onChange={(e) => {
               setReason(e.target.value);
-              setComment(outcomes[outcome].reasons.find((r) => r[0] === e.target.value)[1]);
+              setComment(t(outcomes[outcome].reasons.find((r) => r[0] === e.target.value)[1]));
             }}
           >
             {outcomes[outcome].reasons.map(([code]) => (
-              <option key={code}>{code}</option>
+              <option key={code} value={code}>
+                {t(code)}
+              </option>
             ))}
           </select>
         </label>
@@ -169,7 +171,7 @@ export function Queue({ user, args, onNews, busy }) {
 
   const take = () =>
     post("cases/take").then(
-      ({ id }) => (id ? go(casePath(id)) : setProblem("No case is open and free.")),
+      ({ id }) => (id ? go(casePath(id)) : setProblem(t("No case is open and free."))),
       (e) => setProblem(e.message),
     );
   const last = (rows || [])[rows?.length - 1];
@@ -212,7 +214,7 @@ export function Queue({ user, args, onNews, busy }) {
           ))}
         {user.may_export && (
           <a class="button" href="/api/v1/export/cases.csv" download>
-            CSV
+            {t("CSV")}
           </a>
         )}
         {decides && (
@@ -229,7 +231,7 @@ export function Queue({ user, args, onNews, busy }) {
             <tr>
               {decides && (
                 <th scope="col">
-                  <span class="unseen">Chosen</span>
+                  <span class="unseen">{t("Chosen")}</span>
                 </th>
               )}
               <th scope="col">{t("Case")}</th>
@@ -289,7 +291,7 @@ export function Queue({ user, args, onNews, busy }) {
                   ))}
                 </td>
                 <td>
-                  {c.pattern || "\u2013"}{" "}
+                  {t(c.pattern || "\u2013")}{" "}
                   <small>
                     {c.n_member} / {c.n_alert}
                   </small>

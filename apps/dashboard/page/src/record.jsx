@@ -15,23 +15,23 @@ export function Records({ user }) {
     <>
       <Reader user={user} />
       <section>
-        <h2>Reports that are kept</h2>
+        <h2>{t("Reports that are kept")}</h2>
         <Problem text={problem} />
         {data && !data.records.length && (
-          <p>None. What is read here is not kept; records of the topic are.</p>
+          <p>{t("None. What is read here is not kept; records of the topic are.")}</p>
         )}
         {data && data.records.length > 0 && (
-          <Wide label="Table">
+          <Wide label={t("Table")}>
             <thead>
               <tr>
-                <th scope="col">Report</th>
+                <th scope="col">{t("Report")}</th>
                 <th scope="col">{t("Time")}</th>
                 <th scope="col" class="number">
                   {t("Findings")}
                 </th>
-                <th scope="col">First disease</th>
+                <th scope="col">{t("First disease")}</th>
                 <th scope="col" class="number">
-                  Probability
+                  {t("Probability")}
                 </th>
                 <th scope="col">{t("State")}</th>
               </tr>
@@ -51,11 +51,11 @@ export function Records({ user }) {
                   <td>
                     {r.outcome === "person"
                       ? r.handled_at
-                        ? "looked at"
-                        : "waits for a person"
+                        ? t("looked at")
+                        : t("waits for a person")
                       : r.confident
-                        ? "confident"
-                        : "not confident"}
+                        ? t("confident")
+                        : t("not confident")}
                   </td>
                 </tr>
               ))}
@@ -72,10 +72,13 @@ export function RecordPage({ rest }) {
   if (!data) return <Problem text={problem} />;
   return (
     <>
-      <h1>Report {data.id}</h1>
+      <h1>
+        {t("Report")} {data.id}
+      </h1>
       <p>
-        <Time at={data.created_at} />. None of these: {percent(data.none_of_these)}.{" "}
-        {data.confident ? "" : "The ranking is not confident."}
+        <Time at={data.created_at} />{" "}
+        {t("None of these: {percent}.", { percent: percent(data.none_of_these) })}{" "}
+        {data.confident ? "" : t("The ranking is not confident.")}
       </p>
       <div class="columns even">
         <section>
@@ -123,11 +126,11 @@ function AddTerm({ add, close }) {
     return () => clearTimeout(wait);
   }, [q]);
   return (
-    <Dialog title="Add a finding" close={close}>
+    <Dialog title={t("Add a finding")} close={close}>
       <Choices
         id="terms"
-        label="Name or synonym of a finding"
-        list="Findings"
+        label={t("Name or synonym of a finding")}
+        list={t("Findings")}
         {...{ q, setQ, at, setAt }}
         rows={terms}
         take={add}
@@ -136,7 +139,7 @@ function AddTerm({ add, close }) {
             {term.name}{" "}
             <small>
               {term.id}
-              {term.label ? "" : `, as ${term.match}`}
+              {term.label ? "" : t(", as {name}", { name: term.match })}
             </small>
           </>
         )}
@@ -179,7 +182,7 @@ function Marked({ text, findings, at, setAt }) {
       ?.scrollIntoView({ block: "center", behavior: "smooth" });
   }, [at]);
   return (
-    <div class="text" ref={box} tabIndex={0} role="region" aria-label="Text of the record">
+    <div class="text" ref={box} tabIndex={0} role="region" aria-label={t("Text of the record")}>
       {pieces.map((p, k) =>
         p.i === undefined ? (
           p.text
@@ -210,7 +213,7 @@ function moved(before, after) {
   return new Map(
     after.map((c) => {
       const old = was.get(c.id);
-      if (!old) return [c.id, "new"];
+      if (!old) return [c.id, t("new")];
       const up = old.rank - c.rank;
       const points = 100 * (c.probability - old.probability);
       const place = up > 0 ? `\u2191${up}` : up < 0 ? `\u2193${-up}` : "";
@@ -226,11 +229,11 @@ function Compare({ candidates, pair, setPair }) {
   const of = (c, name) => c.contributions.find((x) => x.name === name);
   return (
     <section>
-      <h3>Finding by finding</h3>
-      <Wide label="Table">
+      <h3>{t("Finding by finding")}</h3>
+      <Wide label={t("Table")}>
         <thead>
           <tr>
-            <th scope="col">Finding</th>
+            <th scope="col">{t("Finding")}</th>
             {two.map((c) => (
               <th scope="col" class="number" key={c.id}>
                 {c.name}
@@ -378,7 +381,7 @@ function Reader({ user }) {
           }}
         >
           <label>
-            A letter, a list of findings or a phenopacket: paste it, or drop a file here
+            {t("A letter, a list of findings or a phenopacket: paste it, or drop a file here")}
             <textarea rows={10} value={text} onInput={(e) => setText(e.target.value)} />
           </label>
           <Problem text={problem} />
@@ -387,7 +390,7 @@ function Reader({ user }) {
               {t("Read record")}
             </button>
             <label class="button">
-              File
+              {t("File")}
               <input type="file" class="hidden" onChange={(e) => file(e.target.files[0])} />
             </label>
           </div>
@@ -396,7 +399,9 @@ function Reader({ user }) {
       {findings && report && (
         <>
           <div class="row filter">
-            <button onClick={() => (setFindings(null), setReport(null))}>Another record</button>
+            <button onClick={() => (setFindings(null), setReport(null))}>
+              {t("Another record")}
+            </button>
             <label>
               {t("Sex")}
               <select
@@ -427,18 +432,20 @@ function Reader({ user }) {
               />
             </label>
             <button onClick={() => setAdds(true)}>
-              Add a finding <kbd>+</kbd>
+              {t("Add a finding")} <kbd>+</kbd>
             </button>
             {user.may_export && (
               <>
-                <button onClick={() => give("application/pdf", "report.pdf")}>PDF</button>
+                <button onClick={() => give("application/pdf", "report.pdf")}>{t("PDF")}</button>
                 <button onClick={() => give("application/fhir+json", "report.fhir.json")}>
-                  FHIR
+                  {t("FHIR")}
                 </button>
-                <button onClick={() => give("text/html", "report.html")}>HTML</button>
+                <button onClick={() => give("text/html", "report.html")}>{t("HTML")}</button>
               </>
             )}
-            {took !== null && <small role="status">Ranked again in {took.toFixed(0)} ms.</small>}
+            {took !== null && (
+              <small role="status">{t("Ranked again in {n} ms.", { n: took.toFixed(0) })}</small>
+            )}
           </div>
           <p class="note">
             {report.banner} {report.scope}
@@ -454,13 +461,13 @@ function Reader({ user }) {
           <div class="columns three">
             {read !== null && (
               <section>
-                <h2>Text</h2>
+                <h2>{t("Text")}</h2>
                 <Marked text={read} findings={rows} at={at} setAt={setAt} />
               </section>
             )}
             <section>
               <h2>
-                {t("Findings")} <small>j k, y accept, x reject, p present, d denied</small>
+                {t("Findings")} <small>{t("j k, y accept, x reject, p present, d denied")}</small>
               </h2>
               <div
                 class="scroll tall"
@@ -481,7 +488,7 @@ function Reader({ user }) {
                         {f.name}{" "}
                         <small>
                           {f.id}
-                          {f.person && f.person !== "patient" ? `, ${f.person}` : ""}
+                          {f.person && f.person !== "patient" ? `, ${t(f.person)}` : ""}
                         </small>
                       </button>
                       <select
@@ -497,7 +504,7 @@ function Reader({ user }) {
                       </select>
                       <button
                         type="button"
-                        aria-label={`accept ${f.name}`}
+                        aria-label={`${t("accept")}: ${f.name}`}
                         aria-pressed={f.review === "accepted"}
                         onClick={() => change(i, { review: "accepted" })}
                       >
@@ -505,7 +512,7 @@ function Reader({ user }) {
                       </button>
                       <button
                         type="button"
-                        aria-label={`reject ${f.name}`}
+                        aria-label={`${t("reject")}: ${f.name}`}
                         aria-pressed={f.review === "rejected"}
                         onClick={() =>
                           change(i, { review: f.review === "rejected" ? "open" : "rejected" })
@@ -526,7 +533,10 @@ function Reader({ user }) {
             </section>
             <section>
               <h2>
-                {t("Diseases")} <small>none of these: {percent(report.none_of_these)}</small>
+                {t("Diseases")}{" "}
+                <small>
+                  {t("None of these: {percent}.", { percent: percent(report.none_of_these) })}
+                </small>
               </h2>
               <ol class="diseases">
                 {report.candidates.map((c) => (
@@ -545,7 +555,7 @@ function Reader({ user }) {
                         </small>
                       </p>
                       <table class="bars">
-                        <caption>Log likelihood ratios</caption>
+                        <caption>{t("Log likelihood ratios")}</caption>
                         <tbody>
                           {c.contributions.map((x) => (
                             <tr key={x.name}>
@@ -559,7 +569,7 @@ function Reader({ user }) {
                                   min="0"
                                   max="6"
                                   value={Math.abs(x.log_lr)}
-                                  aria-label={x.log_lr < 0 ? "lowers" : "raises"}
+                                  aria-label={x.log_lr < 0 ? t("lowers") : t("raises")}
                                 />
                               </td>
                             </tr>
@@ -568,8 +578,9 @@ function Reader({ user }) {
                       </table>
                       {c.typical_not_reported?.length > 0 && (
                         <p>
-                          Typical and not reported:{" "}
-                          {c.typical_not_reported.map((x) => x.name || x).join("; ")}
+                          {t("Typical and not reported: {names}", {
+                            names: c.typical_not_reported.map((x) => x.name || x).join("; "),
+                          })}
                         </p>
                       )}
                     </details>
@@ -585,7 +596,7 @@ function Reader({ user }) {
                           )
                         }
                       />{" "}
-                      compare
+                      {t("compare")}
                     </label>
                   </li>
                 ))}

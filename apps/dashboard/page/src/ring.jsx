@@ -4,9 +4,10 @@ import cytoscape from "cytoscape";
 import fcose from "cytoscape-fcose";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, post } from "./api.js";
-import { cell, money, save, units, when } from "./format.js";
+import { cell, count, save, units, when } from "./format.js";
 import { accountPath, casePath, go } from "./go.js";
-import { Problem, Score, Time, useCall, useKeys } from "./parts.jsx";
+import { Problem, useCall, useKeys } from "./parts.jsx";
+import { Payments } from "./payments.jsx";
 import { t } from "./words.js";
 
 cytoscape.use(fcose);
@@ -275,7 +276,7 @@ export function RingPage({ user, rest, busy }) {
     const two = chosen();
     cy.current?.elements().removeClass("path");
     if (!two || two.length !== 2)
-      return setSaid("Choose two accounts first: click one, Shift click the other.");
+      return setSaid(t("Choose two accounts first: click one, Shift click the other."));
     for (const [a, b] of [
       [two[0], two[1]],
       [two[1], two[0]],
@@ -284,10 +285,14 @@ export function RingPage({ user, rest, busy }) {
       if (!found.found) continue;
       found.path.addClass("path");
       return setSaid(
-        `Money went from ${a.id()} to ${b.id()} over ${found.distance} payments between accounts.`,
+        t("Money went from {a} to {b} over {n} payments between accounts.", {
+          a: a.id(),
+          b: b.id(),
+          n: found.distance,
+        }),
       );
     }
-    return setSaid("No money went from one to the other here.");
+    return setSaid(t("No money went from one to the other here."));
   };
   const gives = (as, make) =>
     post("export/said", { what: `ring of case ${id}`, as }).then(make, (e) => setSaid(e.message));
@@ -316,14 +321,16 @@ export function RingPage({ user, rest, busy }) {
         </span>
         {data.capped && (
           <strong class="late">
-            There are more: {data.n_account} accounts near. The newest 5,000 payments among 2,000
-            accounts are shown.
+            {t(
+              "There are more: {n} accounts near. The newest 5,000 payments among 2,000 accounts are shown.",
+              { n: count(data.n_account) },
+            )}
           </strong>
         )}
       </div>
       <div class="row filter">
         <label>
-          As of
+          {t("As of")}
           <select value={asOf} onChange={(e) => setAsOf(e.target.value)}>
             <option value="now">{t("now")}</option>
             <option value="alert">{t("at alert time")}</option>
@@ -356,7 +363,7 @@ export function RingPage({ user, rest, busy }) {
                 )
               }
             >
-              PNG
+              {t("PNG")}
             </button>
             <button
               onClick={() =>
@@ -376,7 +383,7 @@ export function RingPage({ user, rest, busy }) {
                 )
               }
             >
-              CSV
+              {t("CSV")}
             </button>
             <button
               onClick={() =>
@@ -389,7 +396,7 @@ export function RingPage({ user, rest, busy }) {
                 )
               }
             >
-              GraphML
+              {t("GraphML")}
             </button>
           </>
         )}
@@ -417,16 +424,15 @@ export function RingPage({ user, rest, busy }) {
             class="drawing"
             ref={box}
             role="img"
-            aria-label={
-              `${data.accounts.length} accounts and ${payments.length} payments; ` +
-              "the table holds the same"
-            }
+            aria-label={t("{a} accounts and {n} payments; the table holds the same", {
+              a: data.accounts.length,
+              n: payments.length,
+            })}
           />
           <p class="legend">
-            {"\u25cf"} {t("source")} {"\u25c6"} {t("mule")} {"\u25a0"} {t("collector")}{" "}
-            {"\u2605"}{" "}
-            {t("victim")}. Filled: a member of the case. Dashed: with an alert. Double click: the
-            account.
+            {"\u25cf"} {t("source")} {"\u25c6"} {t("mule")} {"\u25a0"} {t("collector")} {"\u2605"}{" "}
+            {t("victim")}.{" "}
+            {t("Filled: a member of the case. Dashed: with an alert. Double click: the account.")}
           </p>
         </>
       )}
@@ -439,10 +445,10 @@ export function RingPage({ user, rest, busy }) {
                   <th scope="col">{t("Accounts")}</th>
                   <th scope="col">{t("Role")}</th>
                   <th scope="col" class="number">
-                    in
+                    {t("in")}
                   </th>
                   <th scope="col" class="number">
-                    out
+                    {t("out")}
                   </th>
                 </tr>
               </thead>
@@ -451,7 +457,7 @@ export function RingPage({ user, rest, busy }) {
                   <tr key={a.name}>
                     <td>
                       <a href={`#/${accountPath(a.name)}`}>{a.name}</a>
-                      {a.member ? "" : " (near)"}
+                      {a.member ? "" : ` (${t("near")})`}
                     </td>
                     <td>{t(of.get(a.name)?.role || "\u2013")}</td>
                     <td class="number">{of.get(a.name)?.in || 0}</td>
@@ -461,40 +467,17 @@ export function RingPage({ user, rest, busy }) {
               </tbody>
             </table>
           </div>
-          <div class="scroll" tabIndex={0} role="region" aria-label={t("Payments")}>
-            <table class="list">
-              <thead>
-                <tr>
-                  <th scope="col">{t("Time")}</th>
-                  <th scope="col">{t("From")}</th>
-                  <th scope="col">{t("To")}</th>
-                  <th scope="col" class="number">
-                    {t("Amount")}
-                  </th>
-                  <th scope="col" class="number">
-                    {t("Score")}
-                  </th>
-                  <th scope="col">{t("Decision")}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {payments.slice(-500).map((p) => (
-                  <tr key={p.seq} class={alerts.has(p.seq) ? "alerted" : ""}>
-                    <td>
-                      <Time at={p.ts} />
-                    </td>
-                    <td>{p.from}</td>
-                    <td>{p.to}</td>
-                    <td class="number">{money(p)}</td>
-                    <td class="number">
-                      <Score of={p.score} />
-                    </td>
-                    <td>{p.decision}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          {(data.accounts.length > 500 || payments.length > 500) && (
+            <p>
+              {t("The first 500 accounts and the newest 500 payments are shown; CSV holds all.")}
+            </p>
+          )}
+          <Payments
+            label={t("Payments")}
+            rows={payments.slice(-500)}
+            mark={(p) => (alerts.has(p.seq) ? "alerted" : "")}
+            shows={["time", "from", "to", "amount", "score", "decision"]}
+          />
         </>
       )}
     </>

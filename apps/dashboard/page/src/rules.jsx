@@ -43,7 +43,7 @@ function Thresholds() {
       x,
       lines: [
         {
-          label: "payments (log10)",
+          label: t("payments (log10)"),
           values: x.map((_, i) => Math.log10(1 + (of.get(i) || 0))),
           colour: "--accent",
           bars: true,
@@ -52,16 +52,21 @@ function Thresholds() {
     };
   }, [data]);
   if (!data) return <Problem text={problem} />;
-  if (!data.payments) return <p>No payment has a score yet.</p>;
+  if (!data.payments) return <p>{t("No payment has a score yet.")}</p>;
   const threshold = chosen ?? (data.lowest === null ? 0.5 : Math.floor(data.lowest * 100) / 100);
   const at = above(data, threshold);
   return (
     <section>
       <h2>{t("Threshold")}</h2>
       <p>
-        The last {count(data.payments)} scored payments, {span(data.seconds || 0)} of the stream;
-        the truth of {count(at.known.fraud + at.known.other)} is known. The lowest score in review
-        is {data.lowest === null ? "none" : data.lowest.toFixed(3)}.
+        {t("The last {n} scored payments, {span} of the stream; the truth of {known} is known.", {
+          n: count(data.payments),
+          span: span(data.seconds || 0),
+          known: count(at.known.fraud + at.known.other),
+        })}{" "}
+        {data.lowest === null
+          ? t("No score is in review.")
+          : t("The lowest score in review is {score}.", { score: data.lowest.toFixed(3) })}
       </p>
       <label>
         {t("Threshold")}: {threshold.toFixed(2)}
@@ -76,35 +81,37 @@ function Thresholds() {
       </label>
       <dl class="facts" aria-live="polite">
         <div>
-          <dt>payments in review</dt>
+          <dt>{t("payments in review")}</dt>
           <dd>{count(at.alerts)}</dd>
         </div>
         <div>
-          <dt>a day, at this rate</dt>
+          <dt>{t("a day, at this rate")}</dt>
           <dd>{at.perDay === null ? "\u2013" : count(Math.round(at.perDay))}</dd>
         </div>
         <div>
-          <dt>{t("Precision")}, of known</dt>
+          <dt>{t("Precision, of known")}</dt>
           <dd>{percent(at.precision)}</dd>
         </div>
         <div>
-          <dt>{t("Recall")}, of known</dt>
+          <dt>{t("Recall, of known")}</dt>
           <dd>{percent(at.recall)}</dd>
         </div>
         <div>
-          <dt>fraud money in review, of known</dt>
+          <dt>{t("fraud money in review, of known")}</dt>
           <dd>{percent(at.saved)}</dd>
         </div>
       </dl>
       <Plot
-        title="Scores of payments"
+        title={t("Scores of payments")}
         x={bins.x}
         lines={bins.lines}
-        summary={`${at.alerts} payments at or above ${threshold}`}
+        summary={t("{n} payments at or above {threshold}", { n: at.alerts, threshold })}
       />
       <p>
-        A threshold changes nothing here. Put it into the settings, and try it over stored history
-        before: <code>r1-fraud config try FILE --since 7d</code>.
+        {t(
+          "A threshold changes nothing here. Put it into the settings, and try it over stored history before:",
+        )}{" "}
+        <code>r1-fraud config try FILE --since 7d</code>.
       </p>
     </section>
   );
@@ -118,9 +125,9 @@ export function Rules() {
       <h1>{t("Rules and models")}</h1>
       <Thresholds />
       <section>
-        <h2>What each rule has brought</h2>
+        <h2>{t("What each rule has brought")}</h2>
         <label>
-          Days
+          {t("Days")}
           <select value={days} onChange={(e) => setDays(Number(e.target.value))}>
             {[1, 7, 28, 90].map((d) => (
               <option key={d} value={d}>
@@ -131,16 +138,16 @@ export function Rules() {
         </label>
         <Problem text={problem} />
         {data && (
-          <div class="scroll" tabIndex={0} role="region" aria-label="Rules">
+          <div class="scroll" tabIndex={0} role="region" aria-label={t("Rules")}>
             <table class="list">
               <thead>
                 <tr>
-                  <th scope="col">Rule</th>
+                  <th scope="col">{t("Rule")}</th>
                   <th scope="col" class="number">
-                    Hits
+                    {t("Hits")}
                   </th>
                   <th scope="col" class="number">
-                    Closed cases
+                    {t("Closed cases")}
                   </th>
                   <th scope="col" class="number">
                     {t("Confirmed fraud")}
@@ -152,7 +159,7 @@ export function Rules() {
                     {t("Legitimate but unusual")}
                   </th>
                   <th scope="col" class="number">
-                    Not decided
+                    {t("Not decided")}
                   </th>
                   <th scope="col" class="number">
                     {t("Precision")}
@@ -164,7 +171,7 @@ export function Rules() {
                   const decided = r.fraud + r.false_positive + r.unusual;
                   return (
                     <tr key={r.rule}>
-                      <td>{r.rule || "model and threshold"}</td>
+                      <td>{r.rule || t("model and threshold")}</td>
                       <td class="number">{count(r.hits)}</td>
                       <td class="number">{count(r.cases)}</td>
                       <td class="number">{count(r.fraud)}</td>
@@ -181,15 +188,17 @@ export function Rules() {
         )}
         {data && data.shadows.length > 0 && (
           <>
-            <h3>What rules in shadow, or above their cap, would have done to these payments</h3>
-            <Wide label="Table">
+            <h3>
+              {t("What rules in shadow, or above their cap, would have done to these payments")}
+            </h3>
+            <Wide label={t("Table")}>
               <thead>
                 <tr>
-                  <th scope="col">Rule</th>
-                  <th scope="col">Action</th>
-                  <th scope="col">Why it did not</th>
+                  <th scope="col">{t("Rule")}</th>
+                  <th scope="col">{t("Action")}</th>
+                  <th scope="col">{t("Why it did not")}</th>
                   <th scope="col" class="number">
-                    Hits
+                    {t("Hits")}
                   </th>
                 </tr>
               </thead>
@@ -197,8 +206,8 @@ export function Rules() {
                 {data.shadows.map((s) => (
                   <tr key={s.rule + s.action + s.why}>
                     <td>{s.rule}</td>
-                    <td>{s.action}</td>
-                    <td>{s.why}</td>
+                    <td>{t(s.action)}</td>
+                    <td>{t(s.why)}</td>
                     <td class="number">{count(s.hits)}</td>
                   </tr>
                 ))}

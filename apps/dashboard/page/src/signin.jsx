@@ -32,7 +32,7 @@ export function SignIn({ signedIn, ended }) {
       if (r.ok) signedIn(answer);
       else setProblem(answer.error);
     } catch {
-      setProblem("The server does not answer.");
+      setProblem(t("The server does not answer."));
     }
     setBusy(false);
   };
@@ -41,7 +41,9 @@ export function SignIn({ signedIn, ended }) {
       <h1>
         <img src="/icon.svg" alt="" width="36" height="36" /> R1
       </h1>
-      {ended && <p role="status">Your session has ended. Sign in to go on where you were.</p>}
+      {ended && (
+        <p role="status">{t("Your session has ended. Sign in to go on where you were.")}</p>
+      )}
       <form onSubmit={send}>
         <label>
           {t("Name")}
