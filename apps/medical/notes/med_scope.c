@@ -81,7 +81,8 @@ static void scope_start(scope_run *r, const scope_hit *h)
     uint8_t says = h->cue->says;
     med_scope_cue live = {.start = r->t[h->at].start,
                           .end = r->t[h->at + h->n - 1].end,
-                          .near = h->cue->direction != MED_CUE_FORWARD,
+                          .near = h->cue->direction != MED_CUE_FORWARD &&
+                                  h->cue->direction != MED_CUE_LABEL,
                           .sticky = med_cues_is(r->c, "conditional", r->word[h->at])};
     for (uint32_t i = h->at; i < h->at + h->n; i++)
         live.none |= med_cues_is(r->c, "nokin", r->word[i]);
@@ -142,7 +143,8 @@ static bool scope_turns(const scope_run *r, uint32_t i)
     for (uint32_t k = from; k < r->n && k <= i + CLAUSE_REACH; k++) {
         if (r->t[k].conj || strchr(".;:,)", r->t[k].mark ? r->t[k].mark : 'a')) return false;
         finding |= scope_finding_at(r, k);
-        if (finding && (med_cues_is(r->c, "finite", r->word[k]) || scope_span_at(r, k)))
+        if (finding && (med_cues_is(r->c, "finite", r->word[k]) ||
+                        med_cues_is(r->c, "early", r->word[k]) || scope_span_at(r, k)))
             return true;
     }
     return false;
@@ -199,6 +201,23 @@ static bool scope_hyphened(const scope_run *r, const scope_hit *h)
     return h->at && at && r->text[at - 1] == '-' && r->t[h->at - 1].end + 1 == at;
 }
 
+/* "Cardio: negative for palpitations", "Family | Father | stroke": an answer or a relative behind a
+ * label that names no finding speaks of what follows. */
+static bool scope_label_leads(const scope_run *r, const scope_hit *h)
+{
+    uint32_t behind = h->at + h->n;
+    bool person = h->cue->says == MED_SAYS_FAMILY;
+    if (behind >= r->n || (!person && (h->cue->says != MED_SAYS_ABSENT || r->t[behind].punct)))
+        return false;
+    for (uint32_t i = r->n_find; i-- > 0;) {
+        if (r->find[i].last >= h->at) continue;
+        for (uint32_t k = r->find[i].last + 1; k < h->at; k++)
+            if (r->t[k].mark && strchr(".;!", r->t[k].mark)) return true;
+        return false;
+    }
+    return true;
+}
+
 static void scope_forward_hit(scope_run *r, const scope_hit *h)
 {
     if (h->cue->direction == MED_CUE_BOTH && scope_hyphened(r, h)) return;
@@ -219,6 +238,7 @@ static void scope_forward_hit(scope_run *r, const scope_hit *h)
         break;
     case MED_CUE_LABEL:
         if (!r->box_before) scope_end(r, MED_ENDS_ALL, true);
+        if (scope_label_leads(r, h)) scope_start(r, h);
         break;
     default: break;
     }
@@ -244,7 +264,8 @@ static void scope_forward(scope_run *r)
 static void scope_lay(const scope_run *r, const scope_hit *h, med_scope_finding *f)
 {
     uint8_t says = h->cue->says;
-    if (says == MED_SAYS_PRESENT && !f->by.live[MED_SAYS_DOUBLE].end)
+    bool ceased = med_cues_is(r->c, "ceased", r->word[h->at]); /* "has no fits anymore" */
+    if ((says == MED_SAYS_PRESENT && !f->by.live[MED_SAYS_DOUBLE].end) || ceased)
         f->by.live[MED_SAYS_ABSENT] = no_cue;
     f->by.live[says] =
         (med_scope_cue){.start = r->t[h->at].start, .end = r->t[h->at + h->n - 1].end};
@@ -352,11 +373,28 @@ static void scope_boxes_behind(scope_run *r)
     }
 }
 
+/* "No fever, urgency but no incontinence": the last of a list of denied ones is there where what
+ * is denied next is set against it. */
+static void scope_set_against(scope_run *r, uint32_t k)
+{
+    const scope_hit *h = &r->hit[k], *next = h + 1;
+    if (k + 1 >= r->n_hit || !med_cues_is(r->c, "contrast", r->word[h->at])) return;
+    if (next->at != h->at + h->n || next->cue->says != MED_SAYS_ABSENT) return;
+    for (uint32_t i = 0; i < r->n_find; i++) {
+        uint32_t first = r->find[i].first;
+        if (r->find[i].last + 1 != h->at) continue;
+        while (first && r->t[first - 1].flags & MED_WORD_LIGHT) first--;
+        if (first && r->t[first - 1].mark == ',') r->find[i].by.live[MED_SAYS_ABSENT] = no_cue;
+    }
+}
+
 static void scope_backward(scope_run *r)
 {
     for (uint32_t k = 0; k < r->n_hit; k++) {
         uint8_t d = r->hit[k].cue->direction;
-        if (d == MED_CUE_LABEL)
+        if (d == MED_CUE_END)
+            scope_set_against(r, k);
+        else if (d == MED_CUE_LABEL)
             scope_label(r, k);
         else if (d == MED_CUE_BACK || d == MED_CUE_LIST || d == MED_CUE_ITEM || d == MED_CUE_BOTH)
             scope_back(r, k);
