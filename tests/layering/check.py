@@ -22,7 +22,7 @@ LIBRARY_ROOMS = [
     (r"libpq", ["apps/common/store"]),
     (r"librdkafka/", ["apps/common/stream", "deploy/broker"]),
     (r"igraph/|igraph\.h", ["apps/fraud/graph"]),
-    (r"libxml/", ["apps/medical/ontology", "apps/medical/documents"]),
+    (r"libxml/", ["apps/medical/ontology", "apps/medical/documents", "apps/fraud/payment"]),
     (r"archive\.h|archive_entry|yaml\.h", ["apps/medical/documents"]),
     (r"sodium\.h", ["apps/medical/privacy", "apps/dashboard/access"]),
     (r"pcre2\.h", ["apps/medical/deidentify"]),

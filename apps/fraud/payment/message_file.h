@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* message_file.h - somebody's messages one after the other out of a file, a pipe or standard input:
- * JSON lines, JSON objects over several lines, one JSON array, or CSV with a header, whose rows
- * become objects of texts (message_csv.h).
+ * JSON lines, JSON objects over several lines, one JSON array, CSV with a header, whose rows become
+ * objects of texts (message_csv.h), or a message of ISO 20022 (message_iso.h).
  *
  * The first character that is no blank tells the form. A message is given as soon as it has come
  * whole, so a pipe that stays open works. A line ends with LF, CRLF or CR. What is not read as it

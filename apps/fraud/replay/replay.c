@@ -62,6 +62,8 @@ const r1_option fraud_replay_rows[] = {
      .help = "graph, patterns and findings"},
     {.name = "memory", .section = "model", .type = R1_OPT_BOOL, .def = "true",
      .help = "working memory"},
+    {.name = "signs", .section = "model", .type = R1_OPT_BOOL, .def = "true",
+     .help = "floors under a score, by signs that an analyst knows"},
 };
 /* clang-format on */
 const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
@@ -314,6 +316,7 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
     fraud_engine_opts opts = {.model_path = strcmp(r->model, "none") ? r->model : NULL,
                               .graph_off = !r1_options_bool(o, "graph"),
                               .memory_off = !r1_options_bool(o, "memory"),
+                              .signs_off = !r1_options_bool(o, "signs"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     R1_TRY(replay_check_files(o, opts.model_path, err));
     R1_TRY(replay_open_gate(r, o, err));
@@ -370,6 +373,9 @@ static void replay_outside(const fraud_engine *e)
     for (size_t i = 0; fraud_engine_outside(e, i, name, &n); i++)
         fprintf(stderr, "%s of %llu payments lies far outside of what the model was trained on\n",
                 name, (unsigned long long)n);
+    if (fraud_engine_unsure(e))
+        fprintf(stderr, "%llu scores are unsure for such columns: they are for a person\n",
+                (unsigned long long)fraud_engine_unsure(e));
 }
 
 static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)

@@ -71,6 +71,7 @@ METRIC_COUNT(fenced, w->fenced)
 #define METRIC_MERGED(name, value) METRIC_ASKED(name, m->s->consumer ? (value) : 0)
 METRIC_ASKED(labels_waiting, fraud_waiting_count(fraud_engine_waiting(m->s->parts.engine)))
 METRIC_ASKED(labels_forgotten, fraud_waiting_evicted(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_ASKED(unsure, fraud_engine_unsure(m->s->parts.engine))
 METRIC_MERGED(sent_us_ignored, r1_consumer_absurd(m->s->consumer))
 
 #define METRIC_NUMBER(name, from)                                                                  \
@@ -638,6 +639,12 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Scored payments with a column beyond twice the range that the model's training saw.",
      .series = series_outside},
+    {.name = "scores_unsure",
+     .family = "r1_fraud_scores_unsure_total",
+     .type = "counter",
+     .help = "Payments whose score is unsure, as such a column is of an account that pays or is "
+             "paid.",
+     .count = metric_unsure},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
