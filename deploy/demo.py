@@ -150,7 +150,8 @@ def show_dashboard(s):
     start(s, "r1-medical", "serve", "--token-file", token, "--http-listen", address)
     port = start(s, "r1-dashboard", "serve", "--postgres", s.conninfo, "--http-listen",
                  "127.0.0.1:0", "--labels-topic", "labels", "--brokers", s.brokers, "--medical",
-                 address, "--medical-token-file", token)  # fmt: skip
+                 address, "--medical-token-file", token,
+                 "--keys", os.path.join(RUN, "keys"))  # fmt: skip
     say(f"""
 -- the dashboard: http://127.0.0.1:{port}
    ann   (analyst)    {names["ann"]}

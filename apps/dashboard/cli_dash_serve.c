@@ -17,6 +17,7 @@ typedef struct {
     const r1_options *o;
     const char *conninfo;
     char *certificate, *key;
+    med_keys *keys; /* NULL: no review is kept */
     dash_pool *pool;
     dash_live *live;
     dash_worker *worker;
@@ -56,11 +57,12 @@ static r1_status job_pair(const dash_job *j, const char *name, const char *secre
 
 static r1_status job_check(dash_job *j, r1_err *err)
 {
-    const char *topic = r1_options_str(j->o, "labels-topic");
+    const char *topic = r1_options_str(j->o, "labels-topic"), *keys = r1_options_str(j->o, "keys");
     R1_TRY(job_tls(j, err));
     R1_TRY(job_pair(j, "medical", "medical-token", err));
     R1_TRY(job_pair(j, "proxy-header", "proxy-secret", err));
     if (topic) R1_TRY(r1_topic_check(topic, err));
+    if (keys) R1_TRY(med_keys_open(&j->keys, keys, err));
     return r1_store_conninfo(j->o, &j->conninfo, err);
 }
 
@@ -111,6 +113,7 @@ static r1_status job_start(dash_job *j, r1_err *err)
                                 .proxy_secret = r1_options_str(j->o, "proxy-secret"),
                                 .medical = r1_options_str(j->o, "medical"),
                                 .medical_token = r1_options_str(j->o, "medical-token"),
+                                .keys = j->keys,
                                 .fraud_metrics = r1_options_str(j->o, "fraud-metrics")};
     R1_TRY(dash_server_start(&j->server, &o, err));
     fprintf(stderr, "r1-dashboard serve: ready, %s port %d\n", j->certificate ? "https" : "http",
@@ -132,6 +135,7 @@ int dash_serve_command(r1_cli_call *call)
     dash_worker_stop(j.worker);
     dash_live_stop(j.live);
     dash_pool_free(j.pool);
+    med_keys_free(j.keys);
     free(j.certificate);
     free(j.key);
     return st == R1_OK ? R1_EXIT_OK : r1_cli_exit(st);
@@ -163,6 +167,8 @@ const r1_option dash_serve_rows[] = {
      .help = "address and port of r1-medical serve, for clinicians"},
     {.name = "medical-token", .section = "dashboard", .type = R1_OPT_STRING, .secret = true,
      .help = "what r1-medical serve wants of a request"},
+    {.name = "keys", .section = "dashboard", .type = R1_OPT_STRING,
+     .help = "file of keys that seals reviews of records; none: no review is kept"},
     {.name = "labels-topic", .section = "kafka", .type = R1_OPT_STRING,
      .help = "where outcomes of cases go as labels; none: they wait in r1.case_label"},
     {.name = "brokers", .section = "kafka", .type = R1_OPT_STRING, .def = "127.0.0.1:19092",

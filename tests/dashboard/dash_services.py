@@ -20,6 +20,7 @@ PEOPLE = {
     "sid": "supervisor",
     "vic": "viewer",
     "cleo": "clinician",
+    "cyd": "clinician",
     "root": "administrator",
     "aud": "auditor",
 }
@@ -152,6 +153,12 @@ class Dashboard(Services):
         if not wait_until(lambda: "ready" in said() or p.poll() is not None, 120) or p.poll():
             raise RuntimeError(f"r1-medical is not ready: {said()}")
         return address, token
+
+    def make_keys(self):
+        """The file of keys that seals reviews."""
+        path = os.path.join(self.folder, "keys")
+        run(os.path.join(bin_dir(), "r1-medical"), "records", "key", "--keys", path, cwd=ROOT)
+        return path
 
     def alerts(self, n_account=400, days=12):
         """A generated stream with rings, decided by the service; how many alerts it gave."""

@@ -5,7 +5,7 @@
 tests/dashboard/test_browser.py [FOLDER]    FOLDER keeps pictures of each page
 
 Environment: R1_BIN (folder with the programs), R1_BROWSER (folder with the driver from npm),
-R1_CHROMIUM (the browser).
+R1_CHROMIUM (the browser), R1_STEPS (names of steps of walk.cjs with commas; none: all).
 """
 
 import os
@@ -27,6 +27,7 @@ def main():
         address, token = s.start_medical()
         s.alerts(n_account=600, days=16)
         more = ["--medical", address, "--medical-token-file", token, "--labels-topic", "labels"]
+        more += ["--keys", s.make_keys()]
         port = s.start_dash(*more, "--fraud-metrics", f"127.0.0.1:{s.service.http}")
         alert(s, 9_000_000, f"giver {SCRIPT}", f"taker {SCRIPT}", tx=SCRIPT)
         number = case_of(s, 9_000_000)
@@ -44,7 +45,7 @@ def main():
         closed = s.value(
             "SELECT count(*) FROM r1.fraud_case WHERE state = 'closed' AND closed_by = 'ann'"
         )
-        if code == 0 and int(closed) < 1:
+        if code == 0 and int(closed) < 1 and "R1_STEPS" not in os.environ:
             print("the walk closed no case in PostgreSQL")
             code = 1
         return code

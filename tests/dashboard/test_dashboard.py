@@ -678,16 +678,170 @@ class Medical(Served):
     def more(cls):
         address, token = cls.s.start_medical()
         cls.args = ("--medical", address, "--medical-token-file", token)
+        cls.args += ("--keys", cls.s.make_keys())
 
-    def test_read_correct_rank(self):
-        cleo = self.person("cleo")
+    def read(self, who):
+        """The sample record, read: findings and report."""
         with open("apps/medical/samples/record.txt", encoding="utf-8") as f:
             record = f.read()
-        status, _, body = cleo.ask(
+        status, _, body = who.ask(
             "POST", "/api/v1/medical/records", record, {"Content-Type": "text/plain"}
         )
         self.assertEqual(status, 200, body[:300])
-        answer = json.loads(body)
+        return json.loads(body)
+
+    def saved(self, who, sign=True, **more):
+        """A review of the sample record: one finding rejected, one accepted, one corrected."""
+        findings = self.read(who)["findings"]
+        rows = {f["name"]: f for f in findings["findings"]}
+        rows["Ectopia lentis"]["review"] = "rejected"
+        first = next(f for f in findings["findings"] if f["name"] != "Ectopia lentis")
+        first.update(review="accepted", status="absent")
+        status, answer = who.post("review/save", {"findings": findings, "sign": sign, **more})
+        self.assertEqual(status, 200, answer)
+        return findings, answer
+
+    def test_sign(self):
+        cleo, cyd = self.person("cleo"), self.person("cyd")
+        findings, saved = self.saved(cleo)
+        self.assertEqual(saved["state"], "signed")
+        status, seen = cyd.get(f"review?id={saved['id']}")
+        self.assertEqual(status, 200, seen)
+        by_name = {f["name"]: f for f in seen["findings"]["findings"]}
+        self.assertEqual(by_name["Ectopia lentis"]["review"], "rejected")
+        self.assertEqual(len(by_name), len({f["name"] for f in findings["findings"]}))
+        self.assertEqual(seen["made_by"], "cleo")
+        self.assertEqual([g["signer"] for g in seen["signatures"]], ["cleo"])
+        # What is signed is what the service says of these findings.
+        _, ranked = cleo.post("medical/findings", findings)
+        self.assertEqual(seen["report"]["candidates"], ranked["report"]["candidates"])
+        self.assertEqual(
+            cyd.post("review/sign", {"id": saved["id"], "hash": saved["hash"]})[0], 409
+        )
+        row = next(r for r in cleo.get("reviews")[1]["reviews"] if r["id"] == saved["id"])
+        self.assertEqual((row["rejected"], row["accepted"], row["state"]), (1, 1, "signed"))
+        self.assertEqual(row["findings"], len(findings["findings"]))
+        for action in ("review.save", "review.sign", "review.view"):
+            n = f"SELECT count(*) FROM r1.dash_audit WHERE action = '{action}'"
+            self.assertGreater(int(self.s.value(n)), 0, action)
+
+    def test_two_sign(self):
+        root, cleo, cyd = self.person("root"), self.person("cleo"), self.person("cyd")
+        two = {"name": "report_signers", "value": 2}
+        self.assertEqual(root.post("settings/set", two)[0], 200)
+        try:
+            _, saved = self.saved(cleo)
+        finally:
+            self.assertEqual(root.post("settings/set", {**two, "value": 1})[0], 200)
+        said = {"id": saved["id"], "hash": saved["hash"]}
+        self.assertEqual(saved["state"], "waits_for_second")
+        self.assertEqual(cleo.post("review/sign", said)[0], 409, "one clinician signed twice")
+        self.assertEqual(cyd.post("review/sign", {**said, "hash": "0" * 64})[0], 409)
+        both = [None, None]
+
+        def signs(i, who):
+            both[i] = who.post("review/sign", said)[0]
+
+        threads = [threading.Thread(target=signs, args=(i, self.person("cyd"))) for i in (0, 1)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(both), [200, 409])
+        seen = cleo.get(f"review?id={saved['id']}")[1]
+        self.assertEqual([g["signer"] for g in seen["signatures"]], ["cleo", "cyd"])
+        self.assertEqual(seen["state"], "signed")
+
+    def test_a_review_does_not_change(self):
+        cleo = self.person("cleo")
+        _, saved = self.saved(cleo, sign=False)
+        number = saved["id"]
+        self.assertEqual(saved["state"], "draft")
+        row = f"WHERE id = {number}"
+        before = self.s.value(f"SELECT md5(sealed::text) FROM r1.med_review {row}")
+        self.s.sql(f"UPDATE r1.med_review SET made_by = 'cyd' {row}", check=False)
+        self.s.sql("UPDATE r1.med_signature SET signer = 'cyd'", check=False)
+        self.assertEqual(self.s.value(f"SELECT made_by FROM r1.med_review {row}"), "cleo")
+        # Nothing of the record stands in the clear.
+        whole = self.s.value(f"SELECT r::text FROM r1.med_review r {row}")
+        self.assertNotIn("lentis", whole)
+        self.assertNotIn(b"lens".hex(), whole)
+        # Who owns the table and moves the bytes of one row into another is found out.
+        _, other = self.saved(cleo, sign=False, before=number)
+        change = "ALTER TABLE r1.med_review {} TRIGGER med_review_grows"
+        self.s.sql(change.format("DISABLE"))
+        self.s.sql(
+            "UPDATE r1.med_review SET sealed = (SELECT sealed FROM r1.med_review "
+            f"WHERE id = {other['id']}) {row}"
+        )
+        self.s.sql(change.format("ENABLE"))
+        status, answer = cleo.get(f"review?id={number}")
+        self.assertEqual(status, 409, answer)
+        self.assertNotEqual(
+            self.s.value(f"SELECT md5(sealed::text) FROM r1.med_review {row}"), before
+        )
+        self.assertEqual(cleo.get(f"review?id={other['id']}")[1]["before"], number)
+
+    def test_who_may_review(self):
+        cleo = self.person("cleo")
+        _, saved = self.saved(cleo, sign=False)
+        said = {"id": saved["id"], "hash": saved["hash"]}
+        for name in ("ann", "sue", "root", "aud", "vic"):
+            who = self.person(name)
+            self.assertEqual(who.get("reviews")[0], 403, name)
+            self.assertEqual(who.get(f"review?id={saved['id']}")[0], 403, name)
+            self.assertEqual(who.post("review/sign", said)[0], 403, name)
+            self.assertEqual(who.post("review/save", {"findings": {}, "sign": True})[0], 403, name)
+        for role in ("r1_analyst", "r1_administrator", "r1_auditor", "r1_reader"):
+            out = self.s.sql(f"SET ROLE {role}; SELECT sealed FROM r1.med_review", check=False)
+            self.assertEqual(out, [], role)
+        forged = (
+            "SET ROLE r1_clinician; SELECT set_config('r1.actor', 'cyd', false); INSERT INTO "
+            f"r1.med_signature (review_id, signer, hash) VALUES ({saved['id']}, 'cleo', '')"
+        )
+        self.s.sql(forged, check=False)
+        n = f"SELECT count(*) FROM r1.med_signature WHERE review_id = {saved['id']}"
+        self.assertEqual(self.s.value(n), "0", "one clinician signed for another")
+        for wrong in ({}, {"findings": 1, "sign": True}, {"findings": {}, "sign": 1},
+                      {"findings": {}, "sign": True, "more": 1}, {"findings": {}, "sign": True},
+                      {"findings": {"findings": []}, "sign": True}):  # fmt: skip
+            self.assertIn(cleo.post("review/save", wrong)[0], (400, 422), wrong)
+        self.assertEqual(
+            cleo.post("review/save", {**self.read(cleo), "sign": True})[0],
+            422,
+            "report is no field",
+        )
+        for wrong in ("x", "", "0", "-1", "1e3", "99999999999999999999"):
+            self.assertIn(cleo.get(f"review?id={wrong}")[0], (404, 422), wrong)
+
+    def test_exports_are_audited(self):
+        cleo, cyd = self.person("cleo"), self.person("cyd")
+        findings = self.read(cleo)["findings"]
+        n = "SELECT count(*) FROM r1.dash_audit WHERE action = 'export'"
+        before = int(self.s.value(n))
+        for form, begins in (
+            ("application/pdf", b"%PDF"),
+            ("application/fhir+json", b"{"),
+            ("application/vnd.ga4gh.phenopacket+json", b"{"),
+        ):
+            status, headers, body = cleo.ask(
+                "POST", "/api/v1/medical/findings", findings, {"Accept": form}
+            )
+            self.assertEqual((status, headers["Content-Type"]), (200, form))
+            self.assertTrue(body.startswith(begins), form)
+        self.assertIn("phenotypicFeatures", json.loads(body))
+        self.assertEqual(int(self.s.value(n)) - before, 3)
+        status = cyd.ask(
+            "POST", "/api/v1/medical/findings", findings, {"Accept": "application/pdf"}
+        )[0]
+        self.assertEqual(status, 403)
+        self.assertEqual(int(self.s.value(n)) - before, 3)
+
+    def test_read_correct_rank(self):
+        cleo = self.person("cleo")
+        n = "SELECT count(*) FROM r1.dash_audit WHERE actor = 'cleo' AND action = 'record.read'"
+        n_read = int(self.s.value(n))
+        answer = self.read(cleo)
         before = {c["id"]: c["probability"] for c in answer["report"]["candidates"]}
         first = answer["report"]["candidates"][0]["id"]
         findings = answer["findings"]
@@ -704,8 +858,7 @@ class Medical(Served):
         )
         self.assertEqual((status, body[:4]), (200, b"%PDF"))
         self.assertEqual(self.person("ann").post("medical/findings", findings)[0], 403)
-        n = "SELECT count(*) FROM r1.dash_audit WHERE actor = 'cleo' AND action = 'record.read'"
-        self.assertEqual(self.s.value(n), "1")
+        self.assertEqual(int(self.s.value(n)) - n_read, 1)
         for name in ("terms/../metrics", "metrics", "knowledge"):
             self.assertEqual(cleo.get(f"medical/{name}")[0], 404)
 

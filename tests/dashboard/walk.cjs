@@ -13,6 +13,7 @@ const axe = readFileSync(
 
 const base = `http://127.0.0.1:${process.env.R1_PORT}/`;
 const pictures = process.env.R1_PICTURES;
+const only = process.env.R1_STEPS; // names of steps with commas between them; none: all
 const problems = [];
 let browser;
 
@@ -159,6 +160,53 @@ async function recordCorrected() {
   await page.context().close();
 }
 
+// A second disease beside the first, a question answered in place, two who sign, and the review as
+// it was when it is opened again.
+async function reportSigned() {
+  const page = await person("cleo");
+  await page.fill("textarea", "Tall stature and arachnodactyly. Scoliosis.");
+  await page.click("button.main");
+  await page.waitForSelector("ol.diseases li");
+  const boxes = page.locator("ol.diseases input[type=checkbox]");
+  await boxes.nth(0).check();
+  await boxes.nth(1).check();
+  await page.waitForSelector("h3:has-text('Finding by finding')");
+  assert(await page.locator("th[scope=row]").count());
+  const findings = await page.locator("ul.findings li").count();
+  const question = page.locator("h3:has-text('Next question') + ul li").first();
+  const asked = (await question.textContent()).split("?")[0];
+  await question.locator("button").first().click();
+  await page.waitForSelector("text=Ranked again in");
+  await page.waitForSelector(`ul.findings li:has-text("${asked}")`);
+  assert.equal(await page.locator("ul.findings li").count(), findings + 1);
+  await page.click("button:has-text('Save review')");
+  await page.waitForSelector(".sign .tag:has-text('draft')");
+  const href = await page.getAttribute(".sign a", "href");
+  const first = await page.textContent("ol.diseases li:first-child summary");
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.click("button:has-text('Phenopacket')"),
+  ]);
+  const packet = JSON.parse(readFileSync(await download.path(), "utf8"));
+  assert(packet.phenotypicFeatures.length > 0);
+  await page.context().close();
+  // Another clinician opens it, signs it, and sees that a change would be a review of its own.
+  const cyd = await person("cyd");
+  await cyd.goto(`${base}${href}`);
+  await cyd.waitForSelector("ol.diseases li");
+  assert.equal(await cyd.locator("ul.findings li").count(), findings + 1);
+  const again = await cyd.textContent("ol.diseases li:first-child summary");
+  assert.equal(again.split("%")[0], first.split("%")[0]);
+  await cyd.click("button:has-text('Sign'):not(:has-text('out'))");
+  await cyd.waitForSelector(".sign .tag:has-text('signed')");
+  await cyd.keyboard.press("x");
+  await cyd.waitForSelector("text=becomes a new review");
+  await cyd.reload();
+  await cyd.waitForSelector("text=signed by cyd");
+  console.log(`${href} was signed; ${asked} was answered in place`);
+  await cyd.context().close();
+}
+
 async function rolesAndEnds() {
   const vic = await person("vic");
   await vic.waitForSelector("table.list tbody tr");
@@ -231,7 +279,14 @@ async function main() {
     executablePath: process.env.R1_CHROMIUM,
     args: ["--no-sandbox"],
   });
-  for (const step of [caseByKeyboard, newsArrive, recordCorrected, rolesAndEnds, allPages])
+  for (const step of [
+    caseByKeyboard,
+    newsArrive,
+    recordCorrected,
+    reportSigned,
+    rolesAndEnds,
+    allPages,
+  ].filter((step) => !only || only.split(",").includes(step.name)))
     try {
       const began = Date.now();
       await step();

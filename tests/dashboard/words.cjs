@@ -11,7 +11,7 @@ const seenAttributes = new Set(["aria-label", "title", "label", "placeholder", "
 const unspoken = new Set(["code", "kbd"]);
 // Names of programs, forms and keys, which no language changes.
 const names =
-  /^(R1|r1-[a-z-]+( [a-z]+)*|CSV|PNG|PDF|FHIR|HTML|GraphML|Enter|Esc|Ctrl K|Ctrl Enter|HTTP|p[\d.]+ ms)$/;
+  /^(R1|r1-[a-z-]+( [a-z]+)*|CSV|PNG|PDF|FHIR|HTML|GraphML|Phenopacket|SHA-\d+|Enter|Esc|Ctrl K|Ctrl Enter|HTTP|p[\d.]+ ms)$/;
 const word = /[A-Za-z]{2,}/;
 const problems = [];
 const asked = new Map(); // text: where
@@ -66,7 +66,7 @@ function walk(n, file, parents) {
 
 // What comes from programs and from no CHECK of the database.
 const sent = ["female", "male", "unknown", "relative", "transfer", "card", "cash", "shadow", "cap"];
-sent.push("first", "model", "config", "policy");
+sent.push("first", "model", "config", "policy", "draft", "waits_for_second", "signed");
 
 // The names in "CHECK (column IN ('a', 'b'))" of the migrations.
 function checked(sql, column) {
@@ -100,8 +100,9 @@ async function main() {
     for (const name of checked(migrations.join("\n"), column))
       asked.set(name, `CHECK of ${column}`);
   for (const name of sent) asked.set(name, "words.cjs, sent");
-  const settings = /INSERT INTO r1.case_setting VALUES ([^;]*);/.exec(migrations.join("\n"))[1];
-  for (const m of settings.matchAll(/'([^']*)'/g)) asked.set(m[1], "r1.case_setting");
+  const settings = /INSERT INTO r1.case_setting VALUES ([^;]*);/g;
+  for (const rows of migrations.join("\n").matchAll(settings))
+    for (const m of rows[1].matchAll(/'([^']*)'/g)) asked.set(m[1], "r1.case_setting");
   const rings = readFileSync("apps/fraud/typology/typology.h", "utf8");
   for (const m of rings.matchAll(/X\([A-Z_]+, "([a-z_]+)"\)/g)) asked.set(m[1], "typology.h");
   for (const [text, where] of asked) {

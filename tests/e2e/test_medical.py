@@ -228,6 +228,7 @@ class Port(unittest.TestCase):
             ("application/pdf", "application/pdf", b"%PDF-"),
             ("text/plain", "text/plain; charset=utf-8", b"This ranking knows only"),
             ("application/fhir+json", "application/fhir+json", b"{"),
+            ("application/vnd.ga4gh.phenopacket+json",) * 2 + (b"{",),
             ("text/html;q=0.3, application/json;q=0.9", "application/json", b"{"),
         ):
             status, headers, body = self.m.ask(

@@ -41,7 +41,7 @@ ARROWS = {
     "apps/r1": ["apps/r1", "apps/common", "core/include"],
     "apps/fraud": ["apps/fraud", "apps/common", "core/include"],
     "apps/medical": ["apps/medical", "apps/common", "core/include"],
-    "apps/dashboard": ["apps/dashboard", "apps/common", "core/include"],
+    "apps/dashboard": ["apps/dashboard", "apps/medical/privacy", "apps/common", "core/include"],
     "deploy": ["deploy", "apps/common", "core/include"],
     "lab": ["lab", "apps/common", "apps/fraud", "apps/medical", "core", "tests/support"],
     "tests": ["tests", "apps", "core", "cuda"],
@@ -99,8 +99,9 @@ ROOMS_INSIDE = {
     "apps/dashboard": {
         "access": [],
         "api": [],
-        "serve": ["access", "api"],
-        ".": ["access", "api", "serve"],
+        "review": ["access", "api"],
+        "serve": ["access", "api", "review"],
+        ".": ["access", "api", "review", "serve"],
     },
     "apps/medical": {
         "ontology": [],

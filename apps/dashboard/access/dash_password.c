@@ -53,10 +53,10 @@ r1_status dash_token(char token[DASH_TOKEN_BYTES], r1_err *err)
     return R1_OK;
 }
 
-void dash_token_hash(const char *token, char hex[67])
+void dash_hash(const void *bytes, size_t len, char hex[67])
 {
     unsigned char hash[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256(hash, (const unsigned char *)token, strlen(token));
+    crypto_hash_sha256(hash, bytes, len);
     snprintf(hex, 67, "\\x");
     sodium_bin2hex(hex + 2, 65, hash, sizeof hash);
 }

@@ -21,7 +21,7 @@ r1_status dash_password_hash(const char *password, char hash[DASH_HASH_BYTES], r
 bool dash_password_fits(const char *password, const char *hash);
 r1_status dash_token(char token[DASH_TOKEN_BYTES], r1_err *err);
 /* SHA-256 as PostgreSQL reads a bytea, "\x...": 67 bytes with the NUL. */
-void dash_token_hash(const char *token, char hex[67]);
+void dash_hash(const void *bytes, size_t len, char hex[67]);
 bool dash_same(const char *a, const char *b); /* in a time that does not tell where they differ */
 
 #endif

@@ -340,6 +340,21 @@ const dash_call dash_calls[] = {
      "c.disease, 'name', c.name, 'probability', c.probability) ORDER BY c.rank), '[]') FROM "
      "r1.med_candidate c WHERE c.report_id = r.id)) FROM r1.med_report r WHERE r.id = $1::bigint",
      .viewed = "record.view", .object = "record", .param = {{"id", DASH_INT, .needed = true}}},
+
+    /* ---- reviews; what is sealed of them is answered by dash_review.h ---- */
+    {"GET", "reviews", DASH_CLINICIAN,
+     "SELECT json_build_object('reviews', coalesce(json_agg(row ORDER BY id DESC), '[]')) FROM "
+     "(SELECT v.id, json_build_object('id', v.id, 'made_at', v.made_at, 'made_by', v.made_by, "
+     "'findings', v.n_finding, 'accepted', v.n_accepted, 'rejected', v.n_rejected, 'added', "
+     "v.n_added, 'open', v.n_open, 'state', r1.review_state(v.id, v.signers), 'signatures', "
+     "(SELECT "
+     "coalesce(json_agg(signer ORDER BY signed_at), '[]') FROM r1.med_signature g WHERE "
+     "g.review_id = v.id)) AS row FROM r1.med_review v WHERE $1::bigint IS NULL OR v.id < "
+     "$1::bigint ORDER BY v.id DESC LIMIT 50) t",
+     .param = {{"before", DASH_INT}}},
+    {"POST", "review/sign", DASH_CLINICIAN,
+     "SELECT json_build_object('state', r1.review_sign($1::bigint, $2))", .writes = true,
+     .param = {{"id", DASH_INT, .needed = true}, {"hash", DASH_TEXT, .needed = true, .max = 64}}},
 };
 const size_t dash_n_call = R1_COUNT(dash_calls);
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* dash_server.c - see dash_server.h. */
-#include "serve/dash_server.h"
+#include "serve/dash_server_internal.h"
 
 #include "access/dash_password.h"
 #include "api/dash_call.h"
 #include "http/http_get.h"
 #include "serve/dash_page.h"
-#include "serve/dash_session.h"
 #include "text/quote.h"
 
 #include <jansson.h>
@@ -16,15 +15,9 @@
 #include <zlib.h>
 
 enum { BODY_MAX = 65536, RECORD_MAX = 4 << 20, CONNECTIONS = 256, LISTENERS = 128, CALLS = 64 };
-enum { METRICS_BYTES_MAX = 1 << 20, REPORT_BYTES_MAX = 32 << 20, MEDICAL_MS = 30000 };
+enum { METRICS_BYTES_MAX = 1 << 20 };
 
-struct dash_server {
-    dash_server_opts o;
-    dash_sessions sessions;
-    r1_http *http;
-};
-
-static void reply_json(r1_http_answer *a, int status, char *text)
+void dash_reply_json(r1_http_answer *a, int status, char *text)
 {
     a->status = text ? status : 500;
     a->type = "application/json";
@@ -33,9 +26,9 @@ static void reply_json(r1_http_answer *a, int status, char *text)
     if (status == 503) a->retry_after_s = 1;
 }
 
-static void reply_error(r1_http_answer *a, int status, const char *text)
+void dash_reply_error(r1_http_answer *a, int status, const char *text)
 {
-    reply_json(a, status, dash_error_text(text));
+    dash_reply_json(a, status, dash_error_text(text));
 }
 
 static void reply_field(r1_http_answer *a, const char *name, const char *value)
@@ -49,24 +42,24 @@ static void reply_field(r1_http_answer *a, const char *name, const char *value)
 }
 
 /* What the database refused or could not do. */
-static void reply_failure(r1_http_answer *a, r1_store *store, const r1_err *err)
+void dash_reply_failure(r1_http_answer *a, r1_store *store, const r1_err *err)
 {
     int status;
     char *text = dash_failure(store, err, &status);
-    reply_json(a, status, text);
+    dash_reply_json(a, status, text);
 }
 
 /* Where a person's own words may be at fault. */
 static void reply_refusal(r1_http_answer *a, r1_store *store, const r1_err *err)
 {
     if (err->code == R1_E_INVAL)
-        reply_error(a, 422, err->msg);
+        dash_reply_error(a, 422, err->msg);
     else if (err->code == R1_E_NOT_FOUND)
-        reply_error(a, 401, err->msg);
+        dash_reply_error(a, 401, err->msg);
     else if (err->code == R1_E_AGAIN)
-        reply_error(a, 429, err->msg);
+        dash_reply_error(a, 429, err->msg);
     else
-        reply_failure(a, store, err);
+        dash_reply_failure(a, store, err);
 }
 
 /* ---- who asks ---- */
@@ -88,21 +81,21 @@ static bool server_admits(dash_server *s, const r1_http_request *q, r1_store *st
     r1_err err = {0};
     const char *token = r1_http_cookie(q, dash_cookie_name(&s->sessions));
     if (strcmp(q->method, "POST") == 0 && !from_here(q)) {
-        reply_error(a, 403, "the request comes from another site");
+        dash_reply_error(a, 403, "the request comes from another site");
         return false;
     }
     r1_status st = dash_session_find(&s->sessions, store, token, user, &err);
     if (st == R1_E_NOT_FOUND) {
-        reply_error(a, 401, "sign in: there is no session, or it has ended");
+        dash_reply_error(a, 401, "sign in: there is no session, or it has ended");
         return false;
     }
     if (st != R1_OK) {
-        reply_failure(a, store, &err);
+        dash_reply_failure(a, store, &err);
         return false;
     }
     const char *csrf = r1_http_header(q, "X-R1-CSRF");
     if (strcmp(q->method, "POST") == 0 && !(csrf && dash_same(csrf, user->csrf))) {
-        reply_error(a, 403, "X-R1-CSRF: expected the token of the session");
+        dash_reply_error(a, 403, "X-R1-CSRF: expected the token of the session");
         return false;
     }
     return true;
@@ -113,13 +106,13 @@ static bool server_store(dash_server *s, r1_store **store, r1_http_answer *a)
     r1_err err = {0};
     if (dash_pool_take(s->o.pool, store, &err) == R1_OK) return true;
     r1_log(R1_LOG_WARN, "no_connection", "error=\"%s\"", r1_log_quote(err.msg).text);
-    reply_error(a, 503, "the database does not answer at the moment");
+    dash_reply_error(a, 503, "the database does not answer at the moment");
     return false;
 }
 
 /* What most handlers begin with; *store is to be given back where it says true. */
-static bool server_begin(dash_server *s, const r1_http_request *q, r1_store **store,
-                         dash_user *user, r1_http_answer *a)
+bool dash_server_begin(dash_server *s, const r1_http_request *q, r1_store **store, dash_user *user,
+                       r1_http_answer *a)
 {
     if (!server_store(s, store, a)) return false;
     if (server_admits(s, q, *store, user, a)) return true;
@@ -131,9 +124,9 @@ static bool server_begin(dash_server *s, const r1_http_request *q, r1_store **st
 
 static char *user_text(const dash_server *s, const dash_user *u)
 {
-    json_t *j =
-        json_pack("{s:s, s:s, s:b, s:s, s:b}", "name", u->name, "role", u->role, "may_export",
-                  u->may_export, "csrf", u->csrf, "medical", s->o.medical != NULL);
+    json_t *j = json_pack("{s:s, s:s, s:b, s:s, s:b, s:b}", "name", u->name, "role", u->role,
+                          "may_export", u->may_export, "csrf", u->csrf, "medical",
+                          s->o.medical != NULL, "reviews", s->o.medical && s->o.keys);
     char *text = j ? json_dumps(j, 0) : NULL;
     json_decref(j);
     return text;
@@ -143,7 +136,7 @@ static void server_let_in(dash_server *s, const dash_user *u, const char *token,
 {
     char cookie[256];
     dash_cookie_text(&s->sessions, token, cookie, sizeof cookie);
-    reply_json(a, 200, user_text(s, u));
+    dash_reply_json(a, 200, user_text(s, u));
     reply_field(a, "Set-Cookie", cookie);
 }
 
@@ -157,9 +150,9 @@ static void on_login(void *ctx, const r1_http_request *q, r1_http_answer *a)
     const char *name, *password;
     json_t *j = json_loadb(q->body, q->body_len, JSON_REJECT_DUPLICATES, NULL);
     if (!from_here(q)) {
-        reply_error(a, 403, "the request comes from another site");
+        dash_reply_error(a, 403, "the request comes from another site");
     } else if (!j || json_unpack(j, "{s:s, s:s!}", "name", &name, "password", &password)) {
-        reply_error(a, 422, "expected {\"name\": TEXT, \"password\": TEXT}");
+        dash_reply_error(a, 422, "expected {\"name\": TEXT, \"password\": TEXT}");
     } else if (server_store(s, &store, a)) {
         r1_status st = dash_session_login(&s->sessions, store, name, password, &user, token, &err);
         if (st == R1_OK)
@@ -178,13 +171,13 @@ static void on_logout(void *ctx, const r1_http_request *q, r1_http_answer *a)
     dash_user user;
     r1_err err = {0};
     char cookie[256];
-    if (!server_begin(s, q, &store, &user, a)) return;
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
     if (dash_session_end(store, r1_http_cookie(q, dash_cookie_name(&s->sessions)), &err) == R1_OK) {
         dash_cookie_text(&s->sessions, NULL, cookie, sizeof cookie);
-        reply_json(a, 200, strdup("{\"done\": true}"));
+        dash_reply_json(a, 200, strdup("{\"done\": true}"));
         reply_field(a, "Set-Cookie", cookie);
     } else {
-        reply_failure(a, store, &err);
+        dash_reply_failure(a, store, &err);
     }
     dash_pool_give(s->o.pool, store);
 }
@@ -204,7 +197,7 @@ static bool server_by_proxy(dash_server *s, const r1_http_request *q, r1_store *
     if (st == R1_OK)
         server_let_in(s, &user, token, a);
     else
-        reply_failure(a, store, &err);
+        dash_reply_failure(a, store, &err);
     return true;
 }
 
@@ -216,7 +209,7 @@ static void on_me(void *ctx, const r1_http_request *q, r1_http_answer *a)
     r1_http_answer no = {0};
     if (!server_store(s, &store, a)) return;
     if (server_admits(s, q, store, &user, &no))
-        reply_json(a, 200, user_text(s, &user));
+        dash_reply_json(a, 200, user_text(s, &user));
     else if (no.status == 401 && server_by_proxy(s, q, store, a))
         free(no.body);
     else
@@ -231,12 +224,12 @@ static void on_password(void *ctx, const r1_http_request *q, r1_http_answer *a)
     dash_user user;
     r1_err err = {0};
     const char *old, *fresh;
-    if (!server_begin(s, q, &store, &user, a)) return;
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
     json_t *j = json_loadb(q->body, q->body_len, JSON_REJECT_DUPLICATES, NULL);
     if (!j || json_unpack(j, "{s:s, s:s!}", "old", &old, "new", &fresh))
-        reply_error(a, 422, "expected {\"old\": TEXT, \"new\": TEXT}");
+        dash_reply_error(a, 422, "expected {\"old\": TEXT, \"new\": TEXT}");
     else if (dash_session_password(store, &user, old, fresh, &err) == R1_OK)
-        reply_json(a, 200, strdup("{\"done\": true}"));
+        dash_reply_json(a, 200, strdup("{\"done\": true}"));
     else
         reply_refusal(a, store, &err);
     json_decref(j);
@@ -250,18 +243,18 @@ static void on_user_add(void *ctx, const r1_http_request *q, r1_http_answer *a)
     dash_user user;
     r1_err err = {0};
     const char *name, *role, *password;
-    if (!server_begin(s, q, &store, &user, a)) return;
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
     json_t *j = json_loadb(q->body, q->body_len, JSON_REJECT_DUPLICATES, NULL);
     if (dash_role_of(user.role) != DASH_ADMINISTRATOR) {
-        reply_error(a, 403, "an administrator adds users");
+        dash_reply_error(a, 403, "an administrator adds users");
     } else if (!j || json_unpack(j, "{s:s, s:s, s:s!}", "name", &name, "role", &role, "password",
                                  &password)) {
-        reply_error(a, 422, "expected {\"name\": TEXT, \"role\": TEXT, \"password\": TEXT}");
+        dash_reply_error(a, 422, "expected {\"name\": TEXT, \"role\": TEXT, \"password\": TEXT}");
     } else {
         const dash_who who = {user.name, user.role};
         r1_status st = dash_user_add(store, &who, name, role, password, &err);
         if (st == R1_OK)
-            reply_json(a, 200, strdup("{\"done\": true}"));
+            dash_reply_json(a, 200, strdup("{\"done\": true}"));
         else
             reply_refusal(a, store, &err);
     }
@@ -290,19 +283,19 @@ static void on_call(void *ctx, const r1_http_request *q, r1_http_answer *a)
     r1_err err = {0};
     dash_values v;
     const dash_call *c = call_of(q->method, q->path);
-    if (!server_begin(s, q, &store, &user, a)) return;
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
     if (!c) {
-        reply_error(a, 404, "there is no such call");
+        dash_reply_error(a, 404, "there is no such call");
     } else if (!(c->roles & dash_role_of(user.role))) {
-        reply_error(a, 403, "your role may not do this");
+        dash_reply_error(a, 403, "your role may not do this");
     } else if (dash_values_read(c, q, &v, &err) != R1_OK) {
-        reply_error(a, 422, err.msg);
+        dash_reply_error(a, 422, err.msg);
     } else {
         int status;
         char *text;
         const dash_who who = {user.name, user.role};
         dash_call_run(c, &v, &who, store, &status, &text);
-        reply_json(a, status, text);
+        dash_reply_json(a, status, text);
         dash_values_free(&v);
     }
     dash_pool_give(s->o.pool, store);
@@ -318,11 +311,11 @@ static void on_export(void *ctx, const r1_http_request *q, r1_http_answer *a)
     const dash_export *e = NULL;
     for (size_t i = 0; i < dash_n_export; i++)
         if (!strcmp(dash_exports[i].name, name)) e = &dash_exports[i];
-    if (!server_begin(s, q, &store, &user, a)) return;
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
     if (!e) {
-        reply_error(a, 404, "there is no such table");
+        dash_reply_error(a, 404, "there is no such table");
     } else if (!user.may_export || !(e->roles & dash_role_of(user.role))) {
-        reply_error(a, 403, "to export is a right of its own, which you do not have");
+        dash_reply_error(a, 403, "to export is a right of its own, which you do not have");
     } else {
         const dash_who who = {user.name, user.role};
         dash_export_run(e, &who, store, &a->status, &a->body, &a->body_len);
@@ -338,7 +331,7 @@ static void on_events(void *ctx, const r1_http_request *q, r1_http_answer *a)
     dash_server *s = ctx;
     r1_store *store;
     dash_user user;
-    if (!server_begin(s, q, &store, &user, a)) return;
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
     dash_pool_give(s->o.pool, store); /* nobody waits with a connection in hand */
     a->body = dash_live_wait(s->o.live, r1_http_header(q, "Last-Event-ID"));
     a->status = a->body ? 200 : 500;
@@ -353,97 +346,19 @@ static void on_fraud_metrics(void *ctx, const r1_http_request *q, r1_http_answer
     r1_store *store;
     dash_user user;
     r1_err err = {0};
-    if (!server_begin(s, q, &store, &user, a)) return;
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
     dash_pool_give(s->o.pool, store);
     if (dash_role_of(user.role) == DASH_CLINICIAN) {
-        reply_error(a, 403, "your role may not do this");
+        dash_reply_error(a, 403, "your role may not do this");
     } else if (!s->o.fraud_metrics) {
-        reply_error(a, 404, "no address of r1-fraud serve was given (--fraud-metrics)");
+        dash_reply_error(a, 404, "no address of r1-fraud serve was given (--fraud-metrics)");
     } else if (r1_http_get(s->o.fraud_metrics, "/metrics", 2000, METRICS_BYTES_MAX, &a->status,
                            &a->body, &err) != R1_OK) {
-        reply_error(a, 502, err.msg);
+        dash_reply_error(a, 502, err.msg);
     } else {
         a->type = "text/plain; charset=utf-8";
         a->body_len = strlen(a->body);
     }
-}
-
-/* ---- the medical service ---- */
-
-/* One of the forms that it writes. */
-static const char *form_of(const char *accept)
-{
-    static const char *const forms[] = {"application/pdf", "application/fhir+json", "text/html"};
-    for (size_t i = 0; accept && i < R1_COUNT(forms); i++)
-        if (!strcmp(accept, forms[i])) return forms[i];
-    return "application/json";
-}
-
-static r1_status medical_ask(const dash_server *s, const r1_http_request *q, r1_http_answer *a,
-                             r1_err *err)
-{
-    char path[1024], headers[512];
-    const char *name = q->path + strlen("/api/v1/medical/"), *said = r1_http_argument(q, "q"),
-               *type = r1_http_header(q, "Content-Type"), *form = r1_http_header(q, "Accept");
-    bool post = !strcmp(q->method, "POST");
-    int n = snprintf(path, sizeof path, "/v1/%s", name);
-    for (const unsigned char *p = (const unsigned char *)(said ? said : ""); *p; p++) {
-        if (n > (int)sizeof path - 16) R1_FAIL(err, R1_E_INVAL, "q: expected at most 300 bytes");
-        n += snprintf(path + n, sizeof path - (size_t)n, "%s%%%02X",
-                      p == (const unsigned char *)said ? "?q=" : "", *p);
-    }
-    if (type && strpbrk(type, "\r\n")) R1_FAIL(err, R1_E_INVAL, "Content-Type: expected one line");
-    a->type = form_of(form);
-    snprintf(headers, sizeof headers,
-             "Authorization: Bearer %.200s\r\nContent-Type: %.100s\r\nAccept: %s\r\n",
-             s->o.medical_token, post && type ? type : "text/plain", a->type);
-    const r1_http_question ask = {.address = s->o.medical,
-                                  .method = post ? "POST" : "GET",
-                                  .path = path,
-                                  .headers = headers,
-                                  .body = post ? q->body : NULL,
-                                  .body_len = q->body_len,
-                                  .timeout_ms = MEDICAL_MS,
-                                  .bytes_max = REPORT_BYTES_MAX};
-    R1_TRY(r1_http_ask(&ask, &a->status, &a->body, &a->body_len, err));
-    if (a->status != 200) a->type = "application/json";
-    return R1_OK;
-}
-
-static void on_medical(void *ctx, const r1_http_request *q, r1_http_answer *a)
-{
-    static const char *const calls[] = {"terms", "records", "findings"};
-    dash_server *s = ctx;
-    r1_store *store;
-    dash_user user;
-    r1_err err = {0};
-    const char *name = q->path + strlen("/api/v1/medical/");
-    bool known = false, audited = true;
-    for (size_t i = 0; i < R1_COUNT(calls); i++) known = known || !strcmp(calls[i], name);
-    if (!server_begin(s, q, &store, &user, a)) return;
-    if (known && !strcmp(q->method, "POST")) {
-        const dash_who who = {user.name, user.role};
-        const char *param[] = {!strcmp(name, "records") ? "record.read" : "record.rank"};
-        audited = dash_begin(store, &who, true, &err) == R1_OK &&
-                  r1_store_query(store, "SELECT r1.audit($1, 'record', '{}')", 1, param, NULL,
-                                 &err) == R1_OK &&
-                  dash_commit(store, &err) == R1_OK;
-        if (!audited) dash_rollback(store);
-    }
-    dash_pool_give(s->o.pool, store);
-    if (dash_role_of(user.role) != DASH_CLINICIAN)
-        reply_error(a, 403, "a clinician reads records");
-    else if (!known)
-        reply_error(a, 404, "there is no such call");
-    else if (!s->o.medical)
-        reply_error(a, 404, "no address of r1-medical serve was given (--medical)");
-    else if (!audited)
-        reply_error(a, 503, "the database does not answer at the moment");
-    else if (strcmp(form_of(r1_http_header(q, "Accept")), "application/json") != 0 &&
-             !user.may_export)
-        reply_error(a, 403, "to export is a right of its own, which you do not have");
-    else if (medical_ask(s, q, a, &err) != R1_OK)
-        reply_error(a, err.code == R1_E_INVAL ? 422 : 502, err.msg);
 }
 
 /* ---- the page ---- */
@@ -482,7 +397,7 @@ static void on_page(void *ctx, const r1_http_request *q, r1_http_answer *a)
     const char *has = r1_http_header(q, "If-None-Match"),
                *takes = r1_http_header(q, "Accept-Encoding");
     if (!f) {
-        reply_error(a, 404, "no such path");
+        dash_reply_error(a, 404, "no such path");
         return;
     }
     a->type = f->type;
@@ -508,7 +423,7 @@ static void on_page(void *ctx, const r1_http_request *q, r1_http_answer *a)
 static void on_alive(void *ctx, const r1_http_request *q, r1_http_answer *a)
 {
     (void)ctx, (void)q;
-    reply_json(a, 200, strdup("{\"alive\": true}"));
+    dash_reply_json(a, 200, strdup("{\"alive\": true}"));
 }
 
 /* ---- life ---- */
@@ -527,9 +442,12 @@ static const r1_http_route routes[] = {
     {.method = "GET", .path = "/api/v1/events", .at_once = LISTENERS, .handler = on_events},
     {.method = "GET", .path = "/api/v1/metrics/fraud", .at_once = 8, .handler = on_fraud_metrics},
     {.method = "GET", .path = "/api/v1/export/*", .at_once = 2, .handler = on_export},
-    {.method = "GET", .path = "/api/v1/medical/*", .at_once = 8, .handler = on_medical},
+    {.method = "GET", .path = "/api/v1/medical/*", .at_once = 8, .handler = dash_on_medical},
     {.method = "POST", .path = "/api/v1/medical/*", .body_max = RECORD_MAX, .at_once = 4,
-     .any_type = true, .handler = on_medical},
+     .any_type = true, .handler = dash_on_medical},
+    {.method = "POST", .path = "/api/v1/review/save", .body_max = RECORD_MAX, .at_once = 4,
+     .handler = dash_on_review_save},
+    {.method = "GET", .path = "/api/v1/review", .at_once = 8, .handler = dash_on_review},
     {.method = "GET", .path = "/api/v1/*", .at_once = CALLS, .handler = on_call},
     {.method = "POST", .path = "/api/v1/*", .body_max = BODY_MAX, .at_once = CALLS,
      .handler = on_call},

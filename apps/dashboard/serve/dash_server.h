@@ -18,6 +18,7 @@
 #ifndef DASH_SERVER_H
 #define DASH_SERVER_H
 
+#include "privacy/med_keys.h"
 #include "serve/dash_live.h"
 #include "serve/dash_pool.h"
 
@@ -29,6 +30,7 @@ typedef struct {
     int session_idle_s, session_max_s;
     const char *proxy_header, *proxy_secret; /* who signs in at a proxy; NULL: nobody */
     const char *medical, *medical_token;     /* address of r1-medical serve; NULL: none */
+    const med_keys *keys;                    /* seal reviews; NULL: none is kept */
     const char *fraud_metrics;               /* address of r1-fraud serve; NULL: none */
 } dash_server_opts;
 

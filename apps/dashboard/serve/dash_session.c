@@ -77,7 +77,7 @@ r1_status dash_session_find(const dash_sessions *s, r1_store *store, const char 
     char hash[67];
     if (!token || strlen(token) != DASH_TOKEN_BYTES - 1)
         R1_FAIL(err, R1_E_NOT_FOUND, "there is no session");
-    dash_token_hash(token, hash);
+    dash_hash(token, strlen(token), hash);
     R1_TRY(dash_begin(store, &nobody, true, err));
     return session_close(store, session_ask(s, store, hash, out, err), err);
 }
@@ -88,7 +88,7 @@ static r1_status session_begin(r1_store *store, dash_user *u, char token[DASH_TO
     char hash[67];
     R1_TRY(dash_token(token, err));
     R1_TRY(dash_token(u->csrf, err));
-    dash_token_hash(token, hash);
+    dash_hash(token, strlen(token), hash);
     const char *param[] = {hash, u->name, u->csrf};
     return r1_store_query(
         store,
@@ -201,7 +201,7 @@ r1_status dash_session_end(r1_store *store, const char *token, r1_err *err)
 {
     char hash[67];
     R1_TRY(dash_begin(store, &nobody, true, err));
-    dash_token_hash(token, hash);
+    dash_hash(token, strlen(token), hash);
     const char *param[] = {hash};
     r1_status st = r1_store_query(store, "DELETE FROM r1.dash_session WHERE token_hash = $1::bytea",
                                   1, param, NULL, err);

@@ -138,19 +138,38 @@ static void page_pdf(const med_work *w, r1_http_answer *a, r1_err *err)
     if (st == R1_OK) med_answer_text(a, 200, "application/pdf", bytes, len);
 }
 
+static const char fhir_type[] = "application/fhir+json",
+                  packet_type[] = "application/vnd.ga4gh.phenopacket+json";
+
+static void page_interchange(r1_status st, json_t *j, const char *type, r1_http_answer *a,
+                             const r1_err *err)
+{
+    if (st != R1_OK) {
+        med_answer_error(a, st, err);
+        return;
+    }
+    med_answer_json(a, 200, j);
+    if (a->body) a->type = type;
+}
+
 static void page_fhir(const med_work *w, r1_http_answer *a, r1_err *err)
 {
-    json_t *bundle = NULL;
-    r1_status st = med_report_fhir(w->report, w->date, &bundle, err);
-    if (st != R1_OK) med_answer_error(a, st, err);
-    if (st == R1_OK) med_answer_json(a, 200, bundle);
-    if (a->body) a->type = "application/fhir+json";
+    json_t *j = NULL;
+    r1_status st = med_report_fhir(w->report, w->date, &j, err);
+    page_interchange(st, j, fhir_type, a, err);
+}
+
+static void page_phenopacket(const med_work *w, r1_http_answer *a, r1_err *err)
+{
+    json_t *j = NULL;
+    r1_status st = med_report_phenopacket(w->report, w->date, &j, err);
+    page_interchange(st, j, packet_type, a, err);
 }
 
 static const char *const form_type[] = {"application/json", "text/html", "application/pdf",
-                                        "text/plain", "application/fhir+json"};
+                                        "text/plain",       fhir_type,   packet_type};
 static void (*const form_page[])(const med_work *w, r1_http_answer *a, r1_err *err) = {
-    page_json, page_html, page_pdf, page_plain, page_fhir};
+    page_json, page_html, page_pdf, page_plain, page_fhir, page_phenopacket};
 
 /* The form that Accept asks for; below 0 it is answered. */
 static int page_form(const r1_http_request *q, r1_http_answer *a)
@@ -159,7 +178,8 @@ static int page_form(const r1_http_request *q, r1_http_answer *a)
     if (form < 0)
         med_answer_refused(a, 406,
                            "Accept: expected application/json, text/html, application/pdf, "
-                           "text/plain or application/fhir+json");
+                           "text/plain, application/fhir+json or "
+                           "application/vnd.ga4gh.phenopacket+json");
     return form;
 }
 

@@ -10,7 +10,7 @@ import { CasePage } from "./case.jsx";
 import { Health } from "./health.jsx";
 import { Palette } from "./palette.jsx";
 import { Queue } from "./queue.jsx";
-import { RecordPage, Records } from "./record.jsx";
+import { RecordPage, Records, ReviewPage } from "./record.jsx";
 import { RingPage } from "./ring.jsx";
 import { Rules } from "./rules.jsx";
 import { go } from "./go.js";
@@ -30,6 +30,7 @@ const pages = [
   { path: "ring", roles: fraud, page: RingPage },
   { path: "account", roles: fraud, page: Accounts },
   { path: "record", roles: ["clinician"], page: RecordPage },
+  { path: "review", roles: ["clinician"], page: ReviewPage },
 ];
 
 // #/case/17?x=y: a path, what is behind it, and arguments.

@@ -14,6 +14,7 @@ export function Records({ user }) {
   return (
     <>
       <Reader user={user} />
+      {user.reviews && <Reviews />}
       <section>
         <h2>{t("Reports that are kept")}</h2>
         <Problem text={problem} />
@@ -64,6 +65,150 @@ export function Records({ user }) {
         )}
       </section>
     </>
+  );
+}
+
+// What clinicians have made of findings, newest first.
+function Reviews() {
+  const { data, problem } = useCall(() => get("reviews"), []);
+  return (
+    <section>
+      <h2>{t("Reviews")}</h2>
+      <Problem text={problem} />
+      {data && !data.reviews.length && <p>{t("None.")}</p>}
+      {data && data.reviews.length > 0 && (
+        <Wide label={t("Reviews")}>
+          <thead>
+            <tr>
+              <th scope="col">{t("Review")}</th>
+              <th scope="col">{t("Time")}</th>
+              <th scope="col">{t("Who")}</th>
+              <th scope="col">{t("State")}</th>
+              <th scope="col">{t("Signed by")}</th>
+              <th scope="col" class="number">
+                {t("Findings")}
+              </th>
+              <th scope="col" class="number">
+                {t("accepted")}
+              </th>
+              <th scope="col" class="number">
+                {t("rejected")}
+              </th>
+              <th scope="col" class="number">
+                {t("added")}
+              </th>
+              <th scope="col" class="number">
+                {t("not looked at")}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.reviews.map((r) => (
+              <tr key={r.id}>
+                <td>
+                  <a href={`#/review/${r.id}`}>{r.id}</a>
+                </td>
+                <td>
+                  <Time at={r.made_at} />
+                </td>
+                <td>{r.made_by}</td>
+                <td>{t(r.state)}</td>
+                <td>{r.signatures.join(", ")}</td>
+                <td class="number">{r.findings}</td>
+                <td class="number">{r.accepted}</td>
+                <td class="number">{r.rejected}</td>
+                <td class="number">{r.added}</td>
+                <td class="number">{r.open}</td>
+              </tr>
+            ))}
+          </tbody>
+        </Wide>
+      )}
+    </section>
+  );
+}
+
+// A review as it was stored; what is changed here becomes a review of its own.
+export function ReviewPage({ user, rest }) {
+  const { data, problem } = useCall(() => get("review", { id: rest }), [rest]);
+  if (!data) return <Problem text={problem} />;
+  return (
+    <Reader user={user} start={data}>
+      <h1>
+        {t("Review")} {data.id}
+      </h1>
+      <p>
+        {t("Made by {name}", { name: data.made_by })} <Time at={data.made_at} />
+        {data.before && (
+          <>
+            {" "}
+            <a href={`#/review/${data.before}`}>
+              {t("goes on from review {id}", { id: data.before })}
+            </a>
+          </>
+        )}
+      </p>
+    </Reader>
+  );
+}
+
+// How the review stands, and what a clinician does with it.
+function Sign({ user, findings, kept, setKept, failed }) {
+  const open = findings.findings.filter((f) => (f.review || "open") === "open").length;
+  const mine = kept?.signatures?.some((g) => g.signer === user.name);
+  const keep = (sign) =>
+    post("review/save", { findings, sign, ...(kept && { before: kept.id }) }).then(
+      (a) =>
+        setKept({
+          ...a,
+          same: true,
+          signatures: sign ? [{ signer: user.name, at: new Date().toISOString() }] : [],
+        }),
+      failed,
+    );
+  const sign = () =>
+    kept?.same
+      ? post("review/sign", { id: kept.id, hash: kept.hash }).then(
+          (a) =>
+            setKept({
+              ...kept,
+              ...a,
+              signatures: [...kept.signatures, { signer: user.name, at: new Date().toISOString() }],
+            }),
+          failed,
+        )
+      : keep(true);
+  return (
+    <section class="sign">
+      <div class="row">
+        {!kept?.same && <button onClick={() => keep(false)}>{t("Save review")}</button>}
+        {!(kept?.same && (kept.state === "signed" || mine)) && (
+          <button class="main" onClick={sign}>
+            {t("Sign")}
+          </button>
+        )}
+        {kept?.same && (
+          <span role="status">
+            <a href={`#/review/${kept.id}`}>
+              {t("Review")} {kept.id}
+            </a>{" "}
+            <strong class="tag">{t(kept.state)}</strong>{" "}
+            {kept.signatures.map((g) => (
+              <span key={g.signer}>
+                {t("signed by {name}", { name: g.signer })} <Time at={g.at} />{" "}
+              </span>
+            ))}
+            <small title={kept.hash}>SHA-256 {kept.hash.slice(0, 16)}</small>
+          </span>
+        )}
+      </div>
+      {open > 0 && (
+        <p>{t("{n} findings were not looked at; they count as they were read.", { n: open })}</p>
+      )}
+      {kept && !kept.same && (
+        <p>{t("This has changed since review {id}; it becomes a new review.", { id: kept.id })}</p>
+      )}
+    </section>
   );
 }
 
@@ -261,11 +406,12 @@ function Compare({ candidates, pair, setPair }) {
   );
 }
 
-function Reader({ user }) {
+function Reader({ user, start, children }) {
   const [text, setText] = useState("");
   const [read, setRead] = useState(null); // the text; null: a file's, which is not shown
-  const [findings, setFindings] = useState(null);
-  const [report, setReport] = useState(null);
+  const [findings, setFindings] = useState(start?.findings || null);
+  const [report, setReport] = useState(start?.report || null);
+  const [kept, setKept] = useState(start ? { ...start, same: true } : null);
   const [before, setBefore] = useState(null);
   const [problem, setProblem] = useState(null);
   const [busy, setBusy] = useState(false);
@@ -283,6 +429,7 @@ function Reader({ user }) {
       setFindings(answer.findings);
       setReport(answer.report);
       setBefore(null);
+      setKept(null);
       setRead(shown);
       setAt(0);
     } catch (e) {
@@ -305,6 +452,7 @@ function Reader({ user }) {
     const mine = ++turn.current;
     const began = performance.now();
     setFindings(next);
+    setKept((k) => k && { ...k, same: false });
     try {
       const answer = await post("medical/findings", next);
       if (mine !== turn.current) return;
@@ -347,8 +495,8 @@ function Reader({ user }) {
       y: () => rows[at] && change(at, { review: "accepted" }),
       x: () =>
         rows[at] && change(at, { review: rows[at].review === "rejected" ? "open" : "rejected" }),
-      p: () => rows[at] && change(at, { status: "present" }),
-      d: () => rows[at] && change(at, { status: "absent" }),
+      p: () => rows[at] && change(at, { status: "present", review: "accepted" }),
+      d: () => rows[at] && change(at, { status: "absent", review: "accepted" }),
       "+": () => findings && setAdds(true),
     },
     adds,
@@ -366,7 +514,7 @@ function Reader({ user }) {
     );
   return (
     <>
-      <h1>{t("Records")}</h1>
+      {children || <h1>{t("Records")}</h1>}
       {!findings && (
         <form
           class="reader"
@@ -440,6 +588,13 @@ function Reader({ user }) {
                 <button onClick={() => give("application/fhir+json", "report.fhir.json")}>
                   {t("FHIR")}
                 </button>
+                <button
+                  onClick={() =>
+                    give("application/vnd.ga4gh.phenopacket+json", "report.phenopacket.json")
+                  }
+                >
+                  Phenopacket
+                </button>
                 <button onClick={() => give("text/html", "report.html")}>{t("HTML")}</button>
               </>
             )}
@@ -447,6 +602,9 @@ function Reader({ user }) {
               <small role="status">{t("Ranked again in {n} ms.", { n: took.toFixed(0) })}</small>
             )}
           </div>
+          {user.reviews && (
+            <Sign {...{ user, findings, kept, setKept }} failed={(e) => setProblem(e.message)} />
+          )}
           <p class="note">
             {report.banner} {report.scope}
           </p>
@@ -494,7 +652,7 @@ function Reader({ user }) {
                       <select
                         aria-label={`${t("State")} ${f.name}`}
                         value={f.status}
-                        onChange={(e) => change(i, { status: e.target.value })}
+                        onChange={(e) => change(i, { status: e.target.value, review: "accepted" })}
                       >
                         {statuses.map((s) => (
                           <option key={s} value={s}>
