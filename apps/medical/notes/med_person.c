@@ -49,13 +49,25 @@ static double number_word(const char *w)
     return NAN;
 }
 
+/* "11.08.1979", "08.1979": the dots of a date are no decimal points. */
+static bool person_dotted_date(const char *s, const char *end)
+{
+    const char *last = s;
+    int dots = 0;
+    for (; s < end && (isdigit((unsigned char)*s) || *s == '.'); s++)
+        if (*s == '.' && s + 1 < end && isdigit((unsigned char)s[1])) dots++, last = s + 1;
+    bool year = s - last >= 4 && (memcmp(last, "19", 2) == 0 || memcmp(last, "20", 2) == 0);
+    return dots == 2 || (dots == 1 && year);
+}
+
 static size_t person_take_number(const char *s, const char *end, person_token *t)
 {
     char text[24];
     size_t n = 0;
+    bool date = person_dotted_date(s, end);
     while (s + n < end && n < sizeof text - 1 &&
-           (isdigit((unsigned char)s[n]) ||
-            ((s[n] == '.' || s[n] == ',') && s + n + 1 < end && isdigit((unsigned char)s[n + 1]))))
+           (isdigit((unsigned char)s[n]) || (!date && (s[n] == '.' || s[n] == ',') &&
+                                             s + n + 1 < end && isdigit((unsigned char)s[n + 1]))))
         text[n] = s[n] == ',' ? '.' : s[n], n++;
     text[n] = '\0';
     t->value = strtod(text, NULL);
@@ -234,7 +246,8 @@ static bool person_of_other(const person *p, uint32_t from, uint32_t to)
         if (person_in(p, k, kin)) return true;
         if (person_in(p, k, female) || person_in(p, k, male)) break;
         if (person_mark(p, k, ",.;:(")) break;
-        if (person_in(p, k, " with who presented was is has had and presents brought ")) break;
+        if (person_in(p, k, " with who presented was is has had and presents brought here seen "))
+            break;
         words += p->t[k].word[0] != '\0';
     }
     return false;
@@ -312,6 +325,17 @@ static double person_age_value(const person *p, uint32_t i, uint32_t *next)
     return v;
 }
 
+/* "Her late father choked to death aged 40": a relative and a death stand before token i. */
+static bool person_of_dead(const person *p, uint32_t i)
+{
+    bool other = false, died = false;
+    for (uint32_t k = 0; k < i; k++) {
+        other |= person_in(p, k, kin);
+        died |= person_in(p, k, " died death dead killed deceased passed dying ");
+    }
+    return other && died;
+}
+
 static const char visits[] = " seen reviewed review visit clinic date examined assessed ";
 
 /* "aged 34", "Age: 4 years", "Age (years): 4", "age at examination 4 y". "Age at onset" is none. */
@@ -339,10 +363,11 @@ static void person_find_aged(person *p, uint32_t i)
         if (!isnan(v)) person_set_age(p, v * person_unit(p, k + 1), FIELD);
         return;
     }
+    if (person_in(p, k, " now today currently ") && person_mark(p, k + 1, ":")) k++;
     while (person_mark(p, k, ":|=-?") || (person_is(p, k, "a") && person_mark(p, k + 1, ":")))
         field = true, k++;
     double v = person_age_value(p, k, &next);
-    if (isnan(v) || person_of_other(p, i, next)) return;
+    if (isnan(v) || person_of_other(p, i, next) || person_of_dead(p, i)) return;
     /* "Seen 14/05/2019 (age 3)": of several visits the last one counts */
     bool dated = !field && person_mark(p, i - 1, "(") && person_in(p, 0, visits);
     if (dated && p->age_dated && v > p->age) p->age_weight = 0;
@@ -375,7 +400,9 @@ static bool person_after_name(const person *p, uint32_t i)
     if (i == 2 && person_mark(p, 1, "(") && p->t[0].capital && !person_in(p, 0, kin)) return true;
     if (i == 1 && person_is(p, 0, "patient")) return true;
     if (i < 2 || !person_mark(p, i - 1, ",")) return false;
-    if (i == 2 && person_in(p, 0, " male female man woman boy girl lady ")) return true;
+    bool article = person_in(p, 0, " the this our a ");
+    if (i == 2u + article && person_in(p, article, " male female man woman boy girl lady "))
+        return true;
     bool about = person_in(p, 0, " re patient regarding child baby name pt infant ") &&
                  person_mark(p, 1, ":");
     return about && i <= 8;
@@ -593,6 +620,7 @@ static void person_find_short(person *p)
         double unit = person_unit(p, i + 1);
         k = i + 1 + (unit > 0);
         bool alone = i == 0 || person_mark(p, i - 1, ":|") ||
+                     (i == 1 && person_in(p, 0, " patient pt ")) ||
                      (person_mark(p, i - 1, ",") && person_mark(p, k, "/"));
         if (!alone || !person_mark(p, k, "/,") || (unit == 0 && person_mark(p, k, ","))) continue;
         sex = person_letter(p, k + 1);

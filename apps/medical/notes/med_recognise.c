@@ -564,13 +564,13 @@ static bool try_labelled(med_recogniser *r, const words_seen *label, uint32_t fr
     return true;
 }
 
-/* Whether an answer or an amount stands behind content j: "blood negative", "protein 2+". */
-static bool answer_behind(const med_recogniser *r, uint32_t j)
+/* Whether token i is an answer or an amount: "blood negative", "protein 2+". */
+static bool token_answers(const med_recogniser *r, uint32_t i)
 {
     const med_cues *cues = med_lexicon_cues(r->lex);
     char w[MED_WORD_BYTES];
-    const med_token *t = &r->t[r->c.token[j] + 1];
-    if (r->c.token[j] + 1 >= r->n_token || t->punct) return false;
+    const med_token *t = &r->t[i];
+    if (i >= r->n_token || t->punct) return false;
     if (r->text[t->start] >= '0' && r->text[t->start] <= '9')
         return t->end - t->start == 1 && r->text[t->end] == '+';
     return med_cues_is(cues, "answer", med_cues_word(cues, w, med_token_text(r->text, t, w)));
@@ -588,7 +588,7 @@ static uint32_t find_stretches(med_recogniser *r, const words_seen *label, uint3
         if (j > i && c->sep[j] > seps) seps = c->sep[j];
         if (c->word[j] < 0) break;
         if (c->flags[j] & MED_WORD_LIGHT || (i == j && !bare)) continue;
-        if (!stretch_ends(c, j) && !answer_behind(r, j)) continue;
+        if (!stretch_ends(c, j) && !token_answers(r, c->token[j] + 1)) continue;
         if (try_labelled(r, label, i, j, seps)) behind = j + 1;
     }
     return behind;
@@ -611,7 +611,7 @@ static void find_labelled(med_recogniser *r)
         if (!label.n) continue;
         if (r->t[c->token[i]].normal) try_normal_list(r, i, &label);
         bool light = c->flags[i] & (MED_WORD_LIGHT | MED_WORD_DENIAL) || r->t[c->token[i]].normal;
-        if (light && i == behind) behind++;
+        if ((light || token_answers(r, c->token[i])) && i == behind) behind++;
         if (c->flags[i] & MED_WORD_LIGHT || !stretch_begins(c, i, from)) continue;
         bool denied = i > from && c->flags[i - 1] & MED_WORD_DENIAL;
         uint32_t to = find_stretches(r, &label, i, denied || i <= behind);

@@ -12,7 +12,8 @@ enum {
     ITEM_REACH = 2,
     JOIN_REACH = 4, /* tokens between two findings of a list */
     CLAUSE_REACH = 6,
-    SPAN_REACH = 3 /* tokens from a finding to the unit of its time */
+    SPAN_REACH = 3, /* tokens from a finding to the unit of its time */
+    LABEL_WORDS = 2 /* of a label within a sentence */
 };
 
 /* A cue that stands in the unit. */
@@ -129,6 +130,16 @@ static bool scope_clause_at(const scope_run *r, uint32_t k)
     return false;
 }
 
+/* "no adenopathy, lungs: crackles": a label begins at token k. */
+static bool scope_label_at(const scope_run *r, uint32_t k)
+{
+    for (uint32_t i = k; i < r->n && i <= k + LABEL_WORDS; i++) {
+        if (r->t[i].mark == ':') return i > k && !scope_finding_at(r, k);
+        if (r->t[i].punct) return false;
+    }
+    return false;
+}
+
 /* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen", "no fever, cough 3 days",
  * "no ptosis - nystagmus present": behind a comma, a dash or a bracket a word of degree, a clause
  * with a subject, or a finding with a verb, a time or a size of its own, begins what is there. */
@@ -137,6 +148,7 @@ static bool scope_turns(const scope_run *r, uint32_t i)
     char mark = r->t[i].mark;
     if ((mark != ',' && mark != '-' && mark != '(') || i + 1 >= r->n) return false;
     if (mark == ',' && med_cues_is(r->c, "degree", r->word[i + 1])) return true;
+    if (mark == ',' && scope_label_at(r, i + 1)) return true;
     if (mark != '(' && scope_clause_at(r, i + 1)) return true;
     bool finding = false;
     uint32_t from = i + 1 + (r->t[i + 1].conj && !r->t[i + 1].punct);
