@@ -8,7 +8,8 @@ A probe passes or fails by what the scores do. A kind of probe has a share that 
 
   behaviour.py R1_FRAUD [--model FILE] [--probes N] [--json] [--show KIND]
 
-N worlds of each kind (default 12); each kind goes through the program by itself. Exit 1 where a kind passes less often than it must.
+N worlds of each kind (default 12); each kind goes through the program by itself. Exit 1 where a
+kind passes less often than it must.
 """
 import argparse
 import json

@@ -199,18 +199,18 @@ static xmlChar *iso_party(message_iso *x, xmlNodePtr at, const char *account, co
 /* ---- one payment ---- */
 
 /* Takes the text. */
-static void put_own(json_t *o, const char *key, xmlChar *text)
+static void iso_put_own(json_t *o, const char *key, xmlChar *text)
 {
     if (text) json_object_set_new(o, key, json_string((char *)text));
     xmlFree(text);
 }
 
-static void put_copy(json_t *o, const char *key, const xmlChar *text)
+static void iso_put_copy(json_t *o, const char *key, const xmlChar *text)
 {
     if (text) json_object_set_new(o, key, json_string((const char *)text));
 }
 
-static void put_id(message_iso *x, json_t *o, xmlNodePtr at, const char *const *paths)
+static void iso_put_id(message_iso *x, json_t *o, xmlNodePtr at, const char *const *paths)
 {
     xmlChar *id = NULL;
     char own[128];
@@ -224,11 +224,11 @@ static void put_id(message_iso *x, json_t *o, xmlNodePtr at, const char *const *
                  x->n_message);
         json_object_set_new(o, "tx_id", json_string(own));
     }
-    put_own(o, "tx_id", id);
+    iso_put_own(o, "tx_id", id);
 }
 
 /* A date alone begins its day. Takes the text. */
-static void put_time(message_iso *x, json_t *o, xmlChar *time)
+static void iso_put_time(message_iso *x, json_t *o, xmlChar *time)
 {
     char whole[40];
     if (time && !strchr((char *)time, 'T')) {
@@ -238,20 +238,20 @@ static void put_time(message_iso *x, json_t *o, xmlChar *time)
         xmlFree(time);
         return;
     }
-    put_own(o, "ts", time);
+    iso_put_own(o, "ts", time);
 }
 
-static bool put_amount(json_t *o, xmlNodePtr at, const char *path)
+static bool iso_put_amount(json_t *o, xmlNodePtr at, const char *path)
 {
     xmlNodePtr amount = iso_at(at, path);
     if (!amount) return false;
-    put_own(o, "amount", iso_text(amount, ""));
-    put_own(o, "currency", xmlGetNoNsProp(amount, (const xmlChar *)"Ccy"));
+    iso_put_own(o, "amount", iso_text(amount, ""));
+    iso_put_own(o, "currency", xmlGetNoNsProp(amount, (const xmlChar *)"Ccy"));
     return true;
 }
 
 /* All lines of free text, else the creditor's reference. */
-static void put_remittance(json_t *o, xmlNodePtr at)
+static void iso_put_remittance(json_t *o, xmlNodePtr at)
 {
     xmlNodePtr info = iso_at(at, "RmtInf"), line = NULL;
     json_t *text = json_string("");
@@ -264,7 +264,7 @@ static void put_remittance(json_t *o, xmlNodePtr at)
         xmlFree(part);
     }
     if (info && !json_string_length(text))
-        put_own(o, "text", iso_text(info, "Strd/CdtrRefInf/Ref"));
+        iso_put_own(o, "text", iso_text(info, "Strd/CdtrRefInf/Ref"));
     if (json_string_length(text))
         json_object_set_new(o, "text", text);
     else
@@ -277,21 +277,21 @@ static json_t *credit_transfer(message_iso *x, xmlNodePtr at)
                                       "PmtId/InstrId", NULL};
     static const char *const times[] = {"AccptncDtTm", "IntrBkSttlmDt", NULL};
     json_t *o = json_object();
-    put_id(x, o, at, ids);
+    iso_put_id(x, o, at, ids);
     xmlChar *time = iso_text(at, times[0]);
     if (!time && x->created) time = xmlStrdup(x->created);
     if (!time) time = iso_first(at, times + 1);
     if (!time && (x->wanted || x->settled)) time = xmlStrdup(x->wanted ? x->wanted : x->settled);
-    put_time(x, o, time);
+    iso_put_time(x, o, time);
     json_object_set_new(o, "kind", json_string("transfer"));
     xmlChar *from = iso_party(x, at, "DbtrAcct", "Dbtr");
     if (from)
-        put_own(o, "from", from);
+        iso_put_own(o, "from", from);
     else
-        put_copy(o, "from", x->debtor);
-    put_own(o, "to", iso_party(x, at, "CdtrAcct", "Cdtr"));
-    if (!put_amount(o, at, "IntrBkSttlmAmt")) put_amount(o, at, "Amt/InstdAmt");
-    put_remittance(o, at);
+        iso_put_copy(o, "from", x->debtor);
+    iso_put_own(o, "to", iso_party(x, at, "CdtrAcct", "Cdtr"));
+    if (!iso_put_amount(o, at, "IntrBkSttlmAmt")) iso_put_amount(o, at, "Amt/InstdAmt");
+    iso_put_remittance(o, at);
     return o;
 }
 
@@ -306,8 +306,8 @@ static json_t *statement_payment(message_iso *x, xmlNodePtr entry, xmlNodePtr de
                debit = iso_is(own_side ? detail : entry, "CdtDbtInd", "DBIT");
     xmlNodePtr parties = iso_at(detail, "RltdPties");
     json_t *o = json_object();
-    put_id(x, o, detail, ids);
-    put_time(x, o, iso_first(entry, times));
+    iso_put_id(x, o, detail, ids);
+    iso_put_time(x, o, iso_first(entry, times));
     const char *kind = "transfer";
     if (iso_is(entry, "BkTxCd/Domn/Fmly/SubFmlyCd", "CWDL")) kind = "cash";
     if (iso_is(entry, "BkTxCd/Domn/Fmly/SubFmlyCd", "POSD")) kind = "card";
@@ -315,11 +315,11 @@ static json_t *statement_payment(message_iso *x, xmlNodePtr entry, xmlNodePtr de
     xmlChar *other = !parties ? NULL
                      : debit  ? iso_party(x, parties, "CdtrAcct", "Cdtr")
                               : iso_party(x, parties, "DbtrAcct", "Dbtr");
-    put_copy(o, debit ? "from" : "to", x->account);
-    put_own(o, debit ? "to" : "from", other);
-    if (!put_amount(o, detail, "AmtDtls/TxAmt/Amt") && !put_amount(o, detail, "Amt"))
-        put_amount(o, entry, "Amt");
-    put_remittance(o, detail);
+    iso_put_copy(o, debit ? "from" : "to", x->account);
+    iso_put_own(o, debit ? "to" : "from", other);
+    if (!iso_put_amount(o, detail, "AmtDtls/TxAmt/Amt") && !iso_put_amount(o, detail, "Amt"))
+        iso_put_amount(o, entry, "Amt");
+    iso_put_remittance(o, detail);
     return o;
 }
 

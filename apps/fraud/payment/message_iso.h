@@ -17,7 +17,9 @@
 #ifndef FRAUD_MESSAGE_ISO_H
 #define FRAUD_MESSAGE_ISO_H
 
-#include "payment/message_file.h"
+#include "payment/message_item.h"
+
+#include <stdio.h>
 
 enum { MESSAGE_ISO_BYTES_MAX = 16 << 20 };
 
