@@ -114,7 +114,8 @@ static r1_status job_start(dash_job *j, r1_err *err)
                                 .medical = r1_options_str(j->o, "medical"),
                                 .medical_token = r1_options_str(j->o, "medical-token"),
                                 .keys = j->keys,
-                                .fraud_metrics = r1_options_str(j->o, "fraud-metrics")};
+                                .fraud_metrics = r1_options_str(j->o, "fraud-metrics"),
+                                .fraud_config = r1_options_str(j->o, "fraud-config")};
     R1_TRY(dash_server_start(&j->server, &o, err));
     fprintf(stderr, "r1-dashboard serve: ready, %s port %d\n", j->certificate ? "https" : "http",
             dash_server_port(j->server));
@@ -163,6 +164,8 @@ const r1_option dash_serve_rows[] = {
      .max = DASH_POOL_MAX, .help = "to PostgreSQL, for requests; two more are for news and cases"},
     {.name = "fraud-metrics", .section = "dashboard", .type = R1_OPT_STRING,
      .help = "address and port of r1-fraud serve, for the page on health"},
+    {.name = "fraud-config", .section = "dashboard", .type = R1_OPT_STRING,
+     .help = "settings of r1-fraud serve: a supervisor tries rules and mends dead letters by them"},
     {.name = "medical", .section = "dashboard", .type = R1_OPT_STRING,
      .help = "address and port of r1-medical serve, for clinicians"},
     {.name = "medical-token", .section = "dashboard", .type = R1_OPT_STRING, .secret = true,

@@ -122,9 +122,10 @@ class Dashboard(Services):
         def ready():
             with open(self.dash_log, encoding="utf-8") as f:
                 f.seek(at)
-                found[:] = re.findall(r"ready, https? port (\d+)", f.read())
+                said = f.read()
+            found[:] = re.findall(r"ready, https? port (\d+)", said)
             if p.poll() is not None:
-                raise RuntimeError(f"r1-dashboard ended with {p.returncode}: {self.dash_log}")
+                raise RuntimeError(f"r1-dashboard ended with {p.returncode}: {said}")
             return found
 
         if not wait_until(ready, 60):
@@ -158,6 +159,18 @@ class Dashboard(Services):
         """The file of keys that seals reviews."""
         path = os.path.join(self.folder, "keys")
         run(os.path.join(bin_dir(), "r1-medical"), "records", "key", "--keys", path, cwd=ROOT)
+        return path
+
+    def fraud_config(self):
+        """Settings by which r1-fraud finds these services."""
+        path = os.path.join(self.folder, "fraud.ini")
+        model = os.path.join(ROOT, "models/fraud-s-int8.gguf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(
+                f"[kafka]\nbrokers = {self.brokers}\nlabels_topic = labels\n"
+                f"[postgres]\npostgres = {self.conninfo}\n[model]\nmodel = {model}\n"
+                "[decision]\nalerts_per_day = 100\n"
+            )
         return path
 
     def alerts(self, n_account=400, days=12):

@@ -27,10 +27,14 @@ def main():
         address, token = s.start_medical()
         s.alerts(n_account=600, days=16)
         more = ["--medical", address, "--medical-token-file", token, "--labels-topic", "labels"]
-        more += ["--keys", s.make_keys()]
+        more += ["--keys", s.make_keys(), "--fraud-config", s.fraud_config()]
         port = s.start_dash(*more, "--fraud-metrics", f"127.0.0.1:{s.service.http}")
-        alert(s, 9_000_000, f"giver {SCRIPT}", f"taker {SCRIPT}", tx=SCRIPT)
-        number = case_of(s, 9_000_000)
+        alert(s, 2_000_000, f"giver {SCRIPT}", f"taker {SCRIPT}", tx=SCRIPT)
+        number = case_of(s, 2_000_000)
+        path = os.path.join(s.folder, "dead.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write('{"amount_minor": 57005}\n')
+        s.produce(path)
         s.gathered()
         env = dict(
             os.environ,

@@ -3,7 +3,7 @@
 """The dashboard over a real PostgreSQL, broker and fraud service: alerts become cases, people
 decide them, outcomes become labels, and nobody does what his role may not.
 
-tests/dashboard/test_dashboard.py [Cases|Access|Bad|Medical]
+tests/dashboard/test_dashboard.py [Cases|Tools|Access|Bad|Medical]
 
 Environment: R1_BIN (folder with the programs).
 """
@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 
 from dash_services import PEOPLE, Dashboard, Person, bin_dir, password, wait_until
 
@@ -329,6 +330,91 @@ class Cases(Served):
         health = ann.get("health")[1]
         self.assertEqual({x["app"] for x in health["streams"]}, {"fraud"})
         self.assertTrue(health["versions"])
+
+
+class Tools(Served):
+    """What the server has r1-fraud do: over a stream that no test has added rows to."""
+
+    @classmethod
+    def more(cls):
+        cls.s.alerts()
+        cls.args = ("--fraud-config", cls.s.fraud_config())
+
+    def test_try_a_change(self):
+        """The service's own replay of a change, and none of its files can be read by it."""
+        sue = self.person("sue")
+        status, answer = sue.post("try", {"since": "30000d", "alerts_per_day": 1})
+        self.assertEqual((status, answer.get("code")), (200, 0), answer)
+        self.assertIn("alerts", answer["text"])
+        status, other = sue.post("try", {"since": "30000d", "review_at": 0.0001})
+        self.assertEqual((status, other.get("code")), (200, 0), other)
+        self.assertNotEqual(answer["text"], other["text"])
+        rule = "any_money: amount > 1 -> review\n"
+        status, ruled = sue.post("try", {"since": "30000d", "rules": rule})
+        self.assertEqual((status, ruled.get("code")), (200, 0), ruled)
+        self.assertIn("any_money", ruled["text"])
+        status, wrong = sue.post("try", {"rules": "no rule at all"})
+        self.assertEqual(status, 200)
+        self.assertNotEqual(wrong["code"], 0)
+        self.assertIn("expected", wrong["text"])
+        for bad in ({"since": "7d; rm"}, {"since": "-7d"}, {"review_at": "1"}, {"model": "x"},
+                    {"rules": 7}):  # fmt: skip
+            self.assertEqual(sue.post("try", bad)[0], 422, bad)
+        for name in ("ann", "vic", "aud", "cleo", "root"):
+            self.assertEqual(self.person(name).post("try", {})[0], 403, name)
+        n = "SELECT count(*) FROM r1.dash_audit WHERE action = 'config.try' AND actor = 'sue'"
+        self.assertEqual(self.s.value(n), "4")
+        # A value that ends its line would be a setting of its own.
+        status, answer = sue.post("try", {"since": "7d\nmodel = /etc/passwd"})
+        self.assertEqual(status, 422, answer)
+
+    def test_dead_letters(self):
+        sue, s = self.person("sue"), self.s
+        path = os.path.join(s.folder, "dead.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write('{"amount_minor": 57005}\n')
+        before = int(s.value("SELECT count(*) FROM r1.dead_letter"))
+        s.produce(path)
+        self.assertTrue(
+            wait_until(lambda: int(s.value("SELECT count(*) FROM r1.dead_letter")) > before, 30)
+        )
+        letter = sue.get("dead")[1]["letters"][0]
+        self.assertIn(letter["stage"], ("decode", "validate"))
+        reason = letter["reason"].split(":")[0]
+        narrow = sue.get(f"dead?stage={letter['stage']}&reason={urllib.parse.quote(reason)}")[1]
+        self.assertIn(letter["id"], [x["id"] for x in narrow["letters"]])
+        status, shown = sue.post("dead/show", {"id": letter["id"]})
+        self.assertEqual((status, shown.get("code")), (200, 0), shown)
+        self.assertIn("57005", shown["text"])
+        good = {
+            "tx_id": "mended-1", "ts": int(time.time() * 1000), "kind": "transfer", "from": "m1",
+            "to": "m2", "amount": 12.5, "currency": "EUR",
+        }  # fmt: skip
+        said = {"id": letter["id"], "payload": "still no payment", "send": True}
+        status, answer = sue.post("dead/mend", said)
+        self.assertEqual(status, 200)
+        self.assertNotEqual(answer["code"], 0, answer)
+        said["payload"] = json.dumps(good)
+        status, answer = sue.post("dead/mend", {**said, "send": False})
+        self.assertEqual((status, answer.get("code")), (200, 0), answer)
+        n = "SELECT count(*) FROM r1.payment WHERE tx_id = 'mended-1'"
+        self.assertEqual(s.value(n), "0", "a dry run has sent it")
+        status, answer = sue.post("dead/mend", said)
+        self.assertEqual((status, answer.get("code")), (200, 0), answer)
+        self.assertEqual(s.wait_for(n, 1, 30), "1")
+        self.assertNotIn(letter["id"], [x["id"] for x in sue.get("dead")[1]["letters"]])
+        for name in ("ann", "vic", "aud", "cleo", "root"):
+            self.assertEqual(self.person(name).post("dead/show", {"id": 1})[0], 403, name)
+        n = "SELECT count(*) FROM r1.dash_audit WHERE action = 'dead.mend' AND object = "
+        self.assertEqual(s.value(f"{n}'dead letter {letter['id']}'"), "3")
+
+    def test_retention(self):
+        aud = self.person("aud")
+        held = aud.get("retention")[1]
+        tables = {p["of_table"] for p in held["parts"]}
+        self.assertLessEqual({"payment", "decision"}, tables)
+        self.assertEqual(self.person("ann").get("retention")[0], 403)
+        self.assertEqual(self.person("root").get("retention")[0], 200)
 
 
 class Access(Served):

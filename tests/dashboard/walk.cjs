@@ -207,6 +207,35 @@ async function reportSigned() {
   await cyd.context().close();
 }
 
+// A change of the policy is tried, and a dead letter is mended and sent again.
+async function supervisorMends() {
+  const page = await person("sue");
+  await at(page, "rules", "h2:has-text('Try a change')");
+  await page.fill("textarea[name=rules]", "any_money: amount > 1 -> review");
+  await page.fill("input[name=days]", "30000");
+  await page.click("form button.main");
+  await page.waitForSelector("main pre, main .problem", { timeout: 60000 });
+  assert.match(await page.textContent("main pre, main .problem"), /any_money/);
+  await at(page, "health", "h2:has-text('Dead letters that wait')");
+  const reasons = page.locator("section:has(h2:has-text('Dead letters')) tbody button");
+  const before = await reasons.count();
+  await reasons.first().click();
+  await page.click("h3 + div tbody button");
+  await page.waitForSelector("dialog pre:has-text('57005')");
+  const payment = { tx_id: "walked", ts: Date.now(), kind: "transfer", from: "w1", to: "w2" };
+  await page.fill("dialog textarea", JSON.stringify({ ...payment, amount: 12.5, currency: "EUR" }));
+  await page.click("dialog button:has-text('Check')");
+  await page.waitForFunction(() => document.querySelectorAll("dialog pre").length === 2);
+  await page.click("dialog button:has-text('Send again')");
+  await page.waitForSelector("dialog[open]", { state: "detached" });
+  await page.waitForFunction(
+    (n) => document.querySelectorAll("tbody button").length < n + 1,
+    before,
+  );
+  console.log("a rule was tried, a dead letter mended");
+  await page.context().close();
+}
+
 async function rolesAndEnds() {
   const vic = await person("vic");
   await vic.waitForSelector("table.list tbody tr");
@@ -245,7 +274,8 @@ async function allPages() {
         "health",
       ],
     ],
-    ["aud", ["audit", "users"]],
+    ["sue", ["rules"]],
+    ["aud", ["audit", "users", "retention"]],
     ["root", ["users"]],
     ["cleo", ["records"]],
   ];
@@ -284,6 +314,7 @@ async function main() {
     newsArrive,
     recordCorrected,
     reportSigned,
+    supervisorMends,
     rolesAndEnds,
     allPages,
   ].filter((step) => !only || only.split(",").includes(step.name)))

@@ -11,7 +11,7 @@ const seenAttributes = new Set(["aria-label", "title", "label", "placeholder", "
 const unspoken = new Set(["code", "kbd"]);
 // Names of programs, forms and keys, which no language changes.
 const names =
-  /^(R1|r1-[a-z-]+( [a-z]+)*|CSV|PNG|PDF|FHIR|HTML|GraphML|Phenopacket|SHA-\d+|Enter|Esc|Ctrl K|Ctrl Enter|HTTP|p[\d.]+ ms)$/;
+  /^(R1|r1-[a-z-]+( [a-z]+)*|CSV|PNG|PDF|FHIR|HTML|GraphML|Phenopacket|SHA-\d+|MiB|Enter|Esc|Ctrl K|Ctrl Enter|HTTP|p[\d.]+ ms)$/;
 const word = /[A-Za-z]{2,}/;
 const problems = [];
 const asked = new Map(); // text: where

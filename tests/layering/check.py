@@ -100,8 +100,9 @@ ROOMS_INSIDE = {
         "access": [],
         "api": [],
         "review": ["access", "api"],
-        "serve": ["access", "api", "review"],
-        ".": ["access", "api", "review", "serve"],
+        "tool": [],
+        "serve": ["access", "api", "review", "tool"],
+        ".": ["access", "api", "review", "serve", "tool"],
     },
     "apps/medical": {
         "ontology": [],

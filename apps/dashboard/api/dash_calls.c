@@ -265,6 +265,24 @@ const dash_call dash_calls[] = {
      "(SELECT count(*) FROM r1.case_label WHERE sent_at IS NULL))",
      .param = {{0}}},
 
+    /* ---- dead letters, and what was let go ---- */
+    {"GET", "dead", FRAUD,
+     "SELECT json_build_object('letters', coalesce(json_agg(row ORDER BY id DESC), '[]')) FROM "
+     "(SELECT id, json_build_object('id', id, 'stage', stage, 'reason', reason, 'topic', topic, "
+     "'partition', partition, 'offset', kafka_offset, 'received_at', received_at) AS row FROM "
+     "r1.dead_letter WHERE app = 'fraud' AND replayed_at IS NULL AND ($1::text IS NULL OR stage = "
+     "$1) AND ($2::text IS NULL OR split_part(reason, ':', 1) = $2) AND ($3::bigint IS NULL OR id "
+     "< $3::bigint) ORDER BY id DESC LIMIT 50) t",
+     .param = {{"stage", DASH_TEXT, .max = 16}, {"reason", DASH_TEXT}, {"before", DASH_INT}}},
+    {"GET", "retention", DASH_AUDITOR | DASH_ADMINISTRATOR,
+     "SELECT json_build_object('parts', (SELECT coalesce(json_agg(p ORDER BY p.of_table, p.name), "
+     "'[]') FROM r1.log_partition p), 'gone', (SELECT coalesce(json_agg(g ORDER BY g.id DESC), "
+     "'[]') FROM (SELECT id, done_at, done_by, of_table, name, from_at, to_at, n_row, archive, "
+     "sha256 FROM r1.retention ORDER BY id DESC LIMIT 200) g), 'held', (SELECT "
+     "json_build_object('dead_letters', (SELECT min(received_at) FROM r1.dead_letter), 'audit', "
+     "(SELECT min(at) FROM r1.dash_audit))))",
+     .param = {{0}}},
+
     /* ---- audit and administration ---- */
     {"GET", "audit", DASH_AUDITOR | DASH_ADMINISTRATOR,
      "SELECT json_build_object('rows', coalesce(json_agg(json_build_object('id', id, 'at', at, "

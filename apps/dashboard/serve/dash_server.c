@@ -15,7 +15,7 @@
 #include <zlib.h>
 
 enum { BODY_MAX = 65536, RECORD_MAX = 4 << 20, CONNECTIONS = 256, LISTENERS = 128, CALLS = 64 };
-enum { METRICS_BYTES_MAX = 1 << 20 };
+enum { METRICS_BYTES_MAX = 1 << 20, TOOL_MAX = 256 << 10 };
 
 void dash_reply_json(r1_http_answer *a, int status, char *text)
 {
@@ -124,9 +124,10 @@ bool dash_server_begin(dash_server *s, const r1_http_request *q, r1_store **stor
 
 static char *user_text(const dash_server *s, const dash_user *u)
 {
-    json_t *j = json_pack("{s:s, s:s, s:b, s:s, s:b, s:b}", "name", u->name, "role", u->role,
-                          "may_export", u->may_export, "csrf", u->csrf, "medical",
-                          s->o.medical != NULL, "reviews", s->o.medical && s->o.keys);
+    json_t *j =
+        json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b}", "name", u->name, "role", u->role,
+                  "may_export", u->may_export, "csrf", u->csrf, "medical", s->o.medical != NULL,
+                  "reviews", s->o.medical && s->o.keys, "tools", s->o.fraud_config != NULL);
     char *text = j ? json_dumps(j, 0) : NULL;
     json_decref(j);
     return text;
@@ -445,6 +446,12 @@ static const r1_http_route routes[] = {
     {.method = "GET", .path = "/api/v1/medical/*", .at_once = 8, .handler = dash_on_medical},
     {.method = "POST", .path = "/api/v1/medical/*", .body_max = RECORD_MAX, .at_once = 4,
      .any_type = true, .handler = dash_on_medical},
+    {.method = "POST", .path = "/api/v1/try", .body_max = TOOL_MAX, .at_once = 1,
+     .handler = dash_on_tool},
+    {.method = "POST", .path = "/api/v1/dead/show", .body_max = 4096, .at_once = 2,
+     .handler = dash_on_tool},
+    {.method = "POST", .path = "/api/v1/dead/mend", .body_max = TOOL_MAX, .at_once = 1,
+     .handler = dash_on_tool},
     {.method = "POST", .path = "/api/v1/review/save", .body_max = RECORD_MAX, .at_once = 4,
      .handler = dash_on_review_save},
     {.method = "GET", .path = "/api/v1/review", .at_once = 8, .handler = dash_on_review},

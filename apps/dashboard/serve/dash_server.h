@@ -6,7 +6,8 @@
  * scripts and to other sites.
  *
  *     what                                bound
- *     body of a call                      64 KiB, of a medical record 4 MiB
+ *     body of a call                      64 KiB, of a medical record 4 MiB, of rules 256 KiB
+ *     r1-fraud, run for a supervisor      one at a time of each kind, 120 s, 256 KiB of its output
  *     calls at a time                     64; logins 2, as each takes 64 MiB
  *     pages that listen for news          128
  *     wrong passwords of a user           4; then 2 s, 4 s, 8 s ... one hour between tries
@@ -32,6 +33,7 @@ typedef struct {
     const char *medical, *medical_token;     /* address of r1-medical serve; NULL: none */
     const med_keys *keys;                    /* seal reviews; NULL: none is kept */
     const char *fraud_metrics;               /* address of r1-fraud serve; NULL: none */
+    const char *fraud_config;                /* file of its settings; NULL: none */
 } dash_server_opts;
 
 typedef struct dash_server dash_server;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dash_server_internal.h - what the handlers of dash_server.c and dash_medical.c share.
+/* dash_server_internal.h - what the handlers of the port share: dash_server.c, dash_medical.c and
+ * dash_tools.c.
  *
  * Owns:    answers own their texts.
  * Threads: handlers run on threads of the port; nothing here changes after the start.
@@ -28,6 +29,7 @@ bool dash_server_begin(dash_server *s, const r1_http_request *q, r1_store **stor
 
 void dash_on_medical(void *ctx, const r1_http_request *q, r1_http_answer *a);
 void dash_on_review_save(void *ctx, const r1_http_request *q, r1_http_answer *a);
+void dash_on_tool(void *ctx, const r1_http_request *q, r1_http_answer *a);
 void dash_on_review(void *ctx, const r1_http_request *q, r1_http_answer *a);
 
 #endif

@@ -112,6 +112,93 @@ export function Audit({ user, args }) {
   );
 }
 
+// What the database holds of the stream, and what `db retain` let go.
+export function Retention() {
+  const { data, problem } = useCall(() => get("retention"), []);
+  if (!data) return <Problem text={problem} />;
+  return (
+    <>
+      <h1>{t("Retention")}</h1>
+      <p>
+        {t("r1-fraud db retain lets whole weeks go, with an archive where one is asked for.")}{" "}
+        {data.held.dead_letters && (
+          <>
+            {t("Oldest dead letter:")} <Time at={data.held.dead_letters} />.{" "}
+          </>
+        )}
+        {t("Oldest row of the audit trail:")} <Time at={data.held.audit} />.
+      </p>
+      <section>
+        <h2>{t("What is held")}</h2>
+        <Wide label={t("What is held")}>
+          <thead>
+            <tr>
+              <th scope="col">{t("Table")}</th>
+              <th scope="col">{t("Part")}</th>
+              <th scope="col">{t("From time")}</th>
+              <th scope="col">{t("To time")}</th>
+              <th scope="col" class="number">
+                MiB
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.parts.map((p) => (
+              <tr key={p.name}>
+                <td>{p.of_table}</td>
+                <td>{p.name}</td>
+                <td>
+                  <Time at={p.from_at} />
+                </td>
+                <td>
+                  <Time at={p.to_at} />
+                </td>
+                <td class="number">{(p.bytes / 1048576).toFixed(1)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </Wide>
+      </section>
+      <section>
+        <h2>{t("What was let go")}</h2>
+        {data.gone.length === 0 && <p>{t("Nothing.")}</p>}
+        {data.gone.length > 0 && (
+          <Wide label={t("What was let go")}>
+            <thead>
+              <tr>
+                <th scope="col">{t("Time")}</th>
+                <th scope="col">{t("Who")}</th>
+                <th scope="col">{t("Part")}</th>
+                <th scope="col">{t("To time")}</th>
+                <th scope="col" class="number">
+                  {t("Rows")}
+                </th>
+                <th scope="col">{t("Archive")}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.gone.map((g) => (
+                <tr key={g.id}>
+                  <td>
+                    <Time at={g.done_at} />
+                  </td>
+                  <td>{g.done_by}</td>
+                  <td>{g.name}</td>
+                  <td>
+                    <Time at={g.to_at} />
+                  </td>
+                  <td class="number">{count(g.n_row)}</td>
+                  <td title={g.sha256 || ""}>{g.archive || "\u2013"}</td>
+                </tr>
+              ))}
+            </tbody>
+          </Wide>
+        )}
+      </section>
+    </>
+  );
+}
+
 const roles = ["viewer", "analyst", "supervisor", "clinician", "administrator", "auditor"];
 
 function Settings({ may }) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // health.jsx - whether the stream is decided in time, and what could not be.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { ago, count } from "./format.js";
 import { Plot } from "./plot.jsx";
-import { Problem, Time, Wide, useCall } from "./parts.jsx";
+import { Dialog, Problem, Said, Time, Wide, useCall } from "./parts.jsx";
 import { t } from "./words.js";
 
 // Prometheus text as {name: [{labels, value}]}.
@@ -83,7 +83,146 @@ function Service() {
   );
 }
 
-export function Health() {
+// One letter: what r1-fraud says of it, and its payload, mended and sent again.
+function Letter({ id, close, done }) {
+  const { data, problem } = useCall(() => post("dead/show", { id }), [id]);
+  const [payload, setPayload] = useState("");
+  const [said, setSaid] = useState(null);
+  const [failed, setFailed] = useState(null);
+  const mend = (send) =>
+    post("dead/mend", { id, payload, send }).then(
+      (a) => {
+        setSaid(a);
+        setFailed(null);
+        if (send && a.code === 0) done();
+      },
+      (e) => setFailed(e.message),
+    );
+  return (
+    <Dialog title={t("Dead letter {id}", { id })} close={close} wide>
+      <Problem text={failed || problem} />
+      <Said answer={data} />
+      <label>
+        {t("The new payload")}
+        <textarea
+          rows={6}
+          spellcheck={false}
+          maxLength={60000}
+          value={payload}
+          onInput={(e) => setPayload(e.target.value)}
+        />
+      </label>
+      <Said answer={said} />
+      <div class="row">
+        <button disabled={!payload.trim()} onClick={() => mend(false)}>
+          {t("Check")}
+        </button>
+        <button class="main" disabled={!payload.trim()} onClick={() => mend(true)}>
+          {t("Send again")}
+        </button>
+        <button onClick={close}>{t("Cancel")}</button>
+      </div>
+    </Dialog>
+  );
+}
+
+// Letters of one reason, the newest first.
+function Letters({ user, reason, changed }) {
+  const { data, problem, again } = useCall(
+    () => get("dead", { stage: reason.stage, reason: reason.reason }),
+    [reason],
+  );
+  const [shown, setShown] = useState(null);
+  const mends = user.tools && user.role === "supervisor";
+  return (
+    <>
+      <h3>
+        {reason.stage}: {reason.reason}
+      </h3>
+      <Problem text={problem} />
+      <Wide label={t("Letters")}>
+        <thead>
+          <tr>
+            <th scope="col" class="number">
+              {t("Letter")}
+            </th>
+            <th scope="col">{t("Reason")}</th>
+            <th scope="col">{t("Topic")}</th>
+            <th scope="col">{t("Time")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {(data?.letters || []).map((l) => (
+            <tr key={l.id}>
+              <td class="number">
+                {mends ? <button onClick={() => setShown(l.id)}>{l.id}</button> : l.id}
+              </td>
+              <td>{l.reason}</td>
+              <td>
+                {l.topic} {l.partition}/{l.offset}
+              </td>
+              <td>
+                <Time at={l.received_at} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </Wide>
+      {data?.letters.length === 50 && <p>{t("The newest 50 are shown.")}</p>}
+      {shown && (
+        <Letter
+          id={shown}
+          close={() => setShown(null)}
+          done={() => (setShown(null), again(), changed())}
+        />
+      )}
+    </>
+  );
+}
+
+function Dead({ user, reasons, again }) {
+  const [chosen, setChosen] = useState(null);
+  if (!reasons.length) return <p>{t("None.")}</p>;
+  return (
+    <>
+      <Wide label={t("Dead letters that wait")}>
+        <thead>
+          <tr>
+            <th scope="col">{t("Program")}</th>
+            <th scope="col">{t("Stage")}</th>
+            <th scope="col">{t("Reason")}</th>
+            <th scope="col" class="number">
+              {t("Letters")}
+            </th>
+            <th scope="col">{t("Last")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {reasons.map((d) => (
+            <tr key={d.app + d.stage + d.reason}>
+              <td>{d.app}</td>
+              <td>{d.stage}</td>
+              <td>
+                {d.app === "fraud" ? (
+                  <button onClick={() => setChosen(d)}>{d.reason}</button>
+                ) : (
+                  d.reason
+                )}
+              </td>
+              <td class="number">{count(d.n)}</td>
+              <td>
+                <Time at={d.last_at} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </Wide>
+      {chosen && <Letters user={user} reason={chosen} changed={again} />}
+    </>
+  );
+}
+
+export function Health({ user }) {
   const { data, problem, again } = useCall(() => get("health"), []);
   useEffect(() => {
     const turn = setInterval(again, 10000);
@@ -206,38 +345,7 @@ export function Health() {
       </section>
       <section>
         <h2>{t("Dead letters that wait")}</h2>
-        {data.dead_letters.length ? (
-          <Wide label={t("Table")}>
-            <thead>
-              <tr>
-                <th scope="col">{t("Stage")}</th>
-                <th scope="col">{t("Reason")}</th>
-                <th scope="col" class="number">
-                  {t("Letters")}
-                </th>
-                <th scope="col">{t("Last")}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.dead_letters.map((d) => (
-                <tr key={d.stage + d.reason}>
-                  <td>{d.stage}</td>
-                  <td>{d.reason}</td>
-                  <td class="number">{count(d.n)}</td>
-                  <td>
-                    <Time at={d.last_at} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </Wide>
-        ) : (
-          <p>{t("None.")}</p>
-        )}
-        <p>
-          {t("Mend and send again with these commands:")} <code>r1-fraud dlq list</code>,{" "}
-          <code>r1-fraud dlq mend</code>
-        </p>
+        <Dead user={user} reasons={data.dead_letters} again={again} />
       </section>
       <section>
         <h2>{t("Versions in use")}</h2>

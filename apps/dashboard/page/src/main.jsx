@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import "./style.css";
 import { begin, get, listen, post } from "./api.js";
 import { Accounts } from "./account.jsx";
-import { Audit, Users } from "./admin.jsx";
+import { Audit, Retention, Users } from "./admin.jsx";
 import { CasePage } from "./case.jsx";
 import { Health } from "./health.jsx";
 import { Palette } from "./palette.jsx";
@@ -26,6 +26,13 @@ const pages = [
   { path: "records", label: "Records", roles: ["clinician"], page: Records, key: "q" },
   { path: "audit", label: "Audit", roles: ["auditor", "administrator"], page: Audit, key: "a" },
   { path: "users", label: "Users", roles: ["administrator", "auditor"], page: Users, key: "w" },
+  {
+    path: "retention",
+    label: "Retention",
+    roles: ["administrator", "auditor"],
+    page: Retention,
+    key: "z",
+  },
   { path: "case", roles: fraud, page: CasePage },
   { path: "ring", roles: fraud, page: RingPage },
   { path: "account", roles: fraud, page: Accounts },

@@ -65,6 +65,20 @@ export const Problem = ({ text }) =>
     </p>
   ) : null;
 
+// What a program printed that the server ran.
+export const Said = ({ answer }) =>
+  answer ? (
+    <>
+      {answer.code !== 0 && (
+        <Problem text={t("r1-fraud ended with code {n}.", { n: answer.code })} />
+      )}
+      <pre class="scroll" tabIndex={0} role="region" aria-label={t("What r1-fraud said")}>
+        {answer.text}
+      </pre>
+      {answer.cut && <p>{t("There was more; the rest is cut off.")}</p>}
+    </>
+  ) : null;
+
 // A table that may be wider than the screen.
 export const Wide = ({ label, children }) => (
   <div class="scroll" tabIndex={0} role="region" aria-label={label}>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // rules.jsx - what a threshold would cost and catch, and what each rule and the model have brought.
 import { useMemo, useState } from "preact/hooks";
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { count, percent, span } from "./format.js";
 import { Plot } from "./plot.jsx";
-import { Problem, Wide, useCall } from "./parts.jsx";
+import { Problem, Said, Wide, useCall } from "./parts.jsx";
 import { t } from "./words.js";
 
 // At a threshold: payments of that score and above, of all and of those whose truth is known.
@@ -117,13 +117,82 @@ function Thresholds() {
   );
 }
 
-export function Rules() {
+// What a change would have done to stored payments: r1-fraud config try, run by the server.
+function Try() {
+  const [said, setSaid] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const [busy, setBusy] = useState(false);
+  const send = (e) => {
+    e.preventDefault();
+    const f = new FormData(e.target);
+    const body = { since: `${f.get("days")}d` };
+    for (const name of ["rules", "allow_list", "block_list"])
+      if (f.get(name).trim()) body[name] = f.get(name);
+    if (f.get("review_at") !== "") body.review_at = Number(f.get("review_at"));
+    if (f.get("alerts_per_day") !== "") body.alerts_per_day = Number(f.get("alerts_per_day"));
+    setBusy(true);
+    post("try", body)
+      .then(
+        (a) => (setSaid(a), setProblem(null)),
+        (x) => setProblem(x.message),
+      )
+      .then(() => setBusy(false));
+  };
+  return (
+    <section>
+      <h2>{t("Try a change over stored payments")}</h2>
+      <p>
+        {t(
+          "What is left empty stays as it is. Nothing changes: r1-fraud decides the stored payments by both policies.",
+        )}
+      </p>
+      <form onSubmit={send}>
+        <div class="row filter">
+          <label>
+            {t("Days")}
+            <input type="number" name="days" min="1" max="36500" value="7" required />
+          </label>
+          <label>
+            {t("Review from score")}
+            <input type="number" name="review_at" min="0" max="1" step="any" />
+          </label>
+          <label>
+            {t("Alerts a day")}
+            <input type="number" name="alerts_per_day" min="0" max="1000000000" />
+          </label>
+        </div>
+        <label>
+          {t("Rules")}
+          <textarea name="rules" rows={4} spellcheck={false} maxLength={60000} />
+        </label>
+        <div class="columns even">
+          <label>
+            {t("Accounts that pass")}
+            <textarea name="allow_list" rows={3} spellcheck={false} maxLength={60000} />
+          </label>
+          <label>
+            {t("Accounts that are blocked")}
+            <textarea name="block_list" rows={3} spellcheck={false} maxLength={60000} />
+          </label>
+        </div>
+        <button class="main" disabled={busy}>
+          {busy ? t("At work\u2026") : t("Try")}
+        </button>
+      </form>
+      <Problem text={problem} />
+      <Said answer={said} />
+    </section>
+  );
+}
+
+export function Rules({ user }) {
   const [days, setDays] = useState(7);
   const { data, problem } = useCall(() => get("rules", { days }), [days]);
   return (
     <>
       <h1>{t("Rules and models")}</h1>
       <Thresholds />
+      {user.tools && user.role === "supervisor" && <Try />}
       <section>
         <h2>{t("What each rule has brought")}</h2>
         <label>
