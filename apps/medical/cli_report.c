@@ -18,7 +18,7 @@
 typedef struct {
     r1_cli_call *call;
     med_kb *kb;
-    med_lexicon *lex;
+    med_lexicon *lex; /* NULL until a record is text */
     med_ranker *ranker;
     cli_r1 r1;
     med_keys *keys; /* NULL: no row is written */
@@ -271,12 +271,13 @@ static r1_status report_open(report_job *j, r1_err *err)
     return R1_OK;
 }
 
-/* What every record needs, opened when the first one is known to be one. */
-static r1_status report_tools(report_job *j, r1_err *err)
+/* What every record needs, opened when the first one is known to be one; names, when the first
+ * one is text. */
+static r1_status report_tools(report_job *j, bool text, r1_err *err)
 {
-    if (j->kb) return R1_OK;
-    R1_TRY(cli_open_kb(j->call, &j->kb, err));
-    R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
+    if (!j->kb) R1_TRY(cli_open_kb(j->call, &j->kb, err));
+    if (text && !j->lex) R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
+    if (j->ranker) return R1_OK;
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
     if (r1_options_has(j->call->opts, "genes")) {
         R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
@@ -376,7 +377,7 @@ static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
                         "--findings %s: expected a file that `r1-medical review` makes, found a %s",
                         input->path, med_document_name[r.document.kind]);
     if (st == R1_OK) {
-        st = report_tools(j, err);
+        st = report_tools(j, !r.document.listed, err);
         if (st != R1_OK) j->in.many = false; /* no record can be read: the call fails */
     }
     if (st == R1_OK) st = report_make(j, &r, err);
