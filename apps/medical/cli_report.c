@@ -371,6 +371,7 @@ static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
 {
     report_record r = {.input = input};
     r1_status st = cli_read_record(input->path, &r.document, &r.bytes, &r.len, err);
+    if (st == R1_OK) st = cli_one_patient(j->call->opts, &r.document, input->path, err);
     if (st == R1_OK && r1_options_has(j->call->opts, "findings") &&
         r.document.kind != MED_DOCUMENT_REVIEW)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
@@ -484,6 +485,7 @@ const r1_option cli_report_rows[] = {
     {.name = "findings", .type = R1_OPT_PATH,
      .help = "a file that `review` made, in the place of a record: ranks from its findings"},
     CLI_PERSON_OPTIONS,
+    CLI_ONE_PATIENT_OPTION,
     CLI_GENES_OPTION,
     {.name = "resume", .type = R1_OPT_BOOL, .def = "false",
      .help = "of several records, those whose reports are newer than they are stay as they are"},
