@@ -423,7 +423,7 @@ static uint32_t person_name_start(const person *p, uint32_t i)
 static bool person_is_named(const person *p, uint32_t k)
 {
     if (person_in(p, k, " mr mrs ms miss master ")) return true;
-    while (k && person_mark(p, k - 1, ".:,")) k--;
+    while (k && person_mark(p, k - 1, ".:,(")) k--;
     return k && person_in(p, k - 1, " son daughter boy girl mr mrs ms miss master re patient ");
 }
 
@@ -431,7 +431,7 @@ static bool person_is_named(const person *p, uint32_t k)
 static bool person_beside_name(const person *p, uint32_t i, uint32_t next)
 {
     bool brackets = i && person_mark(p, i - 1, "(") && person_mark(p, next, ")");
-    if (!brackets && !(i && person_mark(p, i - 1, ",") && person_mark(p, next, ","))) return false;
+    if (!brackets && !(i && person_mark(p, i - 1, ",") && person_mark(p, next, ",)"))) return false;
     uint32_t name = person_name_start(p, i - 1);
     if (name == i - 1 || !person_is_named(p, name) || person_of_other(p, i, next)) return false;
     for (uint32_t k = 0; k < name; k++)

@@ -230,12 +230,24 @@ static bool scope_label_leads(const scope_run *r, const scope_hit *h)
     return true;
 }
 
+/* Whether h sets what is denied next against what stands before it: "but no". */
+static bool scope_denies_next(const scope_run *r, const scope_hit *h)
+{
+    const scope_hit *next = h + 1;
+    if (next >= r->hit + r->n_hit || !med_cues_is(r->c, "contrast", r->word[h->at])) return false;
+    return next->at == h->at + h->n && next->cue->says == MED_SAYS_ABSENT;
+}
+
 static void scope_forward_hit(scope_run *r, const scope_hit *h)
 {
     if (h->cue->direction == MED_CUE_BOTH && scope_hyphened(r, h)) return;
     switch (h->cue->direction) {
     case MED_CUE_END:
         if (r->t[h->at].conj) scope_drop_near(r->s);
+        if (scope_denies_next(r, h)) { /* "his twin has dyslexia but no tics": of the same person */
+            scope_end(r, MED_ENDS_STATUS, false);
+            break;
+        }
         /* "not had", "never having": the verb of the cue before it */
         if (h->cue->says != MED_ENDS_STATUS || h->at != r->behind)
             scope_end(r, h->cue->says, r->t[h->at].punct);
@@ -389,9 +401,8 @@ static void scope_boxes_behind(scope_run *r)
  * is denied next is set against it. */
 static void scope_set_against(scope_run *r, uint32_t k)
 {
-    const scope_hit *h = &r->hit[k], *next = h + 1;
-    if (k + 1 >= r->n_hit || !med_cues_is(r->c, "contrast", r->word[h->at])) return;
-    if (next->at != h->at + h->n || next->cue->says != MED_SAYS_ABSENT) return;
+    const scope_hit *h = &r->hit[k];
+    if (!scope_denies_next(r, h)) return;
     for (uint32_t i = 0; i < r->n_find; i++) {
         uint32_t first = r->find[i].first;
         if (r->find[i].last + 1 != h->at) continue;
