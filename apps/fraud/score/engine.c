@@ -482,6 +482,11 @@ bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64
     return e->scorer && fraud_scorer_outside(e->scorer, i, name, n);
 }
 
+const fraud_moved *fraud_engine_moved(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_moved(e->scorer) : NULL;
+}
+
 uint64_t fraud_engine_unsure(const fraud_engine *e)
 {
     return e->scorer ? fraud_scorer_unsure(e->scorer) : 0;

@@ -25,6 +25,7 @@ struct fraud_scorer {
         uint64_t n[FRAUD_N_END_NUM];
         size_t n_column;
     } range[FRAUD_N_ITEM];
+    fraud_moved *moved;
     uint64_t n_unsure; /* payments with a column far outside that counts */
     r1_sample sample[FRAUD_SCORE_MAX];
     r1_item item[FRAUD_SCORE_MAX][FRAUD_N_ITEM];
@@ -132,6 +133,8 @@ static r1_status open_model(fraud_scorer *s, const char *path, r1_precision prec
     s->schema = r1_model_schema_hash(s->model);
     learn_range(s);
     learn_ranges(s);
+    R1_TRY(fraud_moved_new(&s->moved, s->model, err));
+    R1_TRY(fraud_moved_read(s->moved, path, err));
     r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = precision};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY
@@ -159,12 +162,14 @@ void fraud_scorer_free(fraud_scorer *s)
 {
     if (!s) return;
     r1_memory_free(s->scratch);
+    fraud_moved_free(s->moved);
     fraud_recall_free(s->recall);
     r1_session_free(s->session);
     r1_model_free(s->model);
     free(s);
 }
 
+const fraud_moved *fraud_scorer_moved(const fraud_scorer *s) { return s->moved; }
 uint64_t fraud_scorer_unsure(const fraud_scorer *s) { return s->n_unsure; }
 
 const char *fraud_scorer_name(const fraud_scorer *s) { return r1_model_name(s->model); }
@@ -178,6 +183,7 @@ static void scorer_fill(fraud_scorer *s, size_t i, fraud_scoring *x, const uint6
     fraud_sample_fill(x->features, x->payment, handle, s->flags, s->item[i]);
     s->sample[i] = (r1_sample){.item = s->item[i]};
     count_outside(s, s->item[i], x);
+    fraud_moved_count(s->moved, s->item[i]);
 }
 
 /* Runs the batch of samples and reads its results. */

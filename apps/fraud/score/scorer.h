@@ -11,6 +11,7 @@
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 
+#include "score/moved.h"
 #include "score/recall.h"
 #include "score/result.h"
 #include "score/sample.h"
@@ -41,6 +42,8 @@ typedef struct {
  * how many payments. false behind the last one. */
 bool fraud_scorer_outside(const fraud_scorer *s, size_t i, char name[FRAUD_COLUMN_NAME_BYTES],
                           uint64_t *n);
+/* How far the scored payments have moved from training. */
+const fraud_moved *fraud_scorer_moved(const fraud_scorer *s);
 /* Payments whose score is unsure for it (fraud_result.n_outside). */
 uint64_t fraud_scorer_unsure(const fraud_scorer *s);
 /* The accounts' working memory; NULL where it is off. */
