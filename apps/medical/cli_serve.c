@@ -28,9 +28,13 @@ static r1_status serve_token(const serve_job *j, const char *name, r1_err *err)
     const char *token = r1_options_str(j->o, name);
     if (!token) return R1_OK;
     R1_TRY(r1_options_private(j->o, name, err));
-    if (strlen(token) < TOKEN_BYTES_MIN || strpbrk(token, " \t\r\n"))
-        R1_FAIL(err, R1_E_INVAL, "--%s: expected at least %d characters without blanks, found %zu",
-                name, TOKEN_BYTES_MIN, strlen(token));
+    const char *blank = strpbrk(token, " \t\r\n");
+    if (blank)
+        R1_FAIL(err, R1_E_INVAL, "--%s: expected no blanks, found one behind %zu characters", name,
+                (size_t)(blank - token));
+    if (strlen(token) < TOKEN_BYTES_MIN)
+        R1_FAIL(err, R1_E_INVAL, "--%s: expected at least %d characters, found %zu", name,
+                TOKEN_BYTES_MIN, strlen(token));
     return R1_OK;
 }
 

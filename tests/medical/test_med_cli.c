@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -217,6 +218,25 @@ static const char *med_cli_written(const char *name, const void *data, size_t le
     snprintf(path, sizeof path, "%s/%s", r1_test_tmpdir(), name);
     R1_ASSERT_OK(r1_file_write(path, data, len, &err), &err);
     return path;
+}
+
+/* A token with a blank is named as one, and a record of two patients with the way out. */
+static void test_token_and_patients(void)
+{
+    static const char token[] = "abc defghijklmnopqrst\n", few[] = "abcdef\n";
+    static const char two[] = "DOB: 01/02/2010\nSeizures.\n\nDOB: 03/04/2011\nAtaxia.\n";
+    const char *path = med_cli_written("token", token, sizeof token - 1);
+    const char *serve[] = {med_cli_medical(), "serve", "--token-file", path, NULL};
+    CU_ASSERT_EQUAL(chmod(path, 0600), 0);
+    med_cli_refused(serve, 2, "--token: expected no blanks", "one behind 3 characters");
+    med_cli_written("token", few, sizeof few - 1);
+    CU_ASSERT_EQUAL(chmod(path, 0600), 0);
+    med_cli_refused(serve, 2, "--token: expected at least 16 characters", "found 6");
+    path = med_cli_written("two.txt", two, sizeof two - 1);
+    const char *report[] = {med_cli_medical(), "report", path, "--out", r1_test_tmpdir(), NULL};
+    med_cli_refused(report, 1, "several patients", "--one-patient");
+    const char *review[] = {med_cli_medical(), "review", path, "--one-patient", NULL};
+    CU_ASSERT_EQUAL(med_cli_run(review), 0);
 }
 
 /* Formats and days that are none, and a file that a person may have gone through. */
@@ -582,6 +602,7 @@ R1_TEST_MAIN("medical program", {"first line and rows", test_first_line_and_rows
              {"full disk", test_full_disk}, {"full disk for keys", test_keys_full_disk},
              {"asked in vain", test_asked_in_vain}, {"record stays", test_record_stays},
              {"folder", test_folder}, {"exit codes", test_exit_codes},
+             {"token and patients", test_token_and_patients},
              {"bad records", test_med_cli_bad_records}, {"bad ontologies", test_bad_ontologies},
              {"check tells", test_check_tells}, {"bad models", test_bad_models},
              {"rank's findings", test_rank_findings}, {"eval probes", test_eval_probes},

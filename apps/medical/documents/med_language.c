@@ -115,7 +115,7 @@ static void language_sign(language_count *c, size_t k, size_t kind)
 static bool language_ends(const char *s, size_t len, const char *ending)
 {
     size_t n = strlen(ending);
-    return len >= n + 3 && memcmp(s + len - n, ending, n) == 0;
+    return len >= n + 3 && s[len - 1] == ending[n - 1] && memcmp(s + len - n, ending, n) == 0;
 }
 
 /* Words and names with such letters that English records have too. */
@@ -141,12 +141,21 @@ static bool language_loan(const char *s, size_t len)
     return false;
 }
 
+/* Letters of `letters` lie outside of ASCII. */
+static bool language_has_signs(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)s[i] >= 0x80) return true;
+    return false;
+}
+
 static void language_word(language_count *c, const char *s, size_t len)
 {
     char key[LANGUAGE_WORD_BYTES + 3] = " ";
     bool counted[R1_COUNT(languages)] = {0};
     c->n_word++;
-    for (size_t i = 0; i < R1_COUNT(letters) && !language_loan(s, len); i++) {
+    bool signs = language_has_signs(s, len) && !language_loan(s, len);
+    for (size_t i = 0; i < R1_COUNT(letters) && signs; i++) {
         if (counted[letters[i].language] || !memmem(s, len, letters[i].sign, 2)) continue;
         counted[letters[i].language] = true;
         language_sign(c, letters[i].language, LETTERS_KIND);

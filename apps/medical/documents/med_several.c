@@ -43,6 +43,7 @@ static bool several_word(char c) { return isalnum((unsigned char)c) || (unsigned
 /* Whether a label stands at s[at], as words of their own. Returns its bytes, 0 for no. */
 static size_t several_label(const char *s, size_t at, size_t end, const char *label)
 {
+    if (at >= end || tolower((unsigned char)s[at]) != label[0]) return 0;
     size_t n = strlen(label);
     if (at + n > end || strncasecmp(s + at, label, n) != 0) return 0;
     if (at && several_word(s[at - 1])) return 0;
