@@ -292,6 +292,8 @@ class Services:
     def collect(self, p):
         out, _ = p.communicate(timeout=300)
         self.children.remove(p)
+        if not out:
+            raise RuntimeError(f"{p.args[1]} ended with code {p.returncode} and printed no counts")
         return json.loads(out)
 
     def wait_for(self, statement, expected, seconds=60):

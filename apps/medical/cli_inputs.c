@@ -142,6 +142,12 @@ void cli_inputs_free(cli_inputs *in)
     *in = (cli_inputs){0};
 }
 
+r1_status cli_one_patient(const r1_options *o, const med_document *d, const char *path, r1_err *err)
+{
+    if (r1_options_bool(o, "one-patient")) return R1_OK;
+    return med_document_one_patient(d, path, ", or --one-patient where it is of one", err);
+}
+
 /* What the caller knows of the patient stands above what was read. */
 void cli_state_person(const r1_options *o, med_document *d, med_notes *n)
 {

@@ -79,6 +79,9 @@ void cli_inputs_free(cli_inputs *in);
 /* What the options --sex and --age state of the patient, in the place of what was read; a note says
  * so. */
 void cli_state_person(const r1_options *o, med_document *d, med_notes *n);
+/* R1_E_FORMAT where the text seems to be of several patients and --one-patient is not given. */
+r1_status cli_one_patient(const r1_options *o, const med_document *d, const char *path,
+                          r1_err *err);
 /* A record from a file, or from standard input ("-"). Free it. */
 r1_status cli_read_document(const char *path, med_document *d, r1_err *err);
 /* The same, with the bytes that were read, which the caller frees. */
@@ -106,6 +109,10 @@ r1_status cli_read_record(const char *path, med_document *d, char **bytes, size_
      .help = "of the patient, in the place of what the record says"},                              \
     {.name = "age", .type = R1_OPT_FLOAT, .max = 120, .unit = "years",                             \
      .help = "of the patient, in the place of what the record says"}
+#define CLI_ONE_PATIENT_OPTION                                                                     \
+    {.name = "one-patient", .type = R1_OPT_BOOL, .def = "false",                                   \
+     .help = "the record is of one patient, although it names several birth dates, numbers or "    \
+             "names"}
 #define CLI_GENES_OPTION                                                                           \
     {.name = "genes", .type = R1_OPT_PATH,                                                         \
      .help = "genes in which the patient has variants: a file of symbols, or a VCF with ANN or "   \

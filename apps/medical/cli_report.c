@@ -18,7 +18,7 @@
 typedef struct {
     r1_cli_call *call;
     med_kb *kb;
-    med_lexicon *lex;
+    med_lexicon *lex; /* NULL until a record is text */
     med_ranker *ranker;
     cli_r1 r1;
     med_keys *keys; /* NULL: no row is written */
@@ -271,12 +271,13 @@ static r1_status report_open(report_job *j, r1_err *err)
     return R1_OK;
 }
 
-/* What every record needs, opened when the first one is known to be one. */
-static r1_status report_tools(report_job *j, r1_err *err)
+/* What every record needs, opened when the first one is known to be one; names, when the first
+ * one is text. */
+static r1_status report_tools(report_job *j, bool text, r1_err *err)
 {
-    if (j->kb) return R1_OK;
-    R1_TRY(cli_open_kb(j->call, &j->kb, err));
-    R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
+    if (!j->kb) R1_TRY(cli_open_kb(j->call, &j->kb, err));
+    if (text && !j->lex) R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
+    if (j->ranker) return R1_OK;
     R1_TRY(med_ranker_new(&j->ranker, j->kb, err));
     if (r1_options_has(j->call->opts, "genes")) {
         R1_TRY(med_genes_load(&j->genes, r1_options_str(j->call->opts, "genes"), err));
@@ -370,13 +371,14 @@ static r1_status report_one(report_job *j, const cli_input *input, r1_err *err)
 {
     report_record r = {.input = input};
     r1_status st = cli_read_record(input->path, &r.document, &r.bytes, &r.len, err);
+    if (st == R1_OK) st = cli_one_patient(j->call->opts, &r.document, input->path, err);
     if (st == R1_OK && r1_options_has(j->call->opts, "findings") &&
         r.document.kind != MED_DOCUMENT_REVIEW)
         st = r1_err_set(err, R1_E_FORMAT, __FILE__, __LINE__,
                         "--findings %s: expected a file that `r1-medical review` makes, found a %s",
                         input->path, med_document_name[r.document.kind]);
     if (st == R1_OK) {
-        st = report_tools(j, err);
+        st = report_tools(j, !r.document.listed, err);
         if (st != R1_OK) j->in.many = false; /* no record can be read: the call fails */
     }
     if (st == R1_OK) st = report_make(j, &r, err);
@@ -483,6 +485,7 @@ const r1_option cli_report_rows[] = {
     {.name = "findings", .type = R1_OPT_PATH,
      .help = "a file that `review` made, in the place of a record: ranks from its findings"},
     CLI_PERSON_OPTIONS,
+    CLI_ONE_PATIENT_OPTION,
     CLI_GENES_OPTION,
     {.name = "resume", .type = R1_OPT_BOOL, .def = "false",
      .help = "of several records, those whose reports are newer than they are stay as they are"},

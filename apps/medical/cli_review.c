@@ -48,6 +48,7 @@ static r1_status review_run(const r1_cli_call *call, review_job *j, r1_err *err)
                                   {"--kb", r1_options_str(call->opts, "kb"), 0}};
     if (out) R1_TRY(r1_outputs_check(&to, 1, from, R1_COUNT(from), err));
     R1_TRY(cli_read_document(j->path, &j->document, err));
+    R1_TRY(cli_one_patient(call->opts, &j->document, j->path, err));
     R1_TRY(cli_open_kb(call, &j->kb, err));
     R1_TRY(med_lexicon_new(&j->lex, j->kb, err));
     R1_TRY(med_document_notes(&j->document, j->lex, j->kb, j->path, &j->notes, err));
@@ -82,6 +83,7 @@ int cli_review_command(r1_cli_call *call)
 const r1_option cli_review_rows[] = {
     {.name = "out", .type = R1_OPT_PATH, .help = "file of findings (default: standard output)"},
     CLI_PERSON_OPTIONS,
+    CLI_ONE_PATIENT_OPTION,
     CLI_KB_OPTION,
 };
 const size_t cli_review_n_row = R1_COUNT(cli_review_rows);

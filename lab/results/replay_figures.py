@@ -3,13 +3,13 @@
 """Figures of `r1-fraud replay` over streams whose truth is known, from their first payment on.
 
     lab/results/replay_figures.py FOLDER[,FOLDER...] MODEL THRESHOLD[,THRESHOLD...]
-        [--precision f32|int8|auto]
+        [--precision f32|int8|auto] [--signs]
 
 A folder holds payments.jsonl and truth.jsonl of r1-fraud generate. Prints one JSON object as the
-programs do. Of the folder A it gives `A_ap`, the average precision, and for the threshold .2:
-`A_alerts_0_2` counts the payments at or above it, `A_right_0_2` is the share of them that is
-fraudulent, `A_recall_0_2` the share of the fraudulent ones that is among them, and `A_rings_0_2`
-counts the rings with such a payment.
+programs do. The model is judged alone, or as served with --signs. Of the folder A it gives `A_ap`,
+the average precision, and for the threshold .2: `A_alerts_0_2` counts the payments at or above it,
+`A_right_0_2` is the share of them that is fraudulent, `A_recall_0_2` the share of the fraudulent
+ones that is among them, and `A_rings_0_2` counts the rings with such a payment.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def at(threshold, scores, fraud):
     }
 
 
-def replay(folder, model, precision, thresholds):
+def replay(folder, model, precision, signs, thresholds):
     with tempfile.TemporaryDirectory() as work:
         out = pathlib.Path(work) / "scores.jsonl"
         subprocess.run(
@@ -53,6 +53,7 @@ def replay(folder, model, precision, thresholds):
                 "replay",
                 "--precision",
                 precision,
+                *([] if signs else ["--no-signs"]),
                 "--in",
                 folder / "payments.jsonl",
                 "--model",
@@ -82,11 +83,16 @@ def main():
     p.add_argument("model")
     p.add_argument("thresholds")
     p.add_argument("--precision", default="auto")
+    p.add_argument("--signs", action="store_true")
     args = p.parse_args()
     figures = {}
     for folder in args.folders.split(","):
         figures |= replay(
-            pathlib.Path(folder), args.model, args.precision, args.thresholds.split(",")
+            pathlib.Path(folder),
+            args.model,
+            args.precision,
+            args.signs,
+            args.thresholds.split(","),
         )
     print(
         json.dumps(

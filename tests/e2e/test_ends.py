@@ -29,6 +29,11 @@ from services import ROOT, Services, run  # noqa: E402
 LIMIT_S, TWICE_S = 20, 5  # a second signal does not wait for what is away
 # What a service may say that it waited for. A rebuild waits for a table that is locked.
 BLAMED = {"broker frozen": "the broker", "postgres frozen": "PostgreSQL"}
+# The start has asked PostgreSQL all that comes before it asks the broker.
+PAST_POSTGRES = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = 'start' AND state = 'idle' "
+    "AND query LIKE '%schema_migration%' AND state_change < now() - interval '0.3 s'"
+)
 MOMENTS = ("start", "rebuild", "running", "snapshot", "twice")
 FIRST, SECOND = 300, 1500  # messages before the fault, and while it comes
 
@@ -145,6 +150,13 @@ class Ends(unittest.TestCase):
                 running[moment] = s.serve(*self.args(s, moment), name=moment)
         return running, locker
 
+    def wait_until_fed(self, s):
+        """The fault comes while messages flow: a sender that has not met its broker sends none."""
+        deadline = time.monotonic() + 60
+        while int(s.value("SELECT count(*) FROM r1.payment")) <= FIRST:
+            self.assertLess(time.monotonic(), deadline, "no payment behind the first ones")
+            time.sleep(0.05)
+
     def end(self, running):
         """SIGTERM to all: exit code and seconds of each, from the signal that is to end it."""
         began, ended = {}, {}
@@ -213,12 +225,14 @@ class Ends(unittest.TestCase):
                 feeder = s.produce_in_background(
                     self.path, "--skip", FIRST, "--limit", SECOND, "--rate", 1000
                 )
-                time.sleep(1)
+                self.wait_until_fed(at["running"])
                 break_it(s)
                 running["start"] = at["start"].serve(
                     *self.args(s, "start"), wait_ready=False, name="start"
                 )
                 time.sleep(1.5)
+                if fault == "broker frozen":
+                    s.wait_for(PAST_POSTGRES, 1)
                 ends = self.end(running)
                 if heal:
                     heal(s)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the program says of payments and models that it cannot trust.
 
-    tests/fraud/check_intake.py R1-FRAUD MODEL
+tests/fraud/check_intake.py R1-FRAUD MODEL
 """
 
 import json
@@ -343,7 +343,7 @@ def check_clocks(folder):
 def check_zone_is_said(folder):
     """A mapping file without a zone: check says that times are read as UTC, and what to write."""
     path, mapping = os.path.join(folder, "zone.csv"), os.path.join(folder, "zone-map.ini")
-    rows = "tx_id = id|ts = Datum|ts_time = Zeit|kind = \"transfer\"|from = a|to = b|amount = c"
+    rows = 'tx_id = id|ts = Datum|ts_time = Zeit|kind = "transfer"|from = a|to = b|amount = c'
     lines = ["[fields]", *rows.split("|"), 'currency = "EUR"', "[time]", "format = %d.%m.%Y %H:%M"]
     write_lines(path, ["id,Datum,Zeit,a,b,c", "1,30.10.2026,09:15,A,B,1.50"])
     write_lines(mapping, lines)
@@ -465,12 +465,20 @@ def check_stream(folder):
     said = output(PROGRAM, "check", "--in", path)
     assert "7 can be scored, 3 cannot and go to a person, 0 are no payments" in said, said
     assert "1 more are the same as an earlier message" in said, said
-    for part in ("line 8: tx_id: expected an id that no", "found t2, which line 3 has", "line 9: "
-                 "currency", "line 10: ts: lies ahead", "line 7 is the same as line 2"):
+    for part in (
+        "line 8: tx_id: expected an id that no",
+        "found t2, which line 3 has",
+        "line 9: " "currency",
+        "line 10: ts: lies ahead",
+        "line 7 is the same as line 2",
+    ):
         assert part in said, (part, said)
-    for part in ("EUR, the currency of this stream (setting currency), or a rate for it (setting "
-                 "rates), found JPY", "--currency EUR --rates rates.csv",
-                 "2 currencies: 9 in EUR (90.0 %), 1 in JPY (10.0 %).\n"):
+    for part in (
+        "EUR, the currency of this stream (setting currency), or a rate for it (setting "
+        "rates), found JPY",
+        "--currency EUR --rates rates.csv",
+        "2 currencies: 9 in EUR (90.0 %), 1 in JPY (10.0 %).\n",
+    ):
         assert part in said, (part, said)
     write_lines(rates, ["currency,rate,date", "JPY,0.00612,2025-01-01"])
     said = output(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
@@ -479,10 +487,13 @@ def check_stream(folder):
     said = run(PROGRAM, "check", "--in", path, "--currency", "EUR", "--rates", rates)
     assert "serve needs the same --currency and --rates.\n" in said, said
     rows = "tx_id", "ts", "kind", "from", "to", "amount_minor", "currency"
-    write_lines(mapping := os.path.join(folder, "stream.ini"),
-                ["[fields]", *(f"{row} = {row}" for row in rows), "[time]", "format = ms"])
-    said = run(PROGRAM, "check", "--in", path, "--map", mapping, "--currency", "EUR", "--rates",
-               rates)
+    write_lines(
+        mapping := os.path.join(folder, "stream.ini"),
+        ["[fields]", *(f"{row} = {row}" for row in rows), "[time]", "format = ms"],
+    )
+    said = run(
+        PROGRAM, "check", "--in", path, "--map", mapping, "--currency", "EUR", "--rates", rates
+    )
     assert "serve and produce need the same --map, and serve the same --currency and" in said, said
     write_lines(path, [payment(0), payment(0), payment(1)])
     assert "2 can be scored, 0 cannot" in run(PROGRAM, "check", "--in", path)
@@ -495,7 +506,7 @@ def check_replay_reads_all(folder):
     lines, out = os.path.join(folder, "any.jsonl"), os.path.join(folder, "any.out")
     ini = os.path.join(folder, "any.ini")
     rows = [f"r{i},2026-01-0{i + 1} 10:00:00,A{i},B,{i + 1}.50" for i in range(4)]
-    fields = "tx_id = id|ts = at|kind = \"card\"|from = a|to = b|amount = c|currency = \"EUR\""
+    fields = 'tx_id = id|ts = at|kind = "card"|from = a|to = b|amount = c|currency = "EUR"'
     write_lines(mapping, ["[fields]", *fields.split("|"), "[time]", "format = iso", "zone = Z"])
     write_lines(ini, ["[kafka]", "topic = p", "[payments]", f"map = {mapping}", "[model]",
                       "model = none"])  # fmt: skip
@@ -523,9 +534,12 @@ def check_majority(folder):
     codes = ["USD", "JPY", "EUR", "EUR", "EUR", "JPY", "EUR", "EUR"]
     write_lines(path, [payment(i, currency=code) for i, code in enumerate(codes)])
     said = output(PROGRAM, "check", "--in", path)
-    for part in ("1 can be scored, 7 cannot", "3 currencies: 5 in EUR (62.5 %), 2 in JPY (25.0 %), "
-                 "1 in USD (12.5 %).\n", "the first payment tells it: USD, in line 1. 7 payments "
-                 "are in another one", "--currency EUR --rates rates.csv"):
+    for part in (
+        "1 can be scored, 7 cannot",
+        "3 currencies: 5 in EUR (62.5 %), 2 in JPY (25.0 %), " "1 in USD (12.5 %).\n",
+        "the first payment tells it: USD, in line 1. 7 payments " "are in another one",
+        "--currency EUR --rates rates.csv",
+    ):
         assert part in said, (part, said)
     said = output(PROGRAM, "check", "--in", path, "--currency", "JPY")
     assert "6 of them are in another currency than JPY and go" in said, said
@@ -678,10 +692,12 @@ def check_booking(folder):
             said = run(PROGRAM, "check", "--in", path, "--map", proposal)
             assert f"{n} can be scored, 0 cannot" in said, said
             assert "looks like the sign" not in said, said
-            assert (f'1 x, first in line 4: {name}: left out by' in said) == (n == 3), said
+            assert (f"1 x, first in line 4: {name}: left out by" in said) == (n == 3), said
     with open(proposal, "w", encoding="utf-8") as f:
-        f.write(text.replace("credits = ?", "credits = swap")
-                + "[rows]\nleave_out = status is VOID or stats is X\n")
+        f.write(
+            text.replace("credits = ?", "credits = swap")
+            + "[rows]\nleave_out = status is VOID or stats is X\n"
+        )
     said = run(PROGRAM, "check", "--in", path, "--map", proposal)
     assert "3 can be scored, 0 cannot" in said and "1 more are left out by the" in said, said
     assert "leave_out = stats: expected a field that messages have" in said, said
@@ -735,6 +751,59 @@ def check_more_names(folder):
         assert "\ncountry = merchant.country\n" in f.read()
 
 
+def check_held(folder):
+    """A field whose name tells nothing is proposed for its values, where it is the only such."""
+    path, proposal = os.path.join(folder, "held.csv"), os.path.join(folder, "held.ini")
+    held = "by its values, no name tells it: is it this field?"
+    for lines, rows, lacks in (
+        (["id,when,x,y,debtor,creditor", "1,2025-11-24T16:17:06Z,GBP,12.50,A,B",
+          "2,2025-11-24T17:17:06Z,EUR,7.00,A,C"],
+         ["ts = when", "currency = x", "amount = y"], []),
+        (["id;Wann;Von;An;Summe", "1;24.11.2025 16:17;A;B;1.200,00",
+          "2;25.11.2025 06:00;A;C;45,90"],
+         ["ts = Wann", "from = Von", "to = An", "amount = Summe"], []),
+        (['{"id":"1","m":1764000000123,"src":"a","destination":"b","v":"1.20"}',
+          '{"id":"2","m":1764000100123,"src":"a","destination":"b","v":"3"}'],
+         ["ts = m", "from = src", "to = destination", "amount = v"], []),
+        # Two that could be it, numbers that could be days of a spreadsheet, days alone.
+        (["id,begun,ended,x", "1,2025-11-24T16:17:06Z,2025-11-24T16:17:09Z,45000.50",
+          "2,2025-11-24T17:17:06Z,2025-11-24T17:17:09Z,46000.25"],
+         ["ts = ?", "amount = x"], ["ts = x"]),
+        (["id,when,code,pick", "1,2025-11-24,AB1,yes", "2,2025-11-25,AB2,no"],
+         ["ts = ?"], ["ts = when", "currency = code", "amount = code"]),
+    ):  # fmt: skip
+        write_lines(path, lines)
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert all(f"\n{row}\n" in text for row in rows), (rows, text)
+        assert not any(f"\n{row}\n" in text for row in lacks), (lacks, text)
+        assert (held in text) == any("?" not in row for row in rows), text
+
+
+def check_odd_values(folder):
+    """One value that no form reads does not hide the form of all others, and is shown."""
+    path, proposal = os.path.join(folder, "odd.csv"), os.path.join(folder, "odd-map.ini")
+    rows = [f"T{i};{13 + i}.11.2025 10:0{i % 10};{i + 1}.250,50;EUR;A;B" for i in range(12)]
+    header = "Txn ID;Booking date;Amount;Ccy;Payer;Payee"
+    for at, odd, form, shown in (
+        (2, "n.a.", "amounts = 1.234,50", 'Not read so: 1 of the first values, as "n.a."'),
+        (1, "gestern", "format = %d.%m.%Y %H:%M", '1 of the first values, as "gestern"'),
+    ):
+        cells = rows[4].split(";")
+        cells[at] = odd
+        write_lines(path, [header, *rows[:4], ";".join(cells), *rows[5:]])
+        said = output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        assert f'not read so: 1 of the first values, as "{odd}"' in said, said
+        with open(proposal, encoding="utf-8") as f:
+            text = f.read()
+        assert f"\n{form}\n" in text and shown in text, text
+        write_lines(path, [header, *([";".join(cells)] * 4), *rows])
+        output(PROGRAM, "check", "--in", path, "--propose", proposal)
+        with open(proposal, encoding="utf-8") as f:
+            assert f"\n{form.split()[0]} = ?\n" in f.read()
+
+
 def check_currency_setting(folder):
     """A currency that is none is refused with where it stands and the nearest code."""
     path, ini = os.path.join(folder, "money.jsonl"), os.path.join(folder, "money.ini")
@@ -749,7 +818,7 @@ def check_currency_setting(folder):
         rows = "tx_id ts kind from to amount_minor".split()
         write_lines(mapping, ["[fields]", f'currency = "{word}"', *[f"{x} = {x}" for x in rows]])
         said = run(PROGRAM, "check", "--in", path, "--map", mapping, code=2)
-        assert 'money-map.ini:2: currency: expected' in said and 'did you mean "EUR"?' in said, said
+        assert "money-map.ini:2: currency: expected" in said and 'did you mean "EUR"?' in said, said
 
 
 def check_advice(folder):
@@ -1000,6 +1069,8 @@ def main():
         check_rows(folder)
         check_booking(folder)
         check_more_names(folder)
+        check_held(folder)
+        check_odd_values(folder)
         check_currency_setting(folder)
         check_statement(folder)
         check_answers_stay(folder)

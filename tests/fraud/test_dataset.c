@@ -124,6 +124,134 @@ static void dataset_sparkov(void)
 
 /* ---- splits ---------------------------------------------------------------------------------- */
 
+static void dataset_ibm(void)
+{
+    static const char head[] =
+        "Timestamp,From Bank,Account,To Bank,Account,Amount Received,Receiving Currency,Amount "
+        "Paid,Payment Currency,Payment Format,Is Laundering\n";
+    char text[2048];
+    snprintf(text, sizeof text,
+             "%s2022/09/01 00:20,010,A,010,A,9,US Dollar,9,US Dollar,Reinvestment,0\n"
+             "2022/09/01 00:22,010,A,011,A,12.5,US Dollar,12.5,US Dollar,Cheque,1\n"
+             "2022/09/01 00:21,011,A,020,C,900,Yen,900,Yen,Cash,0\n"
+             "2022/09/01 00:23,011,A,020,C,7,Euro,7,Euro,Wire,1\n",
+             head);
+    const char *rows = dataset_put("X_Trans.csv", text);
+    (void)dataset_put("X_Patterns.txt",
+                      "BEGIN LAUNDERING ATTEMPT - FAN-OUT:  Max 16-degree Fan-Out\n"
+                      "2022/09/01 00:22,010,A,011,A,12.5,US Dollar,12.5,US Dollar,Cheque,1\n"
+                      "END LAUNDERING ATTEMPT - FAN-OUT\n\n"
+                      "BEGIN LAUNDERING ATTEMPT - GATHER-SCATTER\n"
+                      "2022/09/01 00:23,011,A,020,C,7,Euro,7,Euro,Wire,1\n"
+                      "END LAUNDERING ATTEMPT - GATHER-SCATTER\n");
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_IBM, rows, NULL);
+    CU_ASSERT_EQUAL_FATAL(d->n, 3); /* the payment of an account to itself is none */
+    CU_ASSERT_EQUAL(d->cases[0].amount_minor, 900); /* a unit of yen is a hundred */
+    CU_ASSERT(d->cases[0].kind == FRAUD_KIND_CASH && d->cases[0].ring < 0);
+    CU_ASSERT_EQUAL(d->cases[0].from, d->cases[1].to); /* by bank and account */
+    CU_ASSERT_NOT_EQUAL(d->cases[1].from, d->cases[1].to);
+    CU_ASSERT(d->cases[1].ring == 0 && d->cases[2].ring == 1 && d->n_ring == 2);
+    CU_ASSERT_STRING_EQUAL(d->typologies[d->cases[1].typology], "fan_out");
+    CU_ASSERT_STRING_EQUAL(d->typologies[d->cases[2].typology], "gather_scatter");
+    CU_ASSERT_EQUAL(d->cases[1].ts, INT64_C(1661991720000));
+    fraud_dataset_free(d);
+    (void)dataset_put("X_Patterns.txt",
+                      "BEGIN LAUNDERING ATTEMPT - CYCLE\n"
+                      "2022/09/01 00:22,010,A,011,A,13,US Dollar,13,US Dollar,Cheque,1\n");
+    dataset_refused(FRAUD_LAYOUT_IBM, rows, NULL,
+                    "X_Patterns.txt:2: expected a laundering payment of the table");
+    snprintf(text, sizeof text, "%s2022-09-01 00:20,1,A,1,B,9,Euro,9,Euro,Wire,0\n", head);
+    dataset_refused(FRAUD_LAYOUT_IBM, dataset_put("bad.csv", text), NULL,
+                    "bad.csv:2: expected a time as %Y/%m/%d %H:%M, found \"2022-09-01 00:20\"");
+    snprintf(text, sizeof text, "%s2022/09/01 00:20,1,A,1,B,9,Gold,9,Gold,Wire,0\n", head);
+    dataset_refused(FRAUD_LAYOUT_IBM, dataset_put("bad.csv", text), NULL, "found \"Gold\"");
+}
+
+static void dataset_paysim(void)
+{
+    const char *rows = dataset_put(
+        "paysim.csv",
+        "step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,nameDest,oldbalanceDest,"
+        "newbalanceDest,isFraud,isFlaggedFraud\n"
+        "1,PAYMENT,9839.64,C1,170136.0,160296.36,M1,0.0,0.0,0,0\n"
+        "2,CASH_IN,100,C1,50,150,C9,0,0,0,0\n3,TRANSFER,181.0,C1,181.0,0.0,C2,0.0,0.0,1,0\n");
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_PAYSIM, rows, NULL);
+    fraud_payment p;
+    CU_ASSERT_EQUAL_FATAL(d->n, 3);
+    CU_ASSERT(d->cases[0].to_role == FRAUD_ROLE_MERCHANT && d->cases[0].amount_minor == 983964);
+    CU_ASSERT_EQUAL(d->cases[0].balance[0], 17013600);
+    CU_ASSERT(d->cases[1].to == d->cases[0].from && d->cases[1].kind == FRAUD_KIND_CASH);
+    CU_ASSERT(d->cases[1].balance[1] == 5000 && d->cases[1].balance[0] == INT64_MIN);
+    CU_ASSERT_EQUAL(d->cases[2].ts - d->cases[0].ts, 2 * 3600000);
+    CU_ASSERT_EQUAL(d->cases[2].label, FRAUD_LABEL_FRAUD);
+    fraud_dataset_payment(d, 2, &p);
+    CU_ASSERT(fraud_payment_inner(&p) && fraud_payment_check(&p, NULL) == R1_OK);
+    fraud_dataset_free(d);
+}
+
+static void dataset_samld(void)
+{
+    static const char head[] =
+        "Time,Date,Sender_account,Receiver_account,Amount,Payment_currency,Received_currency,"
+        "Sender_bank_location,Receiver_bank_location,Payment_type,Is_laundering,Laundering_type\n";
+    char text[1024];
+    snprintf(text, sizeof text,
+             "%s10:35:19,2022-10-07,8724731955,2769355426,1459.15,UK pounds,UK pounds,UK,UK,Cash "
+             "Deposit,0,Normal_Cash_Deposits\n"
+             "10:35:20,2022-10-07,1491989064,8724731955,6019.64,UK pounds,Dirham,UK,UAE,Cross-"
+             "border,1,Smurfing\n",
+             head);
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_SAMLD, dataset_put("SAML-D.csv", text), NULL);
+    CU_ASSERT_EQUAL_FATAL(d->n, 2);
+    CU_ASSERT(d->cases[0].kind == FRAUD_KIND_CASH && d->cases[0].amount_minor == 145915);
+    CU_ASSERT_EQUAL(d->cases[1].to, d->cases[0].from);
+    CU_ASSERT_EQUAL(d->cases[1].ts - d->cases[0].ts, 1000);
+    CU_ASSERT_STRING_EQUAL(d->typologies[d->cases[1].typology], "Smurfing");
+    fraud_dataset_free(d);
+    snprintf(text, sizeof text, "%s10:35,2022-10-07,1,2,1,a,a,a,a,a,0,x\n", head);
+    dataset_refused(FRAUD_LAYOUT_SAMLD, dataset_put("bad.csv", text), NULL,
+                    "bad.csv:2: expected a time");
+}
+
+static void dataset_ulb(void)
+{
+    char *text;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    fputs("\"Time\"", f);
+    for (int i = 1; i <= 28; i++) fprintf(f, ",\"V%d\"", i);
+    fputs(",\"Amount\",\"Class\"\n0", f);
+    for (int i = 1; i <= 28; i++) fputs(",-1.5", f);
+    fputs(",149.62,\"0\"\n1e+05", f);
+    for (int i = 1; i <= 28; i++) fputs(",0", f);
+    fputs(",0,\"1\"\n", f);
+    fclose(f);
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_ULB, dataset_put("creditcard.csv", text), NULL);
+    CU_ASSERT_EQUAL_FATAL(d->n, 2);
+    CU_ASSERT(d->cases[0].amount_minor == 14962 && d->cases[0].label == FRAUD_LABEL_GOOD);
+    CU_ASSERT(d->cases[1].amount_minor == 1 && d->cases[1].label == FRAUD_LABEL_FRAUD);
+    CU_ASSERT_NOT_EQUAL(d->cases[0].from, d->cases[1].from);
+    CU_ASSERT_EQUAL(d->cases[1].ts - d->cases[0].ts, 100000000);
+    fraud_dataset_free(d);
+    free(text);
+}
+
+static void dataset_elliptic(void)
+{
+    const char *rows = dataset_put("elliptic_txs_edgelist.csv", "txId1,txId2\n11,12\n12,13\n");
+    (void)dataset_put("elliptic_txs_classes.csv", "txId,class\n11,1\n12,2\n13,unknown\n99,2\n");
+    (void)dataset_put("elliptic_txs_features.csv", "11,1,-0.1\n12,2,0.3\n13,4,0\n");
+    fraud_dataset *d = dataset_load(FRAUD_LAYOUT_ELLIPTIC, rows, NULL);
+    CU_ASSERT_EQUAL_FATAL(d->n, 2);
+    CU_ASSERT(d->cases[0].label == FRAUD_LABEL_FRAUD && d->cases[1].label == FRAUD_LABEL_GOOD);
+    CU_ASSERT_EQUAL(d->cases[1].ts - d->cases[0].ts, 28 * FRAUD_DAY_MS);
+    CU_ASSERT_EQUAL(d->cases[0].to, d->cases[1].from);
+    fraud_dataset_free(d);
+    (void)dataset_put("elliptic_txs_classes.csv", "txId,class\n11,9\n");
+    dataset_refused(FRAUD_LAYOUT_ELLIPTIC, rows, NULL, "classes.csv:2: expected 1, 2 or unknown");
+}
+
 static fraud_dataset *dataset_made(fraud_layout layout, size_t n)
 {
     fraud_dataset *d = calloc(1, sizeof *d);
@@ -325,5 +453,8 @@ static void broken_sets_stop(void)
 
 R1_TEST_MAIN("fraud data sets", {"dataset_amlsim", dataset_amlsim},
              {"dataset_sffsd", dataset_sffsd}, {"dataset_sparkov", dataset_sparkov},
-             {"shuffled split", shuffled_split}, {"handbook weeks", handbook_weeks},
-             {"our own layout", dataset_recording}, {"broken sets stop", broken_sets_stop})
+             {"dataset_ibm", dataset_ibm}, {"dataset_paysim", dataset_paysim},
+             {"dataset_samld", dataset_samld}, {"dataset_ulb", dataset_ulb},
+             {"dataset_elliptic", dataset_elliptic}, {"shuffled split", shuffled_split},
+             {"handbook weeks", handbook_weeks}, {"our own layout", dataset_recording},
+             {"broken sets stop", broken_sets_stop})

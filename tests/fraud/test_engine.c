@@ -9,6 +9,7 @@
 #include "score/sample.h"
 #include "support/r1_test.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,8 @@ static void engine_make_world(void)
     CU_ASSERT_TRUE_FATAL(n_world > SCORED_FROM);
 }
 
+static bool signs_off; /* the model's own scores */
+
 /* Logits of all payments from SCORED_FROM on. Earlier ones are applied alone (rebuild) or scored
  * too, in batches of `batch`. */
 static void run_engine(size_t batch, bool rebuild, double *logit)
@@ -38,7 +41,7 @@ static void run_engine(size_t batch, bool rebuild, double *logit)
     fraud_engine *e;
     fraud_engine_opts o = {
         .model_path = r1_test_source(model), .edges_max = 1 << 14, .entities_max = 1 << 12};
-    o.pairs_max = 1 << 14, o.precision = precision;
+    o.pairs_max = 1 << 14, o.precision = precision, o.signs_off = signs_off;
     R1_ASSERT_OK(fraud_engine_new(&e, &o, &err), &err);
     fraud_slot *slot[FRAUD_SCORE_MAX];
     size_t at[FRAUD_SCORE_MAX], n = 0;
@@ -136,11 +139,58 @@ static void test_kept(void)
     CU_ASSERT_EQUAL(memcmp(got, expected, (n_world - SCORED_FROM) * sizeof(double)), 0);
 }
 
+/* ---- the evidence that is named is the evidence that counts ---- */
+
+static struct {
+    size_t n;
+    double top, random; /* sums of what three items change when they are missing */
+} deleted;
+
+static double score_without(r1_session *session, const r1_batch *b, r1_item *item,
+                            const bool without[FRAUD_N_ITEM])
+{
+    r1_item all[FRAUD_N_ITEM];
+    r1_err err = {0};
+    r1_result res;
+    memcpy(all, item, sizeof all);
+    for (int i = 0; i < FRAUD_N_ITEM; i++)
+        if (without[i]) item[i].present = false;
+    R1_ASSERT_OK(r1_session_run(session, b, &res, &err), &err);
+    memcpy(item, all, sizeof all);
+    return (double)res.logit[0];
+}
+
+/* The three items that raised the score most, and three of the others by lot, of one alert. */
+static void delete_items(r1_session *session, const r1_batch *b, r1_item *item,
+                         const r1_result *res)
+{
+    const double score = (double)res->logit[0];
+    double delta[FRAUD_N_ITEM];
+    bool top[FRAUD_N_ITEM] = {false}, random[FRAUD_N_ITEM] = {false};
+    static uint32_t lot = 1;
+    if (score < -3) return;
+    for (int i = 0; i < FRAUD_N_ITEM; i++) delta[i] = res->trace[i + 1];
+    for (int n = 0; n < 3; n++) {
+        int best = -1, other;
+        for (int i = 0; i < FRAUD_N_ITEM; i++)
+            if (!top[i] && (best < 0 || delta[i] > delta[best])) best = i;
+        top[best] = true;
+        do other = (int)((lot = lot * 1664525 + 1013904223) >> 16) % FRAUD_N_ITEM;
+        while (random[other]);
+        random[other] = true;
+    }
+    deleted.n++;
+    deleted.top += score - score_without(session, b, item, top);
+    deleted.random += fabs(score - score_without(session, b, item, random));
+}
+
 static void test_memory_equals_history(void)
 {
     static double by_engine[N];
     r1_err err = {0};
+    signs_off = true;
     run_engine(FRAUD_SCORE_MAX, true, by_engine);
+    signs_off = false;
     fraud_state *s;
     r1_model *m;
     r1_session *session;
@@ -172,10 +222,15 @@ static void test_memory_equals_history(void)
             R1_ASSERT_OK(r1_session_run(session, &b, &res, &err), &err);
             with_history += f->n_ref > 0;
             CU_ASSERT_EQUAL((float)by_engine[i - SCORED_FROM], res.logit[0]);
+            delete_items(session, &b, item, &res);
         }
         fraud_state_insert(s, p, from, to);
     }
     CU_ASSERT_TRUE(with_history > (n_world - SCORED_FROM) / 2); /* else it proves little */
+    printf("%zu alerts: without their three first items %.2f lower, without three by lot %.2f "
+           "other\n",
+           deleted.n, deleted.top / (double)deleted.n, deleted.random / (double)deleted.n);
+    CU_ASSERT_TRUE(deleted.n >= 20 && deleted.top > 1.3 * deleted.random);
     free(f);
     r1_session_free(session);
     r1_model_free(m);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* test_explain.c - reasons of a model's score over random facts, figures and contributions: what
  * is said of a rise is nothing that the rules count as calming, and the other way; no text counts
- * to zero. Then what was seen, as an example each. */
+ * to zero. What raises stands before what lowers, and together they are the score. Then what was
+ * seen, as an example each. */
 #include "score/explain.h"
 
 #include "score/sample.h"
+#include "score/signs.h"
 #include "support/r1_test.h"
 
 #include <ctype.h>
@@ -18,6 +20,7 @@ static const int64_t NOW = INT64_C(1767225600000);
 typedef struct {
     fraud_facts facts;
     fraud_features features;
+    fraud_signs signs;
     fraud_payment payment;
     fraud_finding finding[2];
     size_t n_finding;
@@ -103,8 +106,29 @@ static void random_features(r1_rng *g, fraud_features *c)
 
 static void explain_it(explained *x)
 {
-    const fraud_explained e = {&x->facts, &x->features, &x->payment, x->finding, x->n_finding};
+    const fraud_explained e = {&x->facts,  &x->features, &x->payment,
+                               x->finding, x->n_finding, &x->signs};
     fraud_explain(&e, &x->result);
+}
+
+static void random_signs(r1_rng *g, fraud_signs *x)
+{
+    *x = (fraud_signs){.fresh_1h = {(uint32_t)some(g, 9), pick(g, 1, 1e4)},
+                       .fresh_1d = {(uint32_t)some(g, 20), pick(g, 1, 1e5)},
+                       .fresh_a_day = some(g, 3),
+                       .watched = pick(g, 0, 40),
+                       .hour_n = (uint32_t)some(g, 9),
+                       .usual_n = (uint32_t)some(g, 60),
+                       .hour_ln = pick(g, -2, 8),
+                       .usual_ln = pick(g, -2, 8),
+                       .usual_sd = pick(g, 0, 2),
+                       .largest_ln = pick(g, 2, 9),
+                       .below = (uint32_t)some(g, 6),
+                       .limit = r1_rng_below(g, 2) ? 5000 : 0,
+                       .back = (uint32_t)some(g, 4),
+                       .forth = (uint32_t)some(g, 4),
+                       .back_ms = 1 + (int64_t)some(g, 1e8),
+                       .fresh = r1_rng_below(g, 2) > 0};
 }
 
 static void random_case(r1_rng *g, explained *x)
@@ -124,7 +148,29 @@ static void random_case(r1_rng *g, explained *x)
     x->result.n_item = FRAUD_N_ITEM;
     for (int i = 0; i < FRAUD_N_ITEM; i++)
         x->result.item[i].delta = r1_rng_below(g, 8) ? pick(g, -5, 5) : 0;
+    random_signs(g, &x->signs);
+    x->payment.kind = r1_rng_below(g, 4) ? FRAUD_KIND_TRANSFER : FRAUD_KIND_CASH;
+    x->result.n_outside = (uint8_t)(r1_rng_below(g, 8) ? 0 : 1 + r1_rng_below(g, 3));
+    memcpy(x->result.outside, "sender.out_n_1h", 16);
+    x->result.prior_logit = x->result.logit = -4;
+    for (int i = 0; i < FRAUD_N_ITEM; i++) x->result.logit += x->result.item[i].delta;
+    const fraud_explained e = {&x->facts,  &x->features, &x->payment,
+                               x->finding, x->n_finding, &x->signs};
+    fraud_signs_apply(&e, &x->result);
     explain_it(x);
+}
+
+/* What raises stands first, and with what lowers it adds up to the score. */
+static bool good_order(const fraud_result *r)
+{
+    double sum = r->prior_logit;
+    bool lowered = false, good = true;
+    for (int i = 0; i < r->n_reason; i++) {
+        good = good && !(lowered && r->reason[i].contribution > 0);
+        lowered = lowered || r->reason[i].contribution < 0;
+        sum += r->reason[i].contribution;
+    }
+    return good && fabs(sum - r->logit) < 1e-9;
 }
 
 /* Whether a number of the text is zero: "0", "0.0", "0 %". */
@@ -176,6 +222,7 @@ static void test_random(void)
     r1_rng_seed(&g, r1_test_seed());
     for (int i = 0; i < N_RANDOM; i++) {
         random_case(&g, &x);
+        if (!good_order(&x.result) && !n_bad++) printf("case %d: order or sum\n", i);
         for (int k = 0; k < x.result.n_reason; k++) {
             const fraud_reason *r = &x.result.reason[k];
             if (good_reason(&x, r)) continue;
@@ -230,7 +277,8 @@ static void test_seen(void)
     static explained x;
     quiet_case(&x);
     /* "amount 184.32 EUR is 0.6 times the sender's usual" as the first reason of an alert. */
-    expect_words(&x, FRAUD_ITEM_PAYMENT, 2, "payment_profile", "transfer of 184.32 EUR");
+    expect_words(&x, FRAUD_ITEM_PAYMENT, 2, "payment_profile",
+                 "payment: its amount, time and kind taken together");
     expect_words(&x, FRAUD_ITEM_PAYMENT, -2, "amount_unusual",
                  "amount 184.32 EUR is 0.6 times the sender's usual 307.20 of 28 days");
     /* "the sender has paid this end before" with +4.9. */

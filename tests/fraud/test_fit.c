@@ -54,7 +54,9 @@ static double *fit_scored(const world *w, const char *model)
     r1_err err;
     CU_ASSERT_FATAL(prob && score && want);
     memset(want, 1, w->n);
-    R1_ASSERT_OK(fraud_engine_new(&e, &(fraud_engine_opts){.model_path = model}, &err), &err);
+    R1_ASSERT_OK(
+        fraud_engine_new(&e, &(fraud_engine_opts){.model_path = model, .signs_off = true}, &err),
+        &err);
     R1_ASSERT_OK(fraud_walk_score(&w->s, e, want, false, score, prob, &err), &err);
     fraud_engine_free(e);
     free(score);

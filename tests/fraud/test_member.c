@@ -243,6 +243,7 @@ static void test_every_setting(void)
                  {"r1", "model"},
                  {"graph", "model"},
                  {"memory", "model"},
+                 {"signs", "model"},
                  {"memory-accounts", NULL}, /* without working memory it holds nothing */
                  {"model-deadline", "model-deadline"},
                  {"state-memory", "accounts"},

@@ -46,6 +46,55 @@ static char *messages_of(const char *bytes, size_t len, bool as_lines)
 static const struct {
     const char *file, *parts[4]; /* parts of what it gives; one that begins with '-' is not in it */
 } files[] = {
+    /* ISO 20022 */
+    {"<?xml version=\"1.0\"?>\n<Document "
+     "xmlns=\"urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08\">\n"
+     "<FIToFICstmrCdtTrf><GrpHdr><MsgId>M1</MsgId><CreDtTm>2026-11-30T14:05:09+01:00</CreDtTm>"
+     "</GrpHdr>\n<CdtTrfTxInf><PmtId><EndToEndId>E1</EndToEndId><TxId> T1 </TxId></PmtId>"
+     "<IntrBkSttlmAmt Ccy=\"EUR\">125.50</IntrBkSttlmAmt><Dbtr><Nm>Ann</Nm></Dbtr><DbtrAcct><Id>"
+     "<IBAN>DE02120300000000202051</IBAN></Id></DbtrAcct><CdtrAcct><Id><Othr><Id>77</Id></Othr>"
+     "</Id></CdtrAcct><RmtInf><Ustrd>rent &amp; heat</Ustrd><Ustrd>May</Ustrd></RmtInf>"
+     "</CdtTrfTxInf>\n<CdtTrfTxInf><PmtId><EndToEndId>NOTPROVIDED</EndToEndId></PmtId>"
+     "<IntrBkSttlmAmt Ccy=\"JPY\">9</IntrBkSttlmAmt><Cdtr><Nm>Bob</Nm></Cdtr></CdtTrfTxInf>"
+     "</FIToFICstmrCdtTrf></Document>",
+     {"L4 {\"tx_id\":\"T1\",\"ts\":\"2026-11-30T14:05:09+01:00\",\"kind\":\"transfer\","
+      "\"from\":\"DE02120300000000202051\",\"to\":\"77\",\"amount\":\"125.50\",\"currency\":"
+      "\"EUR\",\"text\":\"rent & heat May\"}",
+      "L5 {\"tx_id\":\"M1-2\",", "\"to\":\"Bob\",\"amount\":\"9\",\"currency\":\"JPY\"}",
+      "  1 payments have no id of their own"}},
+    {"<p:Document xmlns:p=\"urn:iso:std:iso:20022:tech:xsd:pain.001.001.09\"><p:CstmrCdtTrfInitn>"
+     "<p:PmtInf><p:ReqdExctnDt><p:Dt>2026-12-01</p:Dt></p:ReqdExctnDt><p:DbtrAcct><p:Id><p:IBAN>"
+     "A</p:IBAN></p:Id></p:DbtrAcct><p:CdtTrfTxInf><p:PmtId><p:EndToEndId>1</p:EndToEndId></"
+     "p:PmtId>"
+     "<p:Amt><p:InstdAmt Ccy=\"EUR\">1</p:InstdAmt></p:Amt><p:CdtrAcct><p:Id><p:IBAN>B</p:IBAN>"
+     "</p:Id></p:CdtrAcct></p:CdtTrfTxInf></"
+     "p:PmtInf><p:PmtInf><p:CdtTrfTxInf><p:PmtId><p:EndToEndId>"
+     "2</p:EndToEndId></p:PmtId></p:CdtTrfTxInf></p:PmtInf></p:CstmrCdtTrfInitn></p:Document>",
+     {"{\"tx_id\":\"1\",\"ts\":\"2026-12-01T00:00:00\",\"kind\":\"transfer\",\"from\":\"A\","
+      "\"to\":\"B\",\"amount\":\"1\",\"currency\":\"EUR\"}",
+      "{\"tx_id\":\"2\",\"kind\":\"transfer\"}", "1 payments have a date without a time"}},
+    {"<Document "
+     "xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.08\"><BkToCstmrStmt><Stmt><Acct>"
+     "<Id><IBAN>ME</IBAN></Id></Acct><Ntry><NtryRef>N1</NtryRef><Amt Ccy=\"EUR\">30</Amt>"
+     "<CdtDbtInd>DBIT</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts><BookgDt><DtTm>2026-12-01T10:00:00Z</DtTm>"
+     "</BookgDt><NtryDtls><TxDtls><Refs><TxId>a</TxId></Refs><Amt Ccy=\"EUR\">10</Amt><RltdPties>"
+     "<CdtrAcct><Id><IBAN>X</IBAN></Id></CdtrAcct></RltdPties></TxDtls></"
+     "NtryDtls><NtryDtls><TxDtls>"
+     "<Refs><TxId>b</TxId></Refs><Amt Ccy=\"EUR\">20</Amt><RltdPties><Cdtr><Pty><Nm>Y</Nm></Pty>"
+     "</Cdtr></RltdPties></TxDtls></NtryDtls></Ntry>\n<Ntry><NtryRef>N2</NtryRef><Amt Ccy=\"EUR\">5"
+     "</Amt><CdtDbtInd>CRDT</CdtDbtInd><RvslInd>true</RvslInd></Ntry>\n<Ntry><NtryRef>N3</NtryRef>"
+     "<Amt Ccy=\"EUR\">7</Amt><CdtDbtInd>CRDT</CdtDbtInd></Ntry></Stmt></BkToCstmrStmt></Document>",
+     {"{\"tx_id\":\"a\",\"ts\":\"2026-12-01T10:00:00Z\",\"kind\":\"transfer\",\"from\":\"ME\","
+      "\"to\":\"X\",\"amount\":\"10\",\"currency\":\"EUR\"}\nL1 {\"tx_id\":\"b\",",
+      "\"to\":\"Y\",\"amount\":\"20\"", "L2! Ntry: expected a payment, found an entry that takes",
+      "L3 {\"tx_id\":\"N3\",\"kind\":\"transfer\",\"to\":\"ME\",\"amount\":\"7\""}},
+    {"<!DOCTYPE a [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><Document xmlns=\"urn:x:pacs.008\">"
+     "<CdtTrfTxInf>&e;</CdtTrfTxInf></Document>",
+     {"E ", "expected a message without a document type, found one", "-L1", "-root:"}},
+    {"<Document xmlns=\"urn:x:pacs.008\"><CdtTrfTxInf><PmtId><TxId>1</TxId></PmtId></CdtTrfTxInf>\n"
+     "<CdtTrfTxInf><PmtId>",
+     {"L1 {\"tx_id\":\"1\"", "E ", "line 2: expected XML to its end, found a fault"}},
+    {"<Document xmlns=\"urn:x:camt.053\"/>", {"-L1", "-E "}},
     /* CSV: rows */
     {HEAD "1;A;B\n2;A;\"B;\"\"x\"\n",
      {"L2 {\"id\":\"1\"", "L3 {\"id\":\"2\",\"from\":\"A\",\"to\":\"B;\\\"x\"}"}},
@@ -118,8 +167,8 @@ static const struct {
     {"[1] 2", {"L1 1", "expected nothing behind the array's ], found \"2\""}},
     {"{\n\"a\":1},\n{\"b\":2}", {"L1 {", "expected { of the next message, found \",\""}},
     /* other files */
-    {"<?xml version=\"1.0\"?>\n<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.053.001.02\">",
-     {"found XML (root element Document, urn:iso:std:iso:20022:tech:xsd:camt.053.001.02): turn it "
+    {"<?xml version=\"1.0\"?>\n<Document xmlns=\"urn:iso:std:iso:20022:tech:xsd:camt.029.001.02\">",
+     {"found XML (root element Document, urn:iso:std:iso:20022:tech:xsd:camt.029.001.02): turn it "
       "into JSON"}},
     {"<!DOCTYPE html><html><body>", {"found HTML"}},
     {"PK\x03\x04 and so on", {"found a ZIP archive, as .xlsx"}},

@@ -22,7 +22,7 @@ LIBRARY_ROOMS = [
     (r"libpq", ["apps/common/store"]),
     (r"librdkafka/", ["apps/common/stream", "deploy/broker"]),
     (r"igraph/|igraph\.h", ["apps/fraud/graph"]),
-    (r"libxml/", ["apps/medical/ontology", "apps/medical/documents"]),
+    (r"libxml/", ["apps/medical/ontology", "apps/medical/documents", "apps/fraud/payment"]),
     (r"archive\.h|archive_entry|yaml\.h", ["apps/medical/documents"]),
     (r"sodium\.h", ["apps/medical/privacy", "apps/dashboard/access"]),
     (r"pcre2\.h", ["apps/medical/deidentify"]),
@@ -244,10 +244,15 @@ def without_comments(path, text):
 
 def check_borders(path, text, modules, problems):
     """What is built and what is imported; includes are check_includes' work."""
+    kind = os.path.splitext(path)[1]
+    borders = [
+        (re.compile(pattern), what)
+        for rooms, kinds, pattern, what in BORDERS
+        if path.startswith(rooms) and kind in kinds
+    ]
     for i, line in enumerate(without_comments(path, text).split("\n"), 1):
-        for rooms, kinds, pattern, what in BORDERS:
-            kind = os.path.splitext(path)[1]
-            if path.startswith(rooms) and kind in kinds and re.search(pattern, line):
+        for pattern, what in borders:
+            if pattern.search(line):
                 problems.append(f"{path}:{i}: {what}")
         for name in imported(line) if path.endswith(".py") else []:
             homes = modules.get(name, [])
@@ -479,12 +484,18 @@ def self_test(root):
         write(tmp, "apps/medical/planted_medical.h", "")
         write(tmp, "apps/medical/planted_once.c", "int *planted_twice(void) { return 0; }\n")
         write(tmp, "apps/fraud/score/planted_back.h", '#include "score/planted.h"\n')
-        for path, text, expected in PLANTS:
-            write(tmp, path, text)
-            if not any(expected in p and os.path.basename(path) in p for p in check(tmp)):
-                print(f"planted in {path} but not found: {text.strip()}")
-                missed += 1
-            os.remove(os.path.join(tmp, path))
+        left = list(PLANTS)
+        while left:  # a round plants one violation in each file
+            planted = list({path: (path, text, why) for path, text, why in left}.values())
+            for path, text, _ in planted:
+                write(tmp, path, text)
+            problems = check(tmp)
+            for path, text, expected in planted:
+                if not any(expected in p and os.path.basename(path) in p for p in problems):
+                    print(f"planted in {path} but not found: {text.strip()}")
+                    missed += 1
+                os.remove(os.path.join(tmp, path))
+                left.remove((path, text, expected))
     print(f"{len(PLANTS) - missed} of {len(PLANTS)} planted violations found")
     return 3 if missed else 0
 

@@ -199,7 +199,8 @@ static void test_lines(void)
                                         "sixth_request",
                                         "sixth_family",
                                         "sixth_layout",
-                                        "sixth_more"};
+                                        "sixth_more",
+                                        "seventh_status"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         uint32_t n = 0, good = 0;

@@ -65,7 +65,7 @@ static void recognise_done(void)
 static void test_recognition_lines(void)
 {
     static const char *const files[] = {"abbreviations_spelling", "held_recognition",
-                                        "fifth_recognition", "sixth_past"};
+                                        "fifth_recognition", "sixth_past", "seventh_recognition"};
     uint32_t all = 0, all_good = 0;
     for (size_t i = 0; i < R1_COUNT(files); i++) {
         uint32_t n = 0, good = 0;

@@ -44,6 +44,9 @@ static void test_several(void)
         if (!note || !strstr(note, table[i].says))
             fprintf(stderr, "%s: %s\n", s, note ? note : "-");
         CU_ASSERT(note && strstr(note, table[i].says) != NULL);
+        r1_status st = med_document_one_patient(&d, "record", ", or not", &err);
+        CU_ASSERT_EQUAL(st, R1_E_FORMAT);
+        CU_ASSERT(strstr(err.msg, table[i].says) && strstr(err.msg, "for each, or not"));
         CU_ASSERT(!note ||
                   (!strstr(note, "Doe") && !strstr(note, "1234") && !strstr(note, "2010")));
         med_document_free(&d);
@@ -68,6 +71,7 @@ static void test_one(void)
         R1_ASSERT_OK(med_document_read(&d, "record", texts[i], strlen(texts[i]), &err), &err);
         if (several_note(&d)) fprintf(stderr, "%s: %s\n", texts[i], several_note(&d));
         CU_ASSERT_PTR_NULL(several_note(&d));
+        R1_ASSERT_OK(med_document_one_patient(&d, "record", "", &err), &err);
         med_document_free(&d);
     }
 }

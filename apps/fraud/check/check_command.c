@@ -252,7 +252,9 @@ static void print_field(const check *c, fraud_field f)
                w->name, check_holds_for_all(f) ? w->example : "the path of yours");
     else {
         printf("               %s \"%s\"%s, as ", ours ? "found" : "your field", x->path,
-               ours ? "" : " looks like it");
+               ours      ? ""
+               : x->held ? " holds such values"
+                         : " looks like it");
         r1_utf8_print(stdout, x->example);
         if (!ours) printf(": write %s = %s", w->name, x->path);
         putchar('\n');
@@ -290,6 +292,15 @@ static void print_unmatched(const check *c)
         print_unmatched_row(c, "leave_out", fraud_map_condition(c->map, i), &shown);
 }
 
+/* Values that the form of the others does not read. */
+static void print_odd_values(const check_form *form)
+{
+    if (!form->n_odd) return;
+    printf("    not read so: %zu of the first values, as \"", form->n_odd);
+    r1_utf8_print(stdout, form->odd);
+    printf("\"\n");
+}
+
 /* Forms that the sample shows, and what it cannot show. */
 static void print_forms(const check_proposal *p)
 {
@@ -298,10 +309,12 @@ static void print_forms(const check_proposal *p)
     if (*p->time.form && !*p->time.other)
         printf("  the form of your times looks like %s: write format = %s\n", p->time.form,
                p->time.form);
+    print_odd_values(&p->time);
     if (*p->number.form && !*p->number.other &&
         strcmp(p->number.form, fraud_number_forms[0].example) != 0)
         printf("  your amounts are written as %s: write amounts = %s\n", p->number.form,
                p->number.form);
+    print_odd_values(&p->number);
     for (size_t i = 0; check_question(p, i, &row, text, sizeof text); i++) {
         printf("  ");
         r1_utf8_print(stdout, text);

@@ -7,6 +7,7 @@
 #include "payment/message_json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define YEAR_1990_MS INT64_C(631152000000)
@@ -104,11 +105,26 @@ typedef struct {
     check_form *out;
     form_of_time first;
     char pattern[CHECK_FORM_BYTES]; /* of first */
+    bool *read;                     /* [v->n]: only marks what some form reads; NULL: searches */
 } search;
+
+static void search_mark(search *s, const form_of_time *f)
+{
+    char text[FRAUD_TIME_TEXT_BYTES];
+    int64_t ms;
+    bool zone;
+    for (size_t i = 0; i < s->v->n; i++)
+        s->read[i] = s->read[i] || (s->v->value[i] && form_text(s->v, i, f, text) &&
+                                    form_reads(f, text, &ms, &zone));
+}
 
 /* Notes the form as the first one that fits, or as the first that means something else. */
 static void search_try(search *s, const form_of_time *f)
 {
+    if (s->read) {
+        search_mark(s, f);
+        return;
+    }
     if (*s->out->other || !form_reads_all(f, s->v)) return;
     if (!*s->out->form) {
         form_name(f, s->out->form);
@@ -178,6 +194,63 @@ void check_time_form(const check_values *v, check_form *out)
     memset(out, 0, sizeof *out);
     search_forms(&s, r1_time_us() / 1000 + TWO_DAYS_MS);
     if (!*out->form) search_forms(&s, YEAR_2100_MS);
+}
+
+/* ---- most values ---- */
+
+/* The values without those that no form reads, into kept[v->n]; false: none is odd, or too many
+ * are. */
+static bool values_keep(const check_values *v, const bool *read, const json_t **kept,
+                        check_form *out)
+{
+    enum { ODD_SHARE = 10 };
+    size_t n = 0, n_odd = 0;
+    const json_t *odd = NULL;
+    for (size_t i = 0; i < v->n; i++) {
+        kept[i] = read[i] ? v->value[i] : NULL;
+        n += v->value[i] != NULL;
+        n_odd += v->value[i] && !read[i];
+        if (!odd && v->value[i] && !read[i]) odd = v->value[i];
+    }
+    if (!n_odd || n_odd * ODD_SHARE > n) return false;
+    const char *text = json_string_value(odd);
+    out->n_odd = n_odd;
+    snprintf(out->odd, sizeof out->odd, "%.47s", text ? text : "a number");
+    return true;
+}
+
+typedef void (*form_of_values)(const check_values *v, check_form *out);
+typedef void (*values_mark)(const check_values *v, bool *read);
+
+static void form_of_most(const check_values *v, form_of_values form_of, values_mark mark,
+                         check_form *out)
+{
+    form_of(v, out);
+    if (*out->form || !v->n) return;
+    check_form most = {0};
+    bool *read = calloc(v->n, sizeof *read);
+    const json_t **kept = calloc(v->n, sizeof *kept);
+    if (read && kept) mark(v, read);
+    if (read && kept && values_keep(v, read, kept, &most)) {
+        const check_values rest = {kept, v->clock, v->n};
+        form_of(&rest, out);
+        out->n_odd = most.n_odd;
+        memcpy(out->odd, most.odd, sizeof out->odd);
+    }
+    free(read);
+    free(kept);
+}
+
+static void times_mark(const check_values *v, bool *read)
+{
+    check_form none = {0};
+    search s = {.v = v, .out = &none, .read = read};
+    search_forms(&s, YEAR_2100_MS);
+}
+
+void check_time_form_of_most(const check_values *v, check_form *out)
+{
+    form_of_most(v, check_time_form, times_mark, out);
 }
 
 bool check_is_clock(const check_values *v)
@@ -258,4 +331,20 @@ void check_number_form(const check_values *v, check_form *out)
             snprintf(out->other, sizeof out->other, "%s", f->example);
         }
     }
+}
+
+static void numbers_mark(const check_values *v, bool *read)
+{
+    int64_t x;
+    for (size_t i = 0; i < v->n; i++) {
+        const char *text = amount_text(v->value[i]);
+        read[i] = v->value[i] && !text;
+        for (size_t k = 0; text && k < FRAUD_N_NUMBER_FORM; k++)
+            read[i] = read[i] || number_reads(&fraud_number_forms[k], text, &x);
+    }
+}
+
+void check_number_form_of_most(const check_values *v, check_form *out)
+{
+    form_of_most(v, check_number_form, numbers_mark, out);
 }

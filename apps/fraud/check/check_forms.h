@@ -18,6 +18,9 @@ typedef struct {
     char doubt[CHECK_FORM_BYTES]; /* the first value on which they differ */
     bool dates;                   /* the form has no time of day */
     bool zone, zones;             /* of times: all have an offset, some have */
+    /* Values that no form reads, where the others have one: at most a tenth of all. */
+    size_t n_odd;
+    char odd[CHECK_FORM_BYTES]; /* the first of them */
 } check_form;
 
 /* n values, of which some may be NULL: a message without the field. */
@@ -32,6 +35,9 @@ void check_number_form(const check_values *v, check_form *out);
 /* The form of times between 1990 and 2100; those in the future count only where no other form
  * fits. */
 void check_time_form(const check_values *v, check_form *out);
+/* The same of most values: where no form reads all, a few that none reads are left out. */
+void check_number_form_of_most(const check_values *v, check_form *out);
+void check_time_form_of_most(const check_values *v, check_form *out);
 /* Whether the values are times of day. */
 bool check_is_clock(const check_values *v);
 

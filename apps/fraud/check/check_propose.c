@@ -63,6 +63,10 @@ static const struct {
       "transaktionsnr",
       "belegnr",
       "vorgangsnummer",
+      "vorgang",
+      "orderid",
+      "orderno",
+      "ordernumber",
       "numerooperacion",
       "idoperacion"}},
     {FRAUD_F_TS,
@@ -201,6 +205,11 @@ static const struct {
       "cuentaorigen",
       "cuentaordenante",
       "cuentacargo",
+      "src",
+      "orig",
+      "von",
+      "sourceid",
+      "fromid",
       "contaorigem",
       "contoorigine",
       "rekening"}},
@@ -268,6 +277,13 @@ static const struct {
       "cuentadestino",
       "cuentabeneficiario",
       "cuentaabono",
+      "dst",
+      "dest",
+      "destination",
+      "destinationaccount",
+      "an",
+      "targetid",
+      "toid",
       "contadestino",
       "contodestinazione",
       "tegenrekening"}},
@@ -663,8 +679,8 @@ static void propose_time(check_proposal *p)
     if (!ts) return;
     check_values one = values_of(p, ts, NULL), two = values_of(p, ts, clock);
     check_form both = {0};
-    check_time_form(&one, &p->time);
-    if (clock) check_time_form(&two, &both);
+    check_time_form_of_most(&one, &p->time);
+    if (clock) check_time_form_of_most(&two, &both);
     if (!*both.form) return;
     p->time = both;
     p->of[FRAUD_F_TS_TIME] = clock;
@@ -783,6 +799,75 @@ static void propose_fields(check_proposal *p)
     if (p->of[FRAUD_F_AMOUNT] && p->of[FRAUD_F_AMOUNT_MINOR]) p->of[FRAUD_F_AMOUNT] = NULL;
 }
 
+/* ---- what no name tells ---- */
+
+/* Numbers count as times from 2001 on in seconds: smaller ones are amounts, and ids that count. */
+static bool path_holds_times(const check_proposal *p, const check_path *x)
+{
+    for (size_t i = 0; i < p->n_message; i++) {
+        char buf[32], *end = buf;
+        const char *text = fraud_json_number(x->value[i], buf);
+        if (!text) text = json_string_value(x->value[i]);
+        if (text && strtod(text, &end) < 1e9 && !*end) return false;
+    }
+    return path_is_instant(p, x);
+}
+
+static bool path_holds_codes(const check_proposal *p, const check_path *x)
+{
+    for (size_t i = 0; i < p->n_message; i++) {
+        const char *text = json_string_value(x->value[i]);
+        if (x->value[i] && (!text || fraud_currency_digits(text) < 0)) return false;
+    }
+    return true;
+}
+
+/* Sums have cents; a place on earth is told by its name. */
+static bool path_holds_sums(const check_proposal *p, const check_path *x)
+{
+    const check_values v = values_of(p, x, NULL);
+    check_form form;
+    size_t n_text = 0;
+    for (size_t i = 0; i < p->n_message; i++) {
+        const char *text = json_string_value(x->value[i]);
+        n_text += text != NULL;
+        if (text && !strpbrk(text, "0123456789")) return false;
+        if (json_is_boolean(x->value[i])) return false;
+    }
+    check_number_form(&v, &form);
+    return (x->fractions || (n_text && strpbrk(x->example, ".,"))) && (!n_text || *form.form);
+}
+
+/* The one field that is nothing else of ours, is in all messages and holds such values. */
+static check_path *find_held(check_proposal *p, path_fits holds)
+{
+    check_path *found = NULL;
+    for (size_t i = 0; i < p->n; i++) {
+        check_path *x = &p->path[i];
+        if (x->taken || x->flag || x->n < p->n_message || !holds(p, x)) continue;
+        if (found) return NULL;
+        found = x;
+    }
+    return found;
+}
+
+static void propose_held(check_proposal *p)
+{
+    static const struct {
+        fraud_field f;
+        path_fits holds;
+    } held[] = {{FRAUD_F_TS, path_holds_times},
+                {FRAUD_F_CURRENCY, path_holds_codes},
+                {FRAUD_F_AMOUNT, path_holds_sums}};
+    for (size_t i = 0; i < R1_COUNT(held); i++) {
+        bool minor = held[i].f == FRAUD_F_AMOUNT && p->of[FRAUD_F_AMOUNT_MINOR];
+        check_path *x = p->of[held[i].f] || minor ? NULL : find_held(p, held[i].holds);
+        if (!x) continue;
+        x->taken = x->held = true;
+        p->of[held[i].f] = x;
+    }
+}
+
 /* Shops and their categories stand in payments by card. */
 static bool looks_like_cards(const check_proposal *p)
 {
@@ -808,6 +893,7 @@ void check_propose(check_proposal *p, const check_input *in)
     }
     propose_booking(p);
     propose_fields(p);
+    propose_held(p);
     propose_country(p);
     propose_no_sign(p);
     propose_states(p);
@@ -818,7 +904,7 @@ void check_propose(check_proposal *p, const check_input *in)
     propose_time(p);
     if (p->of[FRAUD_F_AMOUNT]) {
         check_values v = values_of(p, p->of[FRAUD_F_AMOUNT], NULL);
-        check_number_form(&v, &p->number);
+        check_number_form_of_most(&v, &p->number);
     }
     p->kind = p->of[FRAUD_F_KIND] ? NULL : looks_like_cards(p) ? "card" : "transfer";
     const check_path *sum =
@@ -996,11 +1082,24 @@ static void put_field(const check_proposal *p, fraud_field i, FILE *f)
     else if (i != FRAUD_F_CURRENCY && question_of(p, w->name, text, sizeof text))
         fprintf(f, "; %s\n%s = ?\n", text, w->name);
     else if (p->of[i])
-        fprintf(f, "; %s, found for instance %s\n%s = %s\n", w->expected, p->of[i]->example,
+        fprintf(f, "; %s, found for instance %s%s\n%s = %s\n", w->expected, p->of[i]->example,
+                p->of[i]->held ? "; by its values, no name tells it: is it this field?" : "",
                 w->name, p->of[i]->path);
     else if (w->required && !money)
         fprintf(f, "; needed: %s, as %s. Which field of yours is it?\n%s = ?\n", w->expected,
                 w->example, w->name);
+}
+
+/* What the row's form does not read goes to a person, or is left out by a row of [rows]. */
+static void put_odd(const check_form *form, FILE *f)
+{
+    char text[CHECK_FORM_BYTES];
+    if (!form->n_odd) return;
+    r1_utf8_clean(text, sizeof text, form->odd);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    fprintf(f, "; Not read so: %zu of the first values, as \"%s\". [rows] may leave them out.\n",
+            form->n_odd, text);
 }
 
 static void put_row(const check_proposal *p, const char *row, const char *value, FILE *f)
@@ -1019,6 +1118,7 @@ static void put_time(const check_proposal *p, FILE *f)
         fprintf(f, "; These are dates alone, so all payments of a day count at its midnight. Is "
                    "there a field\n; with the time of day? Then write ts_time = its path above.\n");
     if (strstr(p->time.form, "%y")) fprintf(f, "; Years of two digits are read as 1969 to 2068.\n");
+    put_odd(&p->time, f);
     put_row(p, "format", p->of[FRAUD_F_TS] ? p->time.form : "iso", f);
     put_row(p, "zone", NULL, f);
 }
@@ -1029,6 +1129,7 @@ static void put_money(const check_proposal *p, FILE *f)
         p->of[FRAUD_F_AMOUNT] ? p->of[FRAUD_F_AMOUNT] : p->of[FRAUD_F_AMOUNT_MINOR];
     bool common = !strcmp(p->number.form, fraud_number_forms[0].example);
     fprintf(f, "\n[money]\n");
+    put_odd(&p->number, f);
     put_row(p, "amounts", *p->number.form && !common ? p->number.form : NULL, f);
     if (x == p->of[FRAUD_F_AMOUNT] && x && common && !x->fractions)
         fprintf(f, "; All amounts are whole numbers. If they are cents, write amount_minor in the "

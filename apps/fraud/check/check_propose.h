@@ -29,6 +29,7 @@ typedef struct {
     const json_t *value[CHECK_SAMPLE]; /* by message; NULL: it lacks the field */
     size_t n;                          /* messages that have it */
     bool taken;                        /* by a field of ours */
+    bool held;                         /* taken for its values; its name tells nothing */
     char rounded[64];                  /* a value such as 1.76723E+12, or "" */
     bool fractions;                    /* a number with a point */
     bool negative;                     /* a number below 0 */

@@ -2,6 +2,8 @@
 /* cases.c - the table of labelled payments and what gives them out. */
 #include "dataset/cases.h"
 
+#include "dataset/account_numbers.h"
+
 #include "r1_assert.h"
 
 #include <math.h>
@@ -53,6 +55,7 @@ void fraud_dataset_free(fraud_dataset *d)
     if (!d) return;
     for (size_t i = 0; i < d->n_word; i++) free(d->words[i]);
     free(d->words);
+    account_numbers_free(d->accounts);
     free(d->payments);
     free(d->cases);
     free(d);

@@ -15,6 +15,11 @@
     X(AMLSIM, "amlsim")                                                                            \
     X(SFFSD, "sffsd")                                                                              \
     X(SPARKOV, "sparkov")                                                                          \
+    X(IBM, "ibm")                                                                                  \
+    X(PAYSIM, "paysim")                                                                            \
+    X(SAMLD, "samld")                                                                              \
+    X(ULB, "ulb")                                                                                  \
+    X(ELLIPTIC, "elliptic")                                                                        \
     X(R1, "r1")
 #define FRAUD_LAYOUT_ID(id, name)     FRAUD_LAYOUT_##id,
 #define FRAUD_LAYOUT_CHOICE(id, name) "|" name
@@ -43,6 +48,8 @@ typedef struct {
     size_t n, cap;
     char **words;
     size_t n_word;
+    struct account_numbers
+        *accounts;                 /* of layouts that name them; NULL: none (account_numbers.h) */
     const char *const *typologies; /* the layout's own names */
     size_t n_typology;
     size_t n_ring; /* 0 = the layout has none */

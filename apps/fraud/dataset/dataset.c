@@ -2,6 +2,7 @@
 /* dataset.c - the layouts: one table row and one function for a row of each file. */
 #include "dataset/dataset.h"
 
+#include "dataset/dataset_aml.h"
 #include "dataset/dataset_csv.h"
 #include "dataset/dataset_files.h"
 #include "dataset/protocol.h"
@@ -214,7 +215,41 @@ static const layout_row layouts[FRAUD_N_LAYOUT] = {
                               .row = sparkov_row,
                               .typologies = no_types,
                               .n_typology = R1_COUNT(no_types),
-                              .start = INT64_C(1546300800000)}}; /* r1: recording.c */
+                              .start = INT64_C(1546300800000)},
+    [FRAUD_LAYOUT_IBM] = {.file = "HI-Small_Trans.csv",
+                          .header = "Timestamp,From Bank,Account,To Bank,Account,Amount Received,"
+                                    "Receiving Currency,Amount Paid,Payment Currency,",
+                          .row = fraud_amlworld_row,
+                          .typologies = fraud_amlworld_types,
+                          .n_typology = FRAUD_AMLWORLD_TYPES,
+                          .start = INT64_C(1661990400000)},
+    [FRAUD_LAYOUT_PAYSIM] = {.file = "paysim.csv",
+                             .header = "step,type,amount,nameOrig,oldbalanceOrg,newbalanceOrig,"
+                                       "nameDest,oldbalanceDest,newbalanceDest,isFraud",
+                             .row = fraud_paysim_row,
+                             .typologies = no_types,
+                             .n_typology = R1_COUNT(no_types),
+                             .start = INT64_C(1577836800000)},
+    [FRAUD_LAYOUT_SAMLD] = {.file = "SAML-D.csv",
+                            .header = "Time,Date,Sender_account,Receiver_account,Amount,"
+                                      "Payment_currency,Received_currency,Sender_bank_location,"
+                                      "Receiver_bank_location,Payment_type,Is_laundering,",
+                            .row = fraud_samld_row,
+                            .typologies = fraud_samld_types,
+                            .n_typology = FRAUD_SAMLD_TYPES,
+                            .start = INT64_C(1665100800000)},
+    [FRAUD_LAYOUT_ULB] = {.file = "creditcard.csv",
+                          .header = "\"Time\",\"V1\",\"V2\",\"V3\"",
+                          .row = fraud_ulb_row,
+                          .typologies = no_types,
+                          .n_typology = R1_COUNT(no_types),
+                          .start = INT64_C(1577836800000)},
+    [FRAUD_LAYOUT_ELLIPTIC] = {.file = "elliptic_txs_edgelist.csv",
+                               .header = "txId1,txId2",
+                               .row = fraud_elliptic_row,
+                               .typologies = no_types,
+                               .n_typology = R1_COUNT(no_types),
+                               .start = INT64_C(1577836800000)}}; /* r1: recording.c */
 
 /* ---- after the rows -------------------------------------------------------------------------- */
 
@@ -300,6 +335,14 @@ static r1_status dataset_finish(fraud_dataset *d, const char *path, const char *
     if (d->layout == FRAUD_LAYOUT_AMLSIM) {
         R1_TRY(fraud_dataset_locate(accounts ? accounts : path, "nodes.csv", at, sizeof at, err));
         R1_TRY(amlsim_accounts(d, at, err));
+    }
+    if (d->layout == FRAUD_LAYOUT_IBM) {
+        R1_TRY(fraud_dataset_locate(path, layouts[d->layout].file, at, sizeof at, err));
+        R1_TRY(fraud_amlworld_patterns(d, at, err));
+    }
+    if (d->layout == FRAUD_LAYOUT_ELLIPTIC) {
+        R1_TRY(fraud_dataset_locate(path, layouts[d->layout].file, at, sizeof at, err));
+        R1_TRY(fraud_elliptic_nodes(d, at, err));
     }
     if (d->layout != FRAUD_LAYOUT_R1) qsort(d->cases, d->n, sizeof *d->cases, dataset_by_time);
     if (d->layout == FRAUD_LAYOUT_AMLGENTEX || d->layout == FRAUD_LAYOUT_AMLSIM) shuffle_steps(d);

@@ -2,7 +2,8 @@
 /* dataset.h - loads a data set of labelled payments in any of the layouts.
  *
  * Layouts: handbook (Fraud-Detection-Handbook), amlgentex (aidotse/AMLGentex), amlsim
- * (IBM/AMLSim samples), sffsd (AI4Risk/antifraud), sparkov (Sparkov_Data_Generation), r1 (our
+ * (IBM/AMLSim samples), sffsd (AI4Risk/antifraud), sparkov (Sparkov_Data_Generation), ibm, paysim,
+ * samld, ulb and elliptic (dataset_aml.h), r1 (our
  * own: recording.h). A file may be plain or end in .zst. Unpacked, it has at most
  * FRAUD_DATASET_BYTES_MAX bytes.
  *

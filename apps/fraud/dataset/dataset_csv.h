@@ -8,7 +8,7 @@
 
 #include "payment/payment.h"
 
-enum { FRAUD_CSV_FIELDS_MAX = 24 };
+enum { FRAUD_CSV_FIELDS_MAX = 32 };
 
 typedef struct {
     const char *path;

@@ -414,6 +414,7 @@ static r1_status walk_scores(eval_run *r, const uint8_t *want, r1_precision prec
                               .graph_off = r1_options_bool(r->o, "no-graph"),
                               .memory_off = r1_options_bool(r->o, "no-memory"),
                               .text_off = r1_options_bool(r->o, "no-text"),
+                              .signs_off = true, /* the model is judged, or the rules */
                               .precision = precision};
     R1_TRY(fraud_engine_new(&e, &opts, err));
     fraud_source s = fraud_source_dataset(r->data);

@@ -5,6 +5,7 @@
 #include "payment/message_file.h"
 
 #include "payment/message_csv.h"
+#include "payment/message_iso.h"
 #include "payment/message_json.h"
 #include "text/r1_utf8.h"
 
@@ -17,7 +18,15 @@
 
 enum { IN_BYTES = 1 << 16, SNIFF_BYTES = 4, WAIT_MS = 200, NO_BYTE = -1 };
 
-typedef enum { FORM_UNKNOWN = 0, FORM_NOTHING, FORM_LINES, FORM_ARRAY, FORM_VALUES, FORM_CSV } form;
+typedef enum {
+    FORM_UNKNOWN = 0,
+    FORM_NOTHING,
+    FORM_LINES,
+    FORM_ARRAY,
+    FORM_VALUES,
+    FORM_CSV,
+    FORM_ISO
+} form;
 
 struct fraud_messages {
     char *path; /* owned */
@@ -36,6 +45,8 @@ struct fraud_messages {
     form form;
     size_t n_crlf, n_lf, n_cr;
     message_csv *csv;
+    message_iso *iso;
+    r1_err iso_err;    /* of the file, while the parser read it */
     bool header;       /* of CSV was read */
     bool begun, ended; /* of an array: its brackets */
     fraud_messages_counts counts;
@@ -218,8 +229,9 @@ static r1_status refuse_xml(const fraud_messages *m, r1_err *err)
     if (names) snprintf(space, sizeof space, ", %.*s", (int)strcspn(names, "\"'> "), names);
     bool html = !strncasecmp(root, "html", 4) || strstr(text, "<!DOCTYPE html");
     R1_FAIL(err, R1_E_FORMAT,
-            "%s: line 1: expected JSON or CSV, found %s (root element %.40s%.80s): %s", m->path,
-            html ? "HTML" : "XML", root, space,
+            "%s: line 1: expected JSON, CSV or pacs.008, pain.001, camt.052 to camt.054 of ISO "
+            "20022, found %s (root element %.40s%.80s): %s",
+            m->path, html ? "HTML" : "XML", root, space,
             html ? "a server's page, maybe, in the place of the file"
                  : "turn it into JSON first, as xq -c . FILE > NEW does, and check NEW");
 }
@@ -289,11 +301,44 @@ static r1_status form_of_objects(fraud_messages *m, r1_err *err)
     return file_back(m, m->row, m->len, err);
 }
 
+/* Bytes as they stand, for the parser of XML. */
+static int iso_bytes(void *ctx, char *to, int cap)
+{
+    fraud_messages *m = ctx;
+    if (m->at == m->n && file_fill(m, &m->iso_err) != R1_OK) return -1;
+    size_t n = m->n - m->at < (size_t)cap ? m->n - m->at : (size_t)cap;
+    memcpy(to, m->in + m->at, n);
+    m->at += n;
+    return (int)n;
+}
+
+/* Whether the file is XML that names a message that is read. */
+static r1_status form_iso(fraud_messages *m, bool *found, r1_err *err)
+{
+    char text[2048];
+    size_t blank = m->at;
+    while (blank < m->n && file_blank(m->in[blank])) blank++;
+    *found = false;
+    if (blank == m->n || m->in[blank] != '<') return R1_OK;
+    while (m->n - m->at < sizeof text - 1 && !m->end) R1_TRY(file_fill(m, err));
+    size_t len = m->n - blank < sizeof text - 1 ? m->n - blank : sizeof text - 1;
+    memcpy(text, m->in + blank, len);
+    text[len] = 0;
+    if (!message_iso_kind(text)) return R1_OK;
+    *found = true;
+    m->at = blank;
+    m->form = FORM_ISO;
+    return message_iso_new(&m->iso, iso_bytes, m, err);
+}
+
 static r1_status form_find(fraud_messages *m, r1_err *err)
 {
     int c;
+    bool iso;
     while (m->n < SNIFF_BYTES && !m->end) R1_TRY(file_fill(m, err)); /* a slow pipe */
     if (m->n >= 3 && !memcmp(m->in, "\xef\xbb\xbf", 3)) m->at = 3;
+    R1_TRY(form_iso(m, &iso, err));
+    if (iso) return R1_OK;
     R1_TRY(form_refuse(m, err));
     do {
         R1_TRY(file_byte(m, &c, err));
@@ -584,10 +629,22 @@ void fraud_messages_close(fraud_messages *m)
     if (!m) return;
     if (m->fd >= 0) close(m->fd);
     message_csv_free(m->csv);
+    message_iso_free(m->iso);
     free(m->path);
     free(m->back);
     free(m->row);
     free(m);
+}
+
+/* A fault of the file comes before what the parser makes of it. */
+static r1_status iso_next(fraud_messages *m, fraud_messages_item *item, r1_err *err)
+{
+    r1_status st = message_iso_next(m->iso, item, err);
+    if (st != R1_OK && m->iso_err.code != R1_OK) return *err = m->iso_err, m->iso_err.code;
+    if (st != R1_OK) return r1_err_prefix(err, "%s: ", m->path), st;
+    m->counts.n += item->what == FRAUD_MESSAGES_ONE;
+    m->counts.n_fault += item->what == FRAUD_MESSAGES_FAULT;
+    return R1_OK;
 }
 
 r1_status fraud_messages_next(fraud_messages *m, fraud_messages_item *item, r1_err *err)
@@ -599,6 +656,7 @@ r1_status fraud_messages_next(fraud_messages *m, fraud_messages_item *item, r1_e
     case FORM_ARRAY:
     case FORM_VALUES: return values_next(m, item, err);
     case FORM_CSV: return csv_next(m, item, err);
+    case FORM_ISO: return iso_next(m, item, err);
     case FORM_UNKNOWN:
     case FORM_NOTHING: break;
     }
@@ -607,9 +665,13 @@ r1_status fraud_messages_next(fraud_messages *m, fraud_messages_item *item, r1_e
 
 const char *fraud_messages_form(const fraud_messages *m)
 {
-    static const char *const names[] = {
-        "nothing", "nothing", "JSON lines", "a JSON array", "JSON objects over several lines",
-        "CSV"};
+    static const char *const names[] = {"nothing",
+                                        "nothing",
+                                        "JSON lines",
+                                        "a JSON array",
+                                        "JSON objects over several lines",
+                                        "CSV",
+                                        "ISO 20022 (XML)"};
     return names[m->form];
 }
 
@@ -624,6 +686,7 @@ void fraud_messages_notes(const fraud_messages *m, FILE *out)
 {
     bool lines = m->form == FORM_CSV || m->form == FORM_LINES;
     if (m->form == FORM_CSV) message_csv_notes(m->csv, out);
+    if (m->iso) message_iso_notes(m->iso, out);
     if (lines && !m->raw && (m->n_crlf > 0) + (m->n_lf > 0) + (m->n_cr > 0) > 1)
         fprintf(out,
                 "  ends of line are of several kinds: %zu LF, %zu CRLF, %zu CR; each ends a "

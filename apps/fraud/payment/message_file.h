@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* message_file.h - somebody's messages one after the other out of a file, a pipe or standard input:
- * JSON lines, JSON objects over several lines, one JSON array, or CSV with a header, whose rows
- * become objects of texts (message_csv.h).
+ * JSON lines, JSON objects over several lines, one JSON array, CSV with a header, whose rows become
+ * objects of texts (message_csv.h), or a message of ISO 20022 (message_iso.h).
  *
  * The first character that is no blank tells the form. A message is given as soon as it has come
  * whole, so a pipe that stays open works. A line ends with LF, CRLF or CR. What is not read as it
@@ -17,25 +17,11 @@
 #ifndef FRAUD_MESSAGE_FILE_H
 #define FRAUD_MESSAGE_FILE_H
 
-#include "r1_base.h"
+#include "payment/message_item.h"
 
 #include <stdio.h>
 
 typedef struct fraud_messages fraud_messages;
-
-typedef enum {
-    FRAUD_MESSAGES_END = 0,
-    FRAUD_MESSAGES_ONE,
-    FRAUD_MESSAGES_FAULT
-} fraud_messages_what;
-
-typedef struct {
-    fraud_messages_what what;
-    const char *text; /* of a message: JSON, with a NUL behind it */
-    size_t len;
-    size_t line;     /* where it begins, from 1 */
-    const char *why; /* of a fault: expected, found, remedy */
-} fraud_messages_item;
 
 typedef struct {
     size_t n, n_fault, n_blank; /* messages, rows at fault, rows without anything in them */

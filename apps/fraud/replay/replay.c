@@ -62,6 +62,10 @@ const r1_option fraud_replay_rows[] = {
      .help = "graph, patterns and findings"},
     {.name = "memory", .section = "model", .type = R1_OPT_BOOL, .def = "true",
      .help = "working memory"},
+    {.name = "signs", .section = "model", .type = R1_OPT_BOOL, .def = "true",
+     .help = "floors under a score, by signs that an analyst knows"},
+    {.name = "columns", .type = R1_OPT_PATH,
+     .help = "file for the counts of the model's columns, as MODEL.columns.json has them"},
 };
 /* clang-format on */
 const size_t fraud_replay_n_row = R1_COUNT(fraud_replay_rows);
@@ -285,6 +289,7 @@ static r1_status replay_check_files(const r1_options *o, const char *model, r1_e
     snprintf(base, sizeof base, "%s/payments_base.f16", keys ? keys : "");
     snprintf(queries, sizeof queries, "%s/payments_queries.f16", keys ? keys : "");
     const r1_named_file out[] = {{"--out", r1_options_str(o, "out"), R1_OUTPUT_IN_PLACE},
+                                 {"--columns", r1_options_str(o, "columns"), R1_OUTPUT_REPLACED},
                                  {"--keys", keys ? base : NULL, R1_OUTPUT_IN_PLACE},
                                  {"--keys", keys ? queries : NULL, R1_OUTPUT_IN_PLACE}};
     const char *from = r1_options_str(o, "in");
@@ -314,6 +319,7 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
     fraud_engine_opts opts = {.model_path = strcmp(r->model, "none") ? r->model : NULL,
                               .graph_off = !r1_options_bool(o, "graph"),
                               .memory_off = !r1_options_bool(o, "memory"),
+                              .signs_off = !r1_options_bool(o, "signs"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     R1_TRY(replay_check_files(o, opts.model_path, err));
     R1_TRY(replay_open_gate(r, o, err));
@@ -370,6 +376,10 @@ static void replay_outside(const fraud_engine *e)
     for (size_t i = 0; fraud_engine_outside(e, i, name, &n); i++)
         fprintf(stderr, "%s of %llu payments lies far outside of what the model was trained on\n",
                 name, (unsigned long long)n);
+    fraud_moved_print(fraud_engine_moved(e), stderr);
+    if (fraud_engine_unsure(e))
+        fprintf(stderr, "%llu scores are unsure for such columns: they are for a person\n",
+                (unsigned long long)fraud_engine_unsure(e));
 }
 
 static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
@@ -382,6 +392,9 @@ static r1_status replay_all(replay *r, const r1_options *o, r1_err *err)
     bad |= fclose(out) != 0;
     if (bad) R1_FAIL(err, R1_E_IO, "writing scores: %s", strerror(errno));
     R1_TRY(r1_vectors_close(&r->keys, err));
+    const char *columns = r1_options_str(o, "columns");
+    if (columns && fraud_engine_moved(r->engine))
+        R1_TRY(fraud_moved_write(fraud_engine_moved(r->engine), columns, err));
     if (r->unscorable + r->not_finite)
         printf("%llu payments cannot be scored, %llu scores are not finite\n",
                (unsigned long long)r->unscorable, (unsigned long long)r->not_finite);

@@ -8,6 +8,7 @@
 #include "r1_assert.h"
 #include "score/explain.h"
 #include "score/rules.h"
+#include "score/signs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +20,12 @@ struct fraud_slot {
     fraud_payment payment;
     int64_t seq, clamped_ms;
     fraud_facts f;
+    fraud_signs signs;
     fraud_features features; /* filled when a model scores */
     fraud_slot *next_free;
     bool filled; /* the caller's, until it is released */
     bool kept;   /* a block of its own, cut behind its findings */
+    bool signs_off;
     uint8_t n_finding;
     fraud_finding finding[FRAUD_FINDINGS_MAX]; /* last: a kept slot has n_finding of them */
 };
@@ -37,7 +40,7 @@ struct fraud_engine {
     uint32_t n_slot, n_used;
     int64_t last_seq;
     char currency[4]; /* of the newest payment */
-    bool graph_off;
+    bool graph_off, signs_off;
     bool keeps;           /* slots are filled so that they can be kept */
     unsigned capture;     /* FRAUD_CAPTURE_* */
     fraud_scorer *scorer; /* NULL: rules */
@@ -61,6 +64,7 @@ static r1_status open_engine(fraud_engine *e, const fraud_engine_opts *o, r1_err
 {
     e->n_slot = o->slots_max ? o->slots_max : SLOTS_DEFAULT;
     e->graph_off = o->graph_off;
+    e->signs_off = o->signs_off;
     e->last_seq = INT64_MIN;
     e->slots = calloc(e->n_slot, sizeof *e->slots);
     if (!e->slots) R1_FAIL(err, R1_E_NOMEM, "no memory for %u slots", e->n_slot);
@@ -192,7 +196,9 @@ static void slot_fill(fraud_engine *e, fraud_slot *slot, const fraud_payment *p,
     slot->seq = e->last_seq;
     slot->clamped_ms = e->state->now - p->ts;
     slot->n_finding = 0;
+    slot->signs_off = e->signs_off;
     engine_capture(e->state, from, to, p, &slot->f);
+    fraud_signs_capture(e->state, p, from, to, &slot->signs);
     if (e->scorer) fraud_capture(e->state, p, from, to, e->capture, &slot->features);
     if (recall) fraud_recall_look(recall, e->state, from, to, &slot->features);
     for (uint32_t i = 0; recall && e->keeps && i < slot->features.n_ref; i++)
@@ -321,8 +327,15 @@ static fraud_recall *recall_of(const fraud_engine *e)
     return e->scorer ? fraud_scorer_recall(e->scorer) : NULL;
 }
 
+static fraud_explained slot_explained(const fraud_slot *slot)
+{
+    return (fraud_explained){&slot->f,      &slot->features, &slot->payment,
+                             slot->finding, slot->n_finding, &slot->signs};
+}
+
 static void score_take(const fraud_slot *slot, const fraud_scoring *x, fraud_result *r)
 {
+    const fraud_explained explained = slot_explained(slot);
     memset(r, 0, offsetof(fraud_result, reason)); /* of the rest, n_reason and n_finding are read */
     r->n_item = FRAUD_N_ITEM;
     for (int i = 0; i < FRAUD_N_ITEM; i++) {
@@ -333,20 +346,18 @@ static void score_take(const fraud_slot *slot, const fraud_scoring *x, fraud_res
     r->logit = x->logit;
     r->probability = x->prob;
     r->amount_max = x->amount_max;
+    r->n_outside = x->n_outside;
+    if (x->n_outside) memcpy(r->outside, x->outside, sizeof r->outside);
     r->n_finding = slot->n_finding;
     memcpy(r->finding, slot->finding, slot->n_finding * sizeof slot->finding[0]);
+    if (!slot->signs_off) fraud_signs_apply(&explained, r);
 }
 
 void fraud_engine_explain(const fraud_slot *slot, fraud_result *r)
 {
-    const fraud_explained x = {&slot->f, &slot->features, &slot->payment, slot->finding,
-                               slot->n_finding};
+    const fraud_explained x = slot_explained(slot);
     R1_ASSERT(slot->filled, "slot of apply_seq %lld is free", (long long)slot->seq);
-    if (r->degraded)
-        r->n_reason =
-            (uint8_t)fraud_rules_reasons(x.facts, slot->finding, slot->n_finding, r->reason);
-    else
-        fraud_explain(&x, r);
+    fraud_explain(&x, r);
 }
 
 /* Of the slots those that are kept, or those that are not: the two refer to entries of different
@@ -385,8 +396,10 @@ static r1_status score_by_model(fraud_engine *e, fraud_recall_batch *b, fraud_sl
 
 void fraud_engine_score_by_rules(const fraud_slot *slot, fraud_result *result)
 {
+    const fraud_explained x = slot_explained(slot);
     R1_ASSERT(slot->filled, "slot of apply_seq %lld is free", (long long)slot->seq);
     fraud_rules_score(&slot->f, slot->finding, slot->n_finding, result);
+    if (!slot->signs_off) fraud_signs_apply(&x, result);
 }
 
 r1_status fraud_engine_offer(fraud_engine *e, fraud_recall_batch **b, r1_err *err)
@@ -465,7 +478,18 @@ void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out)
 bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64_t *n)
 {
     _Static_assert(FRAUD_COLUMN_NAME_BYTES == 64, "engine.h says so");
+    _Static_assert((int)FRAUD_COLUMN_NAME_BYTES == (int)FRAUD_OUTSIDE_BYTES, "a result holds it");
     return e->scorer && fraud_scorer_outside(e->scorer, i, name, n);
+}
+
+const fraud_moved *fraud_engine_moved(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_moved(e->scorer) : NULL;
+}
+
+uint64_t fraud_engine_unsure(const fraud_engine *e)
+{
+    return e->scorer ? fraud_scorer_unsure(e->scorer) : 0;
 }
 
 /* ---- what the caller records ---- */

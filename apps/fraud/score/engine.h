@@ -27,6 +27,7 @@
 #include "files/image.h"
 #include "payment/payment.h"
 #include "r1_model.h"
+#include "score/moved.h"
 #include "score/result.h"
 #include "score/waiting.h"
 
@@ -52,6 +53,7 @@ typedef struct {
     bool graph_off;         /* no graph item, no patterns, no findings */
     bool memory_off;        /* no working-memory item */
     bool text_off;
+    bool signs_off; /* the model's or the rules' own score, without floors (signs.h) */
     r1_precision precision;
     /* 0: the default. What is full forgets its oldest edge or its longest idle row. */
     uint32_t slots_max;      /* 1,024 */
@@ -128,6 +130,10 @@ void fraud_engine_capacity(const fraud_engine *e, fraud_capacity *out);
 /* Column i, from 0, that was ever far outside of what the model's training saw, as
  * "receiver.in_n_1h", and of how many payments. false behind the last one. */
 bool fraud_engine_outside(const fraud_engine *e, size_t i, char name[64], uint64_t *n);
+/* How far the scored payments have moved from the model's training (moved.h); NULL: no model. */
+const fraud_moved *fraud_engine_moved(const fraud_engine *e);
+/* How many scores were unsure for such a column (signs.h). */
+uint64_t fraud_engine_unsure(const fraud_engine *e);
 /* What the state of such an engine reserves, without working memory. */
 uint64_t fraud_engine_state_bytes(const fraud_engine_opts *opts);
 

@@ -11,7 +11,8 @@
 enum {
     FRAUD_SCORE_MAX = 64, /* payments that are scored together */
     FRAUD_ITEMS_MAX = 12,
-    FRAUD_REASONS_MAX = 8,
+    FRAUD_REASONS_MAX = 16,
+    FRAUD_OUTSIDE_BYTES = 64,
     FRAUD_REASON_TEXT_BYTES = 192
 };
 
@@ -32,11 +33,16 @@ typedef struct {
     double amount_max;
     bool degraded; /* no model: the rules' score */
     uint8_t n_item, n_reason, n_finding;
+    /* Columns of the payment far outside of what training saw, and the first of them, as
+     * "sender.out_n_1h": where there is any, the score is unsure (signs.h). */
+    uint8_t n_outside;
+    char outside[FRAUD_OUTSIDE_BYTES];
     struct {
         const char *name; /* for ever */
         double delta;
     } item[FRAUD_ITEMS_MAX]; /* in evidence order */
-    /* Largest |contribution| first. Made where they are asked for: fraud_engine_explain. */
+    /* Those that raise the score come before those that lower it (explain.h). Made where they are
+     * asked for: fraud_engine_explain. */
     fraud_reason reason[FRAUD_REASONS_MAX];
     fraud_finding finding[FRAUD_FINDINGS_MAX]; /* present whether or not the score is high */
 } fraud_result;

@@ -25,6 +25,8 @@ struct fraud_scorer {
         uint64_t n[FRAUD_N_END_NUM];
         size_t n_column;
     } range[FRAUD_N_ITEM];
+    fraud_moved *moved;
+    uint64_t n_unsure; /* payments with a column far outside that counts */
     r1_sample sample[FRAUD_SCORE_MAX];
     r1_item item[FRAUD_SCORE_MAX][FRAUD_N_ITEM];
 };
@@ -52,27 +54,46 @@ static void learn_ranges(fraud_scorer *s)
     }
 }
 
-/* A missing number compares as neither. */
-static void count_outside(fraud_scorer *s, const r1_item *item)
+/* Whether a column far outside makes a score unsure. Shops, employers and banks meet more ends than
+ * any that training saw, and that is ordinary. */
+static bool outside_counts(const fraud_payment *p, int item)
 {
+    if (item == FRAUD_ITEM_SENDER) return p->from_role != FRAUD_ROLE_EXTERNAL;
+    if (item == FRAUD_ITEM_RECEIVER) return p->to_role == FRAUD_ROLE_ACCOUNT;
+    return item == FRAUD_ITEM_PAYMENT;
+}
+
+static void name_outside(int item, size_t c, char name[FRAUD_COLUMN_NAME_BYTES])
+{
+    const fraud_column *column;
+    (void)fraud_item_columns(item, &column);
+    snprintf(name, FRAUD_COLUMN_NAME_BYTES, "%s.%s", fraud_item_name(item), column[c].name);
+}
+
+/* A missing number compares as neither. */
+static void count_outside(fraud_scorer *s, const r1_item *item, fraud_scoring *x)
+{
+    x->n_outside = 0;
     for (int i = 0; i < FRAUD_N_ITEM; i++) {
         if (!item[i].present || !item[i].num) continue;
+        const bool counts = outside_counts(x->payment, i);
         for (size_t c = 0; c < s->range[i].n_column; c++) {
-            float x = item[i].num[c];
-            s->range[i].n[c] += x > s->range[i].most[c] || x < s->range[i].least[c];
+            const float y = item[i].num[c];
+            if (!(y > s->range[i].most[c] || y < s->range[i].least[c])) continue;
+            s->range[i].n[c]++;
+            if (counts && !x->n_outside++) name_outside(i, c, x->outside);
         }
     }
+    s->n_unsure += x->n_outside > 0;
 }
 
 bool fraud_scorer_outside(const fraud_scorer *s, size_t i, char name[FRAUD_COLUMN_NAME_BYTES],
                           uint64_t *n)
 {
-    const fraud_column *column;
     for (int item = 0; item < FRAUD_N_ITEM; item++) {
-        (void)fraud_item_columns(item, &column);
         for (size_t c = 0; c < s->range[item].n_column; c++) {
             if (!s->range[item].n[c] || i--) continue;
-            snprintf(name, FRAUD_COLUMN_NAME_BYTES, "%s.%s", fraud_item_name(item), column[c].name);
+            name_outside(item, c, name);
             *n = s->range[item].n[c];
             return true;
         }
@@ -112,6 +133,8 @@ static r1_status open_model(fraud_scorer *s, const char *path, r1_precision prec
     s->schema = r1_model_schema_hash(s->model);
     learn_range(s);
     learn_ranges(s);
+    R1_TRY(fraud_moved_new(&s->moved, s->model, err));
+    R1_TRY(fraud_moved_read(s->moved, path, err));
     r1_session_opts opts = {.n_sample_max = FRAUD_SCORE_MAX, .precision = precision};
     R1_TRY(r1_session_new(&s->session, s->model, &opts, err));
     return s->flags & FRAUD_CAPTURE_MEMORY
@@ -139,11 +162,15 @@ void fraud_scorer_free(fraud_scorer *s)
 {
     if (!s) return;
     r1_memory_free(s->scratch);
+    fraud_moved_free(s->moved);
     fraud_recall_free(s->recall);
     r1_session_free(s->session);
     r1_model_free(s->model);
     free(s);
 }
+
+const fraud_moved *fraud_scorer_moved(const fraud_scorer *s) { return s->moved; }
+uint64_t fraud_scorer_unsure(const fraud_scorer *s) { return s->n_unsure; }
 
 const char *fraud_scorer_name(const fraud_scorer *s) { return r1_model_name(s->model); }
 uint64_t fraud_scorer_hash(const fraud_scorer *s) { return s->hash; }
@@ -151,11 +178,12 @@ uint64_t fraud_scorer_schema(const fraud_scorer *s) { return s->schema; }
 
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s) { return s->recall; }
 
-static void scorer_fill(fraud_scorer *s, size_t i, const fraud_scoring *x, const uint64_t *handle)
+static void scorer_fill(fraud_scorer *s, size_t i, fraud_scoring *x, const uint64_t *handle)
 {
     fraud_sample_fill(x->features, x->payment, handle, s->flags, s->item[i]);
     s->sample[i] = (r1_sample){.item = s->item[i]};
-    count_outside(s, s->item[i]);
+    count_outside(s, s->item[i], x);
+    fraud_moved_count(s->moved, s->item[i]);
 }
 
 /* Runs the batch of samples and reads its results. */

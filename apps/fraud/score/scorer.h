@@ -11,6 +11,7 @@
 #ifndef FRAUD_SCORER_H
 #define FRAUD_SCORER_H
 
+#include "score/moved.h"
 #include "score/recall.h"
 #include "score/result.h"
 #include "score/sample.h"
@@ -33,12 +34,18 @@ typedef struct {
     const fraud_payment *payment;
     double logit, prob, prior;  /* calibrated */
     double delta[FRAUD_N_ITEM]; /* prior + the sum in order = logit */
+    uint8_t n_outside;          /* as in fraud_result, from here on */
+    char outside[FRAUD_COLUMN_NAME_BYTES];
     double amount_max; /* of the currency's unit, where the amount lies far above; else 0 */
 } fraud_scoring;
 /* Column i, from 0, that was ever far outside of what training saw, as "receiver.in_n_1h", and of
  * how many payments. false behind the last one. */
 bool fraud_scorer_outside(const fraud_scorer *s, size_t i, char name[FRAUD_COLUMN_NAME_BYTES],
                           uint64_t *n);
+/* How far the scored payments have moved from training. */
+const fraud_moved *fraud_scorer_moved(const fraud_scorer *s);
+/* Payments whose score is unsure for it (fraud_result.n_outside). */
+uint64_t fraud_scorer_unsure(const fraud_scorer *s);
 /* The accounts' working memory; NULL where it is off. */
 fraud_recall *fraud_scorer_recall(const fraud_scorer *s);
 /* x: n <= FRAUD_SCORE_MAX payments of the batch b of fraud_scorer_recall, NULL without it. Those

@@ -21,6 +21,7 @@ static const double far_enough = 0.5; /* 1.65 times; what the rules let an amoun
 typedef struct {
     char text[FIGURE_BYTES];
     double off;
+    bool age; /* how long an end is known, which is no habit of it */
 } figure;
 
 typedef struct {
@@ -129,10 +130,12 @@ static void end_figures(figures *g, const fraud_explained *x, int side)
                  young = (double)YOUNG_DAYS * (double)FRAUD_DAY_MS;
     char span[24];
     movement_figures(g, x, side);
+    const size_t n = g->n;
     if (side ? f->new_to : f->new_from)
         figure_add(g, 1.5, UP, "no earlier payment %s is held", side ? "in" : "out");
     else if (age > 0)
         figure_add(g, log(young / age), UP, "known for %s", fraud_span_words(age, span));
+    for (size_t i = n; i < g->n; i++) g->f[i].age = true;
     if (!side) device_figures(g, x);
 }
 
@@ -273,10 +276,7 @@ static void item_lead(const fraud_explained *x, int item, char *lead, size_t cap
         snprintf(lead, cap,
                  *x->payment->text ? "words of the remittance text" : "no remittance text");
         break;
-    default:
-        snprintf(lead, cap, "%s of %.2f %s", fraud_kind_name(x->payment->kind), x->facts->amount,
-                 x->facts->currency);
-        break;
+    default: snprintf(lead, cap, "payment"); break;
     }
 }
 
@@ -288,6 +288,8 @@ static void item_plain(const fraud_explained *x, int item, double delta, char *t
         end_plain(x, item == FRAUD_ITEM_RECEIVER, text, cap);
     else if (item == FRAUD_ITEM_PATTERN && delta < 0 && !(p->cycle2 + p->cycle3 + p->cycle4 > 0))
         snprintf(text, cap, "no circle of two to four payments was found");
+    else if (item == FRAUD_ITEM_PAYMENT)
+        snprintf(text, cap, "its amount, time and kind taken together");
     else if (item == FRAUD_ITEM_PAIR || item == FRAUD_ITEM_PATTERN)
         snprintf(text, cap, "its figures taken together");
 }
@@ -314,18 +316,20 @@ static figure *figure_next(figures *g)
     return best;
 }
 
-void fraud_unusual_words(const fraud_explained *x, int item, double delta, char *text, size_t cap)
+bool fraud_unusual_words(const fraud_explained *x, int item, double delta, char *text, size_t cap)
 {
     figures g = {.delta = delta};
     char plain[FRAUD_REASON_TEXT_BYTES];
     item_lead(x, item, text, cap);
     item_figures(&g, x, item);
     item_plain(x, item, delta, plain, sizeof plain);
-    size_t n = strlen(text), shown = 0;
+    size_t n = strlen(text), shown = 0, habits = 0;
     for (figure *f; shown < FRAUD_UNUSUAL_SHOWN && (f = figure_next(&g)); f->off = 0) {
         if (n + strlen(f->text) + 2 >= cap) continue;
         n += (size_t)snprintf(text + n, cap - n, "%s%s", shown ? "; " : ": ", f->text);
         shown++;
+        habits += !f->age;
     }
     if (!shown && *plain) snprintf(text + n, cap - n, ": %s", plain);
+    return habits > 0;
 }

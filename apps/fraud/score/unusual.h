@@ -21,11 +21,14 @@ typedef struct {
     const fraud_payment *payment;
     const fraud_finding *finding;
     size_t n_finding;
+    const struct fraud_signs *signs; /* signs.h */
 } fraud_explained;
 
 enum { FRAUD_UNUSUAL_SHOWN = 3 }; /* figures, the furthest first */
 
-/* delta: the item's contribution, not 0. A figure that does not fit into text[cap] is left out. */
-void fraud_unusual_words(const fraud_explained *x, int item, double delta, char *text, size_t cap);
+/* delta: the item's contribution, not 0. A figure that does not fit into text[cap] is left out.
+ * false: no figure but the age of an end stands out, and the text says that, or what the item
+ * reads. */
+bool fraud_unusual_words(const fraud_explained *x, int item, double delta, char *text, size_t cap);
 
 #endif

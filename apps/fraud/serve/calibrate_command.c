@@ -405,6 +405,11 @@ static void print_odd(const calibration_run *r)
     if (r->raised)
         printf("note: the budget reaches below probability %g, under which no payment is shown\n",
                FRAUD_DEFAULT_REVIEW_AT);
+    fraud_moved_print(fraud_engine_moved(r->parts.engine), stdout);
+    if (fraud_engine_unsure(r->parts.engine))
+        printf("note: %llu scores are unsure, as a column lies far outside of what the model was "
+               "trained on\n",
+               (unsigned long long)fraud_engine_unsure(r->parts.engine));
 }
 
 static r1_status run_all(calibration_run *r)

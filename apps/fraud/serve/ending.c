@@ -32,6 +32,7 @@ struct fraud_ending {
     fraud_end_step step;
     int64_t asked_us, step_us; /* monotonic; asked 0: the end has not begun */
     int code;
+    r1_err why; /* it ends with this error; an empty message: with none */
     bool done;
     const char *waits; /* for what; NULL: for nothing outside */
     atomic_bool cut;
@@ -51,10 +52,11 @@ static void ending_cut(fraud_ending *e)
 static void ending_exit(const fraud_ending *e)
 {
     bool written = e->step > FRAUD_END_WRITES;
+    const char *left =
+        written ? "What was decided is written" : "The next start reads on where the log ends";
     fprintf(stderr, "r1-fraud serve: ended while %s: %lld s were not enough%s%s. %s\n",
             steps[e->step].doing, (long long)steps[e->step].end_ms / 1000, e->waits ? " for " : "",
-            e->waits ? e->waits : "",
-            written ? "What was decided is written" : "The next start reads on where the log ends");
+            e->waits ? e->waits : "", e->why.msg[0] ? e->why.msg : left);
     _exit(written ? e->code : R1_EXIT_FAILED);
 }
 
@@ -119,11 +121,12 @@ void fraud_ending_waits(fraud_ending *e, const char *what)
     pthread_mutex_unlock(&e->lock);
 }
 
-void fraud_ending_begin(fraud_ending *e, int code)
+void fraud_ending_begin(fraud_ending *e, int code, const r1_err *why)
 {
     if (!e) return;
     pthread_mutex_lock(&e->lock);
     e->code = code;
+    if (code) e->why = *why;
     if (!e->asked_us) e->asked_us = r1_mono_us();
     pthread_mutex_unlock(&e->lock);
 }

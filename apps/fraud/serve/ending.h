@@ -36,8 +36,9 @@ r1_status fraud_ending_new(fraud_ending **out, r1_err *err);
 void fraud_ending_step(fraud_ending *e, fraud_end_step step);
 /* What the caller waits for from now on; NULL: for nothing outside. The text is static. */
 void fraud_ending_waits(fraud_ending *e, const char *what);
-/* The end begins, also without a signal. code: of the process, as far as is known. */
-void fraud_ending_begin(fraud_ending *e, int code);
+/* The end begins, also without a signal. code: of the process, as far as is known. *why is copied,
+ * and said at the second limit where the code is not 0. */
+void fraud_ending_begin(fraud_ending *e, int code, const r1_err *why);
 /* Whether the connections were ended at a limit: what waited for them has failed. */
 bool fraud_ending_cut(const fraud_ending *e);
 void fraud_ending_free(fraud_ending *e); /* NULL is fine */

@@ -192,11 +192,11 @@ static void name_model(fraud_parts *p, const fraud_engine_opts *opts)
 {
     const char *precision = r1_options_str(p->o, "precision");
     bool forced = opts->precision != R1_PRECISION_AUTO, cpu = !strcmp(r1_device_name(), "cpu");
-    snprintf(p->model, sizeof p->model, "%016llx%s%s%s%s%s%s%s",
+    snprintf(p->model, sizeof p->model, "%016llx%s%s%s%s%s%s%s%s",
              (unsigned long long)fraud_engine_model_hash(p->engine), opts->r1_off ? "-no-r1" : "",
              opts->graph_off ? "-no-graph" : "", opts->memory_off ? "-no-memory" : "",
-             forced ? "-" : "", forced ? precision : "", cpu ? "" : "-",
-             cpu ? "" : r1_device_name());
+             opts->signs_off ? "-no-signs" : "", forced ? "-" : "", forced ? precision : "",
+             cpu ? "" : "-", cpu ? "" : r1_device_name());
     snprintf(p->model_text, sizeof p->model_text, "name=%s schema=%016llx",
              fraud_engine_model_name(p->engine),
              (unsigned long long)fraud_engine_schema_hash(p->engine));
@@ -211,6 +211,7 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
                               .r1_off = !r1_options_bool(o, "r1"),
                               .graph_off = !r1_options_bool(o, "graph"),
                               .memory_off = !r1_options_bool(o, "memory"),
+                              .signs_off = !r1_options_bool(o, "signs"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision")),
                               .slots_max = 2 * FRAUD_BATCH_MAX};
     R1_TRY(fraud_capacity_read(o, &opts, err));

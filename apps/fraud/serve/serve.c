@@ -294,13 +294,13 @@ static int serve_run(server *s, r1_err *err)
     r1_status st = serve_start(s, err);
     if (st == R1_OK) st = fraud_serve_loop(s, err);
     s->orderly = st == R1_OK;
-    fraud_ending_begin(s->ending, r1_cli_exit(st));
+    fraud_ending_begin(s->ending, r1_cli_exit(st), err);
     r1_err late = {0};
     r1_status end = serve_finish(s, &late);
     if (st == R1_OK && end != R1_OK) *err = late;
     if (st == R1_E_CANCELLED) st = R1_OK; /* it was stopped while it started */
     int code = r1_cli_exit(st != R1_OK ? st : end);
-    fraud_ending_begin(s->ending, code);
+    fraud_ending_begin(s->ending, code, err);
     return code;
 }
 

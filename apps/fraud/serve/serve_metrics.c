@@ -71,6 +71,7 @@ METRIC_COUNT(fenced, w->fenced)
 #define METRIC_MERGED(name, value) METRIC_ASKED(name, m->s->consumer ? (value) : 0)
 METRIC_ASKED(labels_waiting, fraud_waiting_count(fraud_engine_waiting(m->s->parts.engine)))
 METRIC_ASKED(labels_forgotten, fraud_waiting_evicted(fraud_engine_waiting(m->s->parts.engine)))
+METRIC_ASKED(unsure, fraud_engine_unsure(m->s->parts.engine))
 METRIC_MERGED(sent_us_ignored, r1_consumer_absurd(m->s->consumer))
 
 #define METRIC_NUMBER(name, from)                                                                  \
@@ -509,6 +510,16 @@ static void series_outside(const metric_source *m, r1_prom *p)
     }
 }
 
+/* The furthest columns, above FRAUD_MOVED_FAR. */
+static void series_moved(const metric_source *m, r1_prom *p)
+{
+    for (size_t i = 0; i < m->v->n_moved && m->v->moved[i].psi > FRAUD_MOVED_FAR; i++) {
+        char labels[R1_PROM_LABELS_BYTES] = "";
+        r1_prom_label(labels, "column", m->v->moved[i].name);
+        r1_prom_sample(p, "", labels, m->v->moved[i].psi);
+    }
+}
+
 static void series_price(const metric_source *m, r1_prom *p)
 {
     for (size_t i = 0; i < m->v->n_price; i++) {
@@ -638,6 +649,12 @@ static const serve_metric metrics[] = {
      .type = "counter",
      .help = "Scored payments with a column beyond twice the range that the model's training saw.",
      .series = series_outside},
+    {.name = "scores_unsure",
+     .family = "r1_fraud_scores_unsure_total",
+     .type = "counter",
+     .help = "Payments whose score is unsure, as such a column is of an account that pays or is "
+             "paid.",
+     .count = metric_unsure},
     {.family = "r1_fraud_decided_apart_total",
      .type = "counter",
      .help = "Payments decided without a score, by the rule and the field at fault.",
@@ -704,6 +721,11 @@ static const serve_metric metrics[] = {
      .type = "histogram",
      .help = "Calibrated probability of fraud of each payment.",
      .series = series_score},
+    {.family = "r1_fraud_training_psi",
+     .type = "gauge",
+     .help = "Population stability of a column against the model's training, the furthest ones "
+             "above 0.25.",
+     .series = series_moved},
     {.family = "r1_fraud_drift_psi",
      .type = "gauge",
      .help = "Population stability of a column: the last 10,000 payments against the first ones.",
@@ -1142,6 +1164,14 @@ _Static_assert(R1_COUNT(metrics) <= FRAUD_METRICS_MAX, "every row needs a place 
 _Static_assert((int)FRAUD_SHOWN_PRICES == (int)FRAUD_PRICES_MAX, "a copy of each price");
 
 /* The limit is that of the start, since the process takes from it what it then uses. */
+static void metrics_moved(const server *s, fraud_shown *v)
+{
+    size_t far;
+    const fraud_moved *moved = fraud_engine_moved(s->parts.engine);
+    size_t n = moved ? fraud_moved_list(moved, v->moved, FRAUD_SHOWN_MOVED, &far) : 0;
+    v->n_moved = n < FRAUD_SHOWN_MOVED ? n : FRAUD_SHOWN_MOVED;
+}
+
 static void metrics_prices(const server *s, fraud_shown *v)
 {
     fraud_price price[FRAUD_PRICES_MAX];
@@ -1178,6 +1208,7 @@ void fraud_metrics_take(const server *s, fraud_shown *v)
         v->outside[i].n = 0;
         if (!fraud_engine_outside(s->parts.engine, i, v->outside[i].name, &v->outside[i].n)) break;
     }
+    metrics_moved(s, v);
     v->pace = s->parts.pace;
     if (s->reload) fraud_reload_counts(s->reload, &v->reloads[0], &v->reloads[1]);
     snprintf(v->waits, sizeof v->waits, "%s", fraud_reload_waits(s->reload));

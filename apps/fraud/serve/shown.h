@@ -8,9 +8,15 @@
 #define FRAUD_SHOWN_H
 
 #include "http/http.h"
+#include "score/moved.h"
 #include "write/writer.h"
 
-enum { FRAUD_METRICS_MAX = 128, FRAUD_SHOWN_PRICES = 8, FRAUD_SHOWN_OUTSIDE = 200 };
+enum {
+    FRAUD_METRICS_MAX = 128,
+    FRAUD_SHOWN_PRICES = 8,
+    FRAUD_SHOWN_OUTSIDE = 200,
+    FRAUD_SHOWN_MOVED = 20
+};
 
 /* Where the service stands in its life. */
 typedef enum {
@@ -41,6 +47,8 @@ typedef struct {
         char name[64];
         uint64_t n;
     } outside[FRAUD_SHOWN_OUTSIDE];
+    fraud_moved_column moved[FRAUD_SHOWN_MOVED]; /* from training, the furthest first */
+    size_t n_moved;
     char currency[4];          /* of the stream; "": not known yet */
     const char *currency_from; /* static */
     size_t in_flight;

@@ -280,6 +280,15 @@ static void status_take_waits(void *ctx, const char *line)
     json_object_set_new(ctx, "restart_needed", json_string(text));
 }
 
+/* The page names the columns that have moved far from training, the furthest first. */
+static void status_take_moved(void *ctx, const char *line)
+{
+    json_t *moved = ctx;
+    char column[80];
+    status_label(line, "column", column, sizeof column);
+    json_object_set_new(moved, column, json_real(status_sample(line)));
+}
+
 static void status_metrics(json_t *out, const char *page)
 {
     for (size_t i = 0; i < R1_COUNT(numbers); i++) {
@@ -294,6 +303,9 @@ static void status_metrics(json_t *out, const char *page)
     if (!isnan(p99)) json_object_set_new(out, "p99_s", isinf(p99) ? json_null() : json_real(p99));
     status_info(out, page);
     status_each(page, "r1_fraud_restart_needed", status_take_waits, out);
+    json_t *moved = json_object();
+    status_each(page, "r1_fraud_training_psi", status_take_moved, moved);
+    json_object_set_new(out, "moved", moved);
     json_t *state = json_object();
     status_each(page, "r1_fraud_state_rows", status_take_rows, state);
     status_each(page, "r1_fraud_state_rows_max", status_take_capacity, state);
@@ -463,6 +475,20 @@ static void screen_checks(json_t *service)
     }
 }
 
+/* Five columns are shown. */
+static void screen_moved(json_t *service)
+{
+    const char *name;
+    json_t *psi;
+    int n = 0;
+    json_object_foreach(json_object_get(service, "moved"), name, psi)
+    {
+        if (n++ < 5)
+            screen_line("  moved      %s: PSI %.2f from the model's training", name,
+                        json_number_value(psi));
+    }
+}
+
 static void screen_state(json_t *service)
 {
     const char *name;
@@ -507,6 +533,7 @@ static void screen_service(json_t *doc)
     if (waits && *waits) screen_line("  restart  needed by %s", waits);
     double snapshot_s = status_number(s, "snapshot_age_s");
     screen_line("  snapshot %s", isnan(snapshot_s) ? "none" : age_text(snapshot_s, snapshot));
+    screen_moved(s);
     screen_state(s);
 }
 

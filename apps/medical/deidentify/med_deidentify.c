@@ -282,6 +282,7 @@ static bool name_trim(const deid_run *r, const med_identifier *hit, med_stretch 
     deid_words_each(text, len, deid_name_word, &n);
     if (hit->flags & MED_IDENTIFIER_UNKNOWN) {
         if (!n.any || n.from == len) return false;
+        if (hit->flags & MED_IDENTIFIER_CLOSED) return true;
     } else {
         n.from = 0;
         if (n.to < first) n.to = first;

@@ -80,13 +80,13 @@ static r1_status pattern_expand(const identifiers_reader *r, uint32_t line, cons
 
 static r1_status row_flags(uint32_t line, const char *s, size_t len, unsigned *flags, r1_err *err)
 {
-    static const char letters[] = "nwgbeps";
+    static const char letters[] = "nwgbepsc";
     *flags = 0;
     for (size_t i = 0; i < len; i++) {
         const char *at = strchr(letters, s[i]);
         if (s[i] == '-') continue;
         if (!at || !s[i])
-            ROW_FAIL(err, line, "a flag '%c', expected n, w, g, b, e, p, s or -", s[i]);
+            ROW_FAIL(err, line, "a flag '%c', expected n, w, g, b, e, p, s, c or -", s[i]);
         *flags |= 1u << (at - letters);
     }
     return R1_OK;

@@ -46,7 +46,8 @@ enum {
     MED_IDENTIFIER_BIRTH = 8,   /* b */
     MED_IDENTIFIER_EPONYM = 16, /* e: with w, a word may be an eponym */
     MED_IDENTIFIER_PLACED = 32, /* p: with w, a word may be one of a finding's name */
-    MED_IDENTIFIER_SMALL = 64   /* s: with w, it may be in small letters */
+    MED_IDENTIFIER_SMALL = 64,  /* s: with w, it may be in small letters */
+    MED_IDENTIFIER_CLOSED = 128 /* c: with s, marks close it: all its words are the name */
 };
 
 typedef struct {

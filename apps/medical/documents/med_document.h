@@ -79,6 +79,7 @@ typedef struct {
     char born[12];                          /* as in med_notes */
     char *note[MED_DOCUMENT_NOTES_MAX + 1]; /* what was converted, left out or changed */
     uint32_t n_note;
+    char several[80]; /* what says that the text is of several patients, and where; "": nothing */
 } med_document;
 
 /* what names the file in errors. *out is empty after a failure; free it in any case. */
@@ -93,6 +94,11 @@ r1_status med_document_as_list(med_document *d, const char *what, r1_err *err);
  * between two semicolons the longest name that the knowledge base has is taken. */
 r1_status med_document_state(med_document *d, const char *what, const char *list, med_status status,
                              const med_names *names, const med_kb *kb, r1_err *err);
+
+/* R1_E_FORMAT where the text seems to be of several patients, since a ranking of their findings
+ * together would be nobody's. what names the file, and remedy ends the message. */
+r1_status med_document_one_patient(const med_document *d, const char *what, const char *remedy,
+                                   r1_err *err);
 
 /* One sentence about the document; beyond MED_DOCUMENT_NOTES_MAX the last one says that there are
  * more. */

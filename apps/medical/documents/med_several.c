@@ -231,10 +231,21 @@ void med_several_note(med_document *d)
     }
     for (int k = 0; k < OF_COUNT; k++) {
         if (x.n[k] < 2) continue;
+        snprintf(d->several, sizeof d->several, "%u %s, in lines %u and %u", x.n[k], what[k],
+                 x.line[k][0], x.line[k][1]);
         med_document_note(d,
-                          "The record seems to be of several patients: %u %s, in lines %u and %u. "
-                          "Their findings are not told apart: give one record for each.",
-                          x.n[k], what[k], x.line[k][0], x.line[k][1]);
+                          "The record seems to be of several patients: %s. Their findings are not "
+                          "told apart: give one record for each.",
+                          d->several);
         return;
     }
+}
+
+r1_status med_document_one_patient(const med_document *d, const char *what, const char *remedy,
+                                   r1_err *err)
+{
+    if (!d->several[0]) return R1_OK;
+    R1_FAIL(err, R1_E_FORMAT,
+            "%s: the record seems to be of several patients (%s): give one record for each%s", what,
+            d->several, remedy);
 }

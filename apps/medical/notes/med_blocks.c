@@ -741,6 +741,17 @@ static bool blocks_full(const blocks *b, const block_line *l, const block_line *
     return wanted > blocks_width(b, (uint32_t)(l - b->line));
 }
 
+/* Whether a line among several ended long before it was full, as lines of jotted notes do. */
+static bool blocks_stops_early(const blocks *b, const block_line *l, const block_line *next)
+{
+    uint32_t i = (uint32_t)(l - b->line), z = next->body;
+    if (!i || i + 2 >= b->n_line || b->line[i - 1].kind != LINE_TEXT ||
+        b->line[i + 2].kind != LINE_TEXT)
+        return false;
+    while (z < next->stop && !blocks_blank(b->n->text[z])) z++;
+    return (l->stop - l->start + 1 + z - next->body) * 4 < blocks_width(b, i) * 3;
+}
+
 /* "known: hypotonia": a line that begins with a key of its own. */
 static bool blocks_keyed(const blocks *b, const block_line *l)
 {
@@ -793,7 +804,7 @@ static bool blocks_goes_on(const blocks *b, const block_line *first, uint32_t i)
         return (b->capitals || blocks_digit(head) || head == '(') && blocks_full(b, l, next);
     bool began_small = s[first->body] >= 'a' && s[first->body] <= 'z';
     if (began_small && !first->bullet) return blocks_full(b, l, next);
-    return !blocks_entries(b, l, next);
+    return !blocks_entries(b, l, next) && !blocks_stops_early(b, l, next);
 }
 
 /* A line that is "Seizures:" above "No" is no heading. */

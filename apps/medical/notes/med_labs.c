@@ -828,7 +828,7 @@ static bool labs_ends_bare(const labs_run *r, uint32_t i)
     uint32_t k = labs_blanks(r, i), end, n = labs_letters(r, k);
     char c = r->c[k];
     if (!c || strchr(",;.)]|(*", c)) return !labs_goes_on(r, k);
-    if (c == '-') return k > i && r->c[k + 1] == ' ';
+    if (c == '-' || c == '/') return k > i && r->c[k + 1] == ' ';
     if (strncmp(r->c + k, "of ", 3) == 0) return false;
     return n && (labs_role(r, k, MED_ROLE_LINK) || labs_name(r, k, &end));
 }

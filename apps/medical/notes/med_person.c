@@ -49,13 +49,25 @@ static double number_word(const char *w)
     return NAN;
 }
 
+/* "11.08.1979", "08.1979": the dots of a date are no decimal points. */
+static bool person_dotted_date(const char *s, const char *end)
+{
+    const char *last = s;
+    int dots = 0;
+    for (; s < end && (isdigit((unsigned char)*s) || *s == '.'); s++)
+        if (*s == '.' && s + 1 < end && isdigit((unsigned char)s[1])) dots++, last = s + 1;
+    bool year = s - last >= 4 && (memcmp(last, "19", 2) == 0 || memcmp(last, "20", 2) == 0);
+    return dots == 2 || (dots == 1 && year);
+}
+
 static size_t person_take_number(const char *s, const char *end, person_token *t)
 {
     char text[24];
     size_t n = 0;
+    bool date = person_dotted_date(s, end);
     while (s + n < end && n < sizeof text - 1 &&
-           (isdigit((unsigned char)s[n]) ||
-            ((s[n] == '.' || s[n] == ',') && s + n + 1 < end && isdigit((unsigned char)s[n + 1]))))
+           (isdigit((unsigned char)s[n]) || (!date && (s[n] == '.' || s[n] == ',') &&
+                                             s + n + 1 < end && isdigit((unsigned char)s[n + 1]))))
         text[n] = s[n] == ',' ? '.' : s[n], n++;
     text[n] = '\0';
     t->value = strtod(text, NULL);
@@ -71,6 +83,13 @@ static size_t person_take(const char *s, const char *end, person_token *t)
     size_t n = 0;
     *t = (person_token){.value = NAN, .capital = isupper((unsigned char)*s)};
     if (isdigit((unsigned char)*s)) return person_take_number(s, end, t);
+    bool venus = end - s >= 3 && memcmp(s, "\xe2\x99\x80", 3) == 0;
+    if (venus || (end - s >= 3 && memcmp(s, "\xe2\x99\x82", 3) == 0)) {
+        memcpy(t->word, venus ? "f" : "m", 2);
+        memcpy(t->key, venus ? " f " : " m ", 4);
+        t->capital = true;
+        return 3;
+    }
     for (size_t i = 0; i < R1_COUNT(parts); i++)
         if (end - s >= 2 && memcmp(s, parts[i].sign, 2) == 0) {
             t->value = parts[i].value;
@@ -227,7 +246,8 @@ static bool person_of_other(const person *p, uint32_t from, uint32_t to)
         if (person_in(p, k, kin)) return true;
         if (person_in(p, k, female) || person_in(p, k, male)) break;
         if (person_mark(p, k, ",.;:(")) break;
-        if (person_in(p, k, " with who presented was is has had and presents brought ")) break;
+        if (person_in(p, k, " with who presented was is has had and presents brought here seen "))
+            break;
         words += p->t[k].word[0] != '\0';
     }
     return false;
@@ -305,6 +325,19 @@ static double person_age_value(const person *p, uint32_t i, uint32_t *next)
     return v;
 }
 
+/* "Her late father choked to death aged 40": a relative and a death stand before token i. */
+static bool person_of_dead(const person *p, uint32_t i)
+{
+    bool other = false, died = false;
+    for (uint32_t k = 0; k < i; k++) {
+        other |= person_in(p, k, kin);
+        died |= person_in(p, k, " died death dead killed deceased passed dying ");
+    }
+    return other && died;
+}
+
+static const char visits[] = " seen reviewed review visit clinic date examined assessed ";
+
 /* "aged 34", "Age: 4 years", "Age (years): 4", "age at examination 4 y". "Age at onset" is none. */
 static void person_find_aged(person *p, uint32_t i)
 {
@@ -330,9 +363,15 @@ static void person_find_aged(person *p, uint32_t i)
         if (!isnan(v)) person_set_age(p, v * person_unit(p, k + 1), FIELD);
         return;
     }
-    while (person_mark(p, k, ":|=-")) field = true, k++;
+    if (person_in(p, k, " now today currently ") && person_mark(p, k + 1, ":")) k++;
+    while (person_mark(p, k, ":|=-?") || (person_is(p, k, "a") && person_mark(p, k + 1, ":")))
+        field = true, k++;
     double v = person_age_value(p, k, &next);
-    if (isnan(v) || person_of_other(p, i, next)) return;
+    if (isnan(v) || person_of_other(p, i, next) || person_of_dead(p, i)) return;
+    /* "Seen 14/05/2019 (age 3)": of several visits the last one counts */
+    bool dated = !field && person_mark(p, i - 1, "(") && person_in(p, 0, visits);
+    if (dated && p->age_dated && v > p->age) p->age_weight = 0;
+    p->age_dated |= dated && p->age_weight < STATED;
     person_set_age(p, v, field ? FIELD : STATED);
 }
 
@@ -341,8 +380,9 @@ static bool person_find_letter(person *p, uint32_t i)
 {
     uint32_t k = i + 1;
     if (k >= p->n || !p->t[k].joined || !p->t[k].capital || !person_in(p, k, " f m ")) return false;
-    if (p->t[i].value < 1 || person_is(p, k + 1, "old") || person_mark(p, k + 1, "-/."))
-        return false;
+    bool goes_on = person_mark(p, k + 1, "-/") ||
+                   (person_mark(p, k + 1, ".") && k + 2 < p->n && p->t[k + 2].joined);
+    if (p->t[i].value < 1 || person_is(p, k + 1, "old") || goes_on) return false;
     bool dash = i && person_mark(p, i - 1, "-") && !p->t[i].joined; /* "NEW PATIENT - 31F" */
     if (i && !dash && !person_mark(p, i - 1, ".,:;(") &&
         !person_in(p, i - 1, " a an pt patient this "))
@@ -360,15 +400,79 @@ static bool person_after_name(const person *p, uint32_t i)
     if (i == 2 && person_mark(p, 1, "(") && p->t[0].capital && !person_in(p, 0, kin)) return true;
     if (i == 1 && person_is(p, 0, "patient")) return true;
     if (i < 2 || !person_mark(p, i - 1, ",")) return false;
-    if (i == 2 && person_in(p, 0, " male female man woman boy girl lady ")) return true;
-    bool about = person_in(p, 0, " re patient regarding ") && person_mark(p, 1, ":");
+    bool article = person_in(p, 0, " the this our a ");
+    if (i == 2u + article && person_in(p, article, " male female man woman boy girl lady "))
+        return true;
+    bool about = person_in(p, 0, " re patient regarding child baby name pt infant ") &&
+                 person_mark(p, 1, ":");
     return about && i <= 8;
+}
+
+/* Where the name that ends before token i begins; i: there is none. */
+static uint32_t person_name_start(const person *p, uint32_t i)
+{
+    uint32_t k = i;
+    while (k && i - k < 4 &&
+           ((p->t[k - 1].capital && p->t[k - 1].word[0]) ||
+            (person_mark(p, k - 1, ".") && k > 1 && p->t[k - 2].capital)))
+        k--;
+    return k;
+}
+
+/* A title, a child or who a letter is about before the name that begins at k. */
+static bool person_is_named(const person *p, uint32_t k)
+{
+    if (person_in(p, k, " mr mrs ms miss master ")) return true;
+    while (k && person_mark(p, k - 1, ".:,(")) k--;
+    return k && person_in(p, k - 1, " son daughter boy girl mr mrs ms miss master re patient ");
+}
+
+/* "Mr Collins (52)", "your son Jakob (4 9/12)", "Ms R, 24, was brought": an age behind a name. */
+static bool person_beside_name(const person *p, uint32_t i, uint32_t next)
+{
+    bool brackets = i && person_mark(p, i - 1, "(") && person_mark(p, next, ")");
+    if (!brackets && !(i && person_mark(p, i - 1, ",") && person_mark(p, next, ",)"))) return false;
+    uint32_t name = person_name_start(p, i - 1);
+    if (name == i - 1 || !person_is_named(p, name) || person_of_other(p, i, next)) return false;
+    for (uint32_t k = 0; k < name; k++)
+        if (person_in(p, k, kin) || person_in(p, k, " dr dear his her their ")) return false;
+    return true;
+}
+
+/* "She is 8 and", "my daughter Ella is now 8": who is of that age; years where no unit stands. */
+static bool person_is_years(const person *p, uint32_t i, uint32_t next)
+{
+    uint32_t k = i;
+    bool ends = next >= p->n || person_mark(p, next, ".,;") || person_is(p, next, "and");
+    while (k && person_in(p, k - 1, " now currently just nearly almost ")) k--;
+    if (!k || !person_is(p, k - 1, "is") || !ends || p->t[i].value < 1) return false;
+    uint32_t name = person_name_start(p, k - 1);
+    if (person_in(p, k - 2, " he she who ")) return k == 2 || person_is(p, k - 2, "who");
+    if (name && person_in(p, name - 1, " son daughter boy girl patient ")) return true;
+    return k >= 2 && person_in(p, k - 2, " son daughter boy girl patient ");
+}
+
+/* Whether a noun of a sex stands before token `to`, and no relative and no other child. */
+static bool person_noun_before(const person *p, uint32_t to)
+{
+    bool noun = false;
+    for (uint32_t k = 0; k < to; k++) {
+        if (person_in(p, k, kin) || person_in(p, k, " previous first another other last ") ||
+            person_mark(p, k, ".;"))
+            return false;
+        noun |= person_in(p, k, female) || person_in(p, k, male);
+    }
+    return noun;
 }
 
 static void person_find_age(person *p, uint32_t i)
 {
     uint32_t next = i;
     if (person_find_letter(p, i)) return;
+    double years = person_quantity(p, i, &next);
+    bool whole = years >= 1 && years <= 110 && !person_of_other(p, i, next);
+    if (whole && (person_beside_name(p, i, next) || person_is_years(p, i, next)))
+        person_set_age(p, years, WEAK + 1);
     double v = person_fraction(p, i, &next);
     if (isnan(v) || !person_is(p, next, "old")) v = person_duration(p, i, &next);
     if (isnan(v)) return;
@@ -386,6 +490,16 @@ static void person_find_age(person *p, uint32_t i)
         person_set_age(p, v, STATED);
     if (person_after_name(p, i) && (next == p->n || person_mark(p, next, ".,;()")))
         person_set_age(p, v, STATED);
+    if (person_beside_name(p, i, next)) person_set_age(p, v, STATED);
+    /* "now, at 14 years 1 month:", "a girl I saw - 15 months, ..." */
+    bool at = i && person_is(p, i - 1, "at");
+    if (at && i > 1 && person_is(p, i - 2 - person_mark(p, i - 2, ","), "now"))
+        person_set_age(p, v, STATED);
+    bool dash = i && person_mark(p, i - 1, "-") && !p->t[i].joined;
+    if (dash && person_mark(p, next, ",") && person_noun_before(p, i - 1))
+        person_set_age(p, v, WEAK + 1);
+    if (at && i > 1 && person_is(p, i - 2, "died") && person_noun_before(p, i - 2))
+        person_set_age(p, v, WEAK);
     /* "At 3 years he has ...": the age of what is told, where nothing else is said. */
     uint32_t subject = next + (of_age ? 2 : 0);
     if (person_mark(p, subject, ",")) subject++;
@@ -403,6 +517,15 @@ static void person_find_sex_field(person *p, uint32_t i)
     for (uint32_t j = k; j + 3 < p->n && j < k + BOXES_REACH; j++)
         if (person_mark(p, j, "[(") && person_is(p, j + 1, "x") && person_mark(p, j + 2, "])"))
             k = j + 3;
+    /* "M / F (circled F)": what is said of both */
+    if (person_in(p, k, " f m male female ") && person_mark(p, k + 1, "/") &&
+        person_in(p, k + 2, " f m male female ")) {
+        uint32_t j = k + 3;
+        while (j < p->n && j < k + BOXES_REACH &&
+               !person_in(p, j, " circled ticked underlined selected marked "))
+            j++;
+        k = j + 1 < p->n && j < k + BOXES_REACH ? j + 1 + person_mark(p, j + 1, ":") : p->n;
+    }
     if (person_in(p, k, " f female girl woman w ")) person_set_sex(p, MED_SEX_FEMALE, FIELD);
     if (person_in(p, k, " m male boy man ")) person_set_sex(p, MED_SEX_MALE, FIELD);
 }
@@ -416,6 +539,10 @@ static void person_find_noun(person *p, uint32_t i)
     if (person_of_parent(p, i, i + 1)) return;
     for (uint32_t k = i; child && !brought && k-- > 0 && i - k <= 6;) {
         if (person_is(p, k, "his")) return; /* a man's child is a relative */
+        for (uint32_t j = 1; j < k && person_is(p, k, "her"); j++)
+            if (person_in(p, j, " mrs ms miss woman lady ") &&
+                person_in(p, j - 1, " saw see seeing met reviewed reviewing examined assessed "))
+                return; /* and so is a woman's who was seen herself */
         if (!person_number(p, k) && !person_mark(p, k, "-") && !person_unit(p, k) &&
             !person_in(p, k, " old eldest older younger young "))
             break;
@@ -490,9 +617,11 @@ static void person_find_short(person *p)
             return;
         }
         if (!person_number(p, i) || p->t[i].word[0]) continue;
-        bool alone = i == 0 || person_mark(p, i - 1, ":|");
         double unit = person_unit(p, i + 1);
         k = i + 1 + (unit > 0);
+        bool alone = i == 0 || person_mark(p, i - 1, ":|") ||
+                     (i == 1 && person_in(p, 0, " patient pt ")) ||
+                     (person_mark(p, i - 1, ",") && person_mark(p, k, "/"));
         if (!alone || !person_mark(p, k, "/,") || (unit == 0 && person_mark(p, k, ","))) continue;
         sex = person_letter(p, k + 1);
         if (!sex || (k + 2 < p->n && !person_mark(p, k + 2, ",.;:|"))) continue;
@@ -538,10 +667,12 @@ static person_day person_date(const person *p, uint32_t i)
         d = p->t[year_first ? i + 4 : i].value;
         sure = year_first || d > 12 || m > 12 || d == m;
         if (m > 12) y = year_first ? NAN : y, m = p->t[i].value, d = p->t[i + 2].value;
-    } else if (person_number(p, i) && person_month(p, i + 1) && person_number(p, i + 2)) {
+    } else if (person_number(p, i) && person_month(p, i + 1 + person_mark(p, i + 1, "-/."))) {
+        uint32_t k = i + 1 + person_mark(p, i + 1, "-/.");
         d = p->t[i].value;
-        m = person_month(p, i + 1);
-        y = p->t[i + 2].value;
+        m = person_month(p, k);
+        k += 1 + person_mark(p, k + 1, "-/.,");
+        if (person_number(p, k)) y = p->t[k].value;
     } else if (person_month(p, i) && person_number(p, i + 1)) {
         uint32_t k = i + 2 + person_mark(p, i + 2, ",");
         m = person_month(p, i);
@@ -566,7 +697,9 @@ static void person_find_date(person *p, uint32_t i)
                              " seen date dated visit examined clinic today reviewed "
                              "appointment admission "))
         return;
-    while (person_mark(p, k, ":|=-") || person_in(p, k, " on of in date the ")) k++;
+    while (person_mark(p, k, ":|=-") ||
+           person_in(p, k, " on of in date the form report letter clinic visit examination "))
+        k++;
     person_day date = person_date(p, k);
     if (isnan(date.year)) return;
     if (birth && isnan(p->born.year)) p->born = date;

@@ -30,6 +30,7 @@ typedef struct {
     uint32_t n;
     int age_weight, sex_weight;
     double age;
+    bool age_dated; /* it is that of a dated visit */
     med_sex sex;
     uint32_t he, she; /* the patient's pronouns */
     person_who spoke; /* of whom the sentence before spoke last */

@@ -6,6 +6,7 @@
  * bears it: behind "Patient:" or "Re:", behind "I reviewed", or as who has something. */
 #include "notes/med_person_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { TITLE_REACH = 4, KIN_REACH = 6, NAME_TOKENS = 8, SPOKE_SENTENCES = 2, OFFICE_SUBJECT = 3 };
@@ -34,6 +35,11 @@ static const char treats[] = " asked wrote referred requested agrees agreed sugg
                              "advised operated examined arranged ";
 static const char worried[] = " worried concerned anxious ";
 
+/* Behind these stands who is seen. */
+static const char sees[] =
+    " see seeing saw review reviewed reviewing refer referring met assess assessing examined "
+    "regarding re about admitted discharged ";
+
 static bool sex_title(const person *p, uint32_t i)
 {
     return (person_in(p, i, titles_f) || person_in(p, i, titles_m)) && p->t[i].capital;
@@ -54,7 +60,8 @@ static uint32_t sex_name_end(const person *p, uint32_t i)
 /* A word of an office beside the name, a greeting, a relative or another title with it. */
 static bool sex_of_other(const person *p, uint32_t i, uint32_t end)
 {
-    for (uint32_t k = i; k-- > 0 && i - k <= TITLE_REACH;)
+    bool seen = i && person_in(p, i - 1, sees); /* "Dear colleague, I saw Mrs ..." */
+    for (uint32_t k = i; k-- > 0 && i - k <= TITLE_REACH && !seen;)
         if (person_in(p, k, office) || person_in(p, k, " dear cc sincerely faithfully regards ") ||
             sex_title(p, k))
             return true;
@@ -68,9 +75,6 @@ static bool sex_of_other(const person *p, uint32_t i, uint32_t end)
 /* What says that the title is the patient's. */
 static bool sex_title_counts(const person *p, uint32_t i, uint32_t end)
 {
-    static const char sees[] =
-        " see seeing saw review reviewed reviewing refer referring met assess assessing examined "
-        "regarding re about admitted discharged ";
     static const char has[] =
         " has had is was presents presented reports complains complained developed denies suffers "
         "attended attends underwent describes remains continues shows showed feels who whom "
@@ -83,7 +87,10 @@ static bool sex_title_counts(const person *p, uint32_t i, uint32_t end)
     for (uint32_t j = end; j < p->n; j++)
         if (person_in(p, j, " dob born aged ")) return i == 0;
     if (i > 1 || (i == 1 && !person_in(p, 0, " this today then "))) return false;
-    return person_in(p, end + person_mark(p, end, ","), has);
+    uint32_t behind = end + person_mark(p, end, ",");
+    bool years = behind > end && behind < p->n && !isnan(p->t[behind].value);
+    if (years && person_mark(p, behind + 1, ",")) behind += 2; /* "Ms R, 24, was brought" */
+    return person_in(p, behind, has);
 }
 
 /* Whether the pronoun at i is somebody else's, of whom the text spoke last. */

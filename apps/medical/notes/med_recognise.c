@@ -4,6 +4,7 @@
 #include "notes/med_recognise.h"
 
 #include "notes/med_abbreviations.h"
+#include "notes/med_cues.h"
 
 #include "r1_assert.h"
 
@@ -519,8 +520,9 @@ static uint32_t label_at(const med_recogniser *r, uint32_t from, words_seen *s)
     if (i == r->n_token || r->t[i].mark != ':') return 0;
     words_seen label = {0};
     for (; k < c->n && c->token[k] < i; k++) {
-        if (k == from + LABEL_WORDS || c->word[k] < 0) return 0;
-        if (!(c->flags[k] & MED_WORD_LIGHT)) seen_add(c, &label, k);
+        bool light = c->flags[k] & MED_WORD_LIGHT;
+        if (k == from + LABEL_WORDS || (c->word[k] < 0 && !light)) return 0;
+        if (!light) seen_add(c, &label, k);
     }
     if (!label.n) return 0;
     *s = label;
@@ -562,6 +564,18 @@ static bool try_labelled(med_recogniser *r, const words_seen *label, uint32_t fr
     return true;
 }
 
+/* Whether token i is an answer or an amount: "blood negative", "protein 2+". */
+static bool token_answers(const med_recogniser *r, uint32_t i)
+{
+    const med_cues *cues = med_lexicon_cues(r->lex);
+    char w[MED_WORD_BYTES];
+    const med_token *t = &r->t[i];
+    if (i >= r->n_token || t->punct) return false;
+    if (r->text[t->start] >= '0' && r->text[t->start] <= '9')
+        return t->end - t->start == 1 && r->text[t->end] == '+';
+    return med_cues_is(cues, "answer", med_cues_word(cues, w, med_token_text(r->text, t, w)));
+}
+
 /* The stretches that begin at content i. bare: no noun stands between it and the label, so one
  * word may be enough. Returns the content behind the longest finding, i for none. */
 static uint32_t find_stretches(med_recogniser *r, const words_seen *label, uint32_t i, bool bare)
@@ -573,7 +587,8 @@ static uint32_t find_stretches(med_recogniser *r, const words_seen *label, uint3
         if (j > i && c->sep[j] == 3) break;
         if (j > i && c->sep[j] > seps) seps = c->sep[j];
         if (c->word[j] < 0) break;
-        if (c->flags[j] & MED_WORD_LIGHT || !stretch_ends(c, j) || (i == j && !bare)) continue;
+        if (c->flags[j] & MED_WORD_LIGHT || (i == j && !bare)) continue;
+        if (!stretch_ends(c, j) && !token_answers(r, c->token[j] + 1)) continue;
         if (try_labelled(r, label, i, j, seps)) behind = j + 1;
     }
     return behind;
@@ -596,7 +611,7 @@ static void find_labelled(med_recogniser *r)
         if (!label.n) continue;
         if (r->t[c->token[i]].normal) try_normal_list(r, i, &label);
         bool light = c->flags[i] & (MED_WORD_LIGHT | MED_WORD_DENIAL) || r->t[c->token[i]].normal;
-        if (light && i == behind) behind++;
+        if ((light || token_answers(r, c->token[i])) && i == behind) behind++;
         if (c->flags[i] & MED_WORD_LIGHT || !stretch_begins(c, i, from)) continue;
         bool denied = i > from && c->flags[i - 1] & MED_WORD_DENIAL;
         uint32_t to = find_stretches(r, &label, i, denied || i <= behind);
@@ -632,7 +647,8 @@ static void try_precise(med_recogniser *r, const hit *h, const words_seen *more,
     precise.to = to > h->to ? to : h->to;
     if (h->run_from == h->run_to) precise.run_from = precise.run_to = precise.from;
     const med_pattern *p = hit_pattern(r, &s, &precise);
-    if (!p || p->denies || p->tight || !med_lexicon_below(r->lex, p->term, h->term)) return;
+    if (!p || p->term == MED_NONE || p->denies || p->tight) return;
+    if (!med_lexicon_below(r->lex, p->term, h->term)) return;
     precise.n_word = (uint8_t)(h->n_word + more->n);
     precise.order = MED_ORDER_OTHER;
     hit_add(r, &precise);

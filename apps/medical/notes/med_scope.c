@@ -12,7 +12,8 @@ enum {
     ITEM_REACH = 2,
     JOIN_REACH = 4, /* tokens between two findings of a list */
     CLAUSE_REACH = 6,
-    SPAN_REACH = 3 /* tokens from a finding to the unit of its time */
+    SPAN_REACH = 3, /* tokens from a finding to the unit of its time */
+    LABEL_WORDS = 2 /* of a label within a sentence */
 };
 
 /* A cue that stands in the unit. */
@@ -81,7 +82,8 @@ static void scope_start(scope_run *r, const scope_hit *h)
     uint8_t says = h->cue->says;
     med_scope_cue live = {.start = r->t[h->at].start,
                           .end = r->t[h->at + h->n - 1].end,
-                          .near = h->cue->direction != MED_CUE_FORWARD,
+                          .near = h->cue->direction != MED_CUE_FORWARD &&
+                                  h->cue->direction != MED_CUE_LABEL,
                           .sticky = med_cues_is(r->c, "conditional", r->word[h->at])};
     for (uint32_t i = h->at; i < h->at + h->n; i++)
         live.none |= med_cues_is(r->c, "nokin", r->word[i]);
@@ -128,6 +130,16 @@ static bool scope_clause_at(const scope_run *r, uint32_t k)
     return false;
 }
 
+/* "no adenopathy, lungs: crackles": a label begins at token k. */
+static bool scope_label_at(const scope_run *r, uint32_t k)
+{
+    for (uint32_t i = k; i < r->n && i <= k + LABEL_WORDS; i++) {
+        if (r->t[i].mark == ':') return i > k && !scope_finding_at(r, k);
+        if (r->t[i].punct) return false;
+    }
+    return false;
+}
+
 /* "No polydactyly, slight sandal gap", "no seizures, ataxia was seen", "no fever, cough 3 days",
  * "no ptosis - nystagmus present": behind a comma, a dash or a bracket a word of degree, a clause
  * with a subject, or a finding with a verb, a time or a size of its own, begins what is there. */
@@ -136,13 +148,15 @@ static bool scope_turns(const scope_run *r, uint32_t i)
     char mark = r->t[i].mark;
     if ((mark != ',' && mark != '-' && mark != '(') || i + 1 >= r->n) return false;
     if (mark == ',' && med_cues_is(r->c, "degree", r->word[i + 1])) return true;
+    if (mark == ',' && scope_label_at(r, i + 1)) return true;
     if (mark != '(' && scope_clause_at(r, i + 1)) return true;
     bool finding = false;
     uint32_t from = i + 1 + (r->t[i + 1].conj && !r->t[i + 1].punct);
     for (uint32_t k = from; k < r->n && k <= i + CLAUSE_REACH; k++) {
         if (r->t[k].conj || strchr(".;:,)", r->t[k].mark ? r->t[k].mark : 'a')) return false;
         finding |= scope_finding_at(r, k);
-        if (finding && (med_cues_is(r->c, "finite", r->word[k]) || scope_span_at(r, k)))
+        if (finding && (med_cues_is(r->c, "finite", r->word[k]) ||
+                        med_cues_is(r->c, "early", r->word[k]) || scope_span_at(r, k)))
             return true;
     }
     return false;
@@ -199,12 +213,41 @@ static bool scope_hyphened(const scope_run *r, const scope_hit *h)
     return h->at && at && r->text[at - 1] == '-' && r->t[h->at - 1].end + 1 == at;
 }
 
+/* "Cardio: negative for palpitations", "Family | Father | stroke": an answer or a relative behind a
+ * label that names no finding speaks of what follows. */
+static bool scope_label_leads(const scope_run *r, const scope_hit *h)
+{
+    uint32_t behind = h->at + h->n;
+    bool person = h->cue->says == MED_SAYS_FAMILY;
+    if (behind >= r->n || (!person && (h->cue->says != MED_SAYS_ABSENT || r->t[behind].punct)))
+        return false;
+    for (uint32_t i = r->n_find; i-- > 0;) {
+        if (r->find[i].last >= h->at) continue;
+        for (uint32_t k = r->find[i].last + 1; k < h->at; k++)
+            if (r->t[k].mark && strchr(".;!", r->t[k].mark)) return true;
+        return false;
+    }
+    return true;
+}
+
+/* Whether h sets what is denied next against what stands before it: "but no". */
+static bool scope_denies_next(const scope_run *r, const scope_hit *h)
+{
+    const scope_hit *next = h + 1;
+    if (next >= r->hit + r->n_hit || !med_cues_is(r->c, "contrast", r->word[h->at])) return false;
+    return next->at == h->at + h->n && next->cue->says == MED_SAYS_ABSENT;
+}
+
 static void scope_forward_hit(scope_run *r, const scope_hit *h)
 {
     if (h->cue->direction == MED_CUE_BOTH && scope_hyphened(r, h)) return;
     switch (h->cue->direction) {
     case MED_CUE_END:
         if (r->t[h->at].conj) scope_drop_near(r->s);
+        if (scope_denies_next(r, h)) { /* "his twin has dyslexia but no tics": of the same person */
+            scope_end(r, MED_ENDS_STATUS, false);
+            break;
+        }
         /* "not had", "never having": the verb of the cue before it */
         if (h->cue->says != MED_ENDS_STATUS || h->at != r->behind)
             scope_end(r, h->cue->says, r->t[h->at].punct);
@@ -219,6 +262,7 @@ static void scope_forward_hit(scope_run *r, const scope_hit *h)
         break;
     case MED_CUE_LABEL:
         if (!r->box_before) scope_end(r, MED_ENDS_ALL, true);
+        if (scope_label_leads(r, h)) scope_start(r, h);
         break;
     default: break;
     }
@@ -244,7 +288,8 @@ static void scope_forward(scope_run *r)
 static void scope_lay(const scope_run *r, const scope_hit *h, med_scope_finding *f)
 {
     uint8_t says = h->cue->says;
-    if (says == MED_SAYS_PRESENT && !f->by.live[MED_SAYS_DOUBLE].end)
+    bool ceased = med_cues_is(r->c, "ceased", r->word[h->at]); /* "has no fits anymore" */
+    if ((says == MED_SAYS_PRESENT && !f->by.live[MED_SAYS_DOUBLE].end) || ceased)
         f->by.live[MED_SAYS_ABSENT] = no_cue;
     f->by.live[says] =
         (med_scope_cue){.start = r->t[h->at].start, .end = r->t[h->at + h->n - 1].end};
@@ -352,11 +397,27 @@ static void scope_boxes_behind(scope_run *r)
     }
 }
 
+/* "No fever, urgency but no incontinence": the last of a list of denied ones is there where what
+ * is denied next is set against it. */
+static void scope_set_against(scope_run *r, uint32_t k)
+{
+    const scope_hit *h = &r->hit[k];
+    if (!scope_denies_next(r, h)) return;
+    for (uint32_t i = 0; i < r->n_find; i++) {
+        uint32_t first = r->find[i].first;
+        if (r->find[i].last + 1 != h->at) continue;
+        while (first && r->t[first - 1].flags & MED_WORD_LIGHT) first--;
+        if (first && r->t[first - 1].mark == ',') r->find[i].by.live[MED_SAYS_ABSENT] = no_cue;
+    }
+}
+
 static void scope_backward(scope_run *r)
 {
     for (uint32_t k = 0; k < r->n_hit; k++) {
         uint8_t d = r->hit[k].cue->direction;
-        if (d == MED_CUE_LABEL)
+        if (d == MED_CUE_END)
+            scope_set_against(r, k);
+        else if (d == MED_CUE_LABEL)
             scope_label(r, k);
         else if (d == MED_CUE_BACK || d == MED_CUE_LIST || d == MED_CUE_ITEM || d == MED_CUE_BOTH)
             scope_back(r, k);

@@ -26,6 +26,8 @@ static uint32_t tables_row_cells(const blocks *b, const block_line *l, med_cell 
 /* What the head of a column answers; false: it is no answer. */
 static bool tables_column_says(const blocks *b, med_cell c, med_status *says)
 {
+    *says = MED_UNCERTAIN;
+    if (c.end == c.start + 1 && b->n->text[c.start] == '?') return true;
     if (!blocks_is_answer(b, c.start, c.end)) return false;
     *says = blocks_begins_with(b, c.start, c.end, "no")    ? MED_ABSENT
             : blocks_begins_with(b, c.start, c.end, "yes") ? MED_PRESENT

@@ -11,20 +11,36 @@
 
 enum { PLACES = 8, HITS_MAX = 256 };
 
+/* The number of a place and, above it, the sign. */
+enum { PLACE_SIGN = 0x8000 };
+
 struct med_retrieval {
     const med_kb *kb;
     r1_longterm *memory;
 };
 
-static void sketch_add(float *key, uint32_t term, float weight)
+static void sketch_places(uint32_t term, uint16_t place[PLACES])
 {
     uint64_t h = (uint64_t)term * 0x9e3779b97f4a7c15u + 0x632be59bd9b4e019u;
     for (int i = 0; i < PLACES; i++) {
         h ^= h >> 29;
         h *= 0xbf58476d1ce4e5b9u;
         h ^= h >> 32;
-        key[h % MED_KEY] += (h >> 60) & 1 ? weight : -weight;
+        place[i] = (uint16_t)(h % MED_KEY | ((h >> 60) & 1 ? PLACE_SIGN : 0));
     }
+}
+
+static void sketch_put(float *key, const uint16_t place[PLACES], float weight)
+{
+    for (int i = 0; i < PLACES; i++)
+        key[place[i] & (PLACE_SIGN - 1)] += place[i] & PLACE_SIGN ? weight : -weight;
+}
+
+static void sketch_add(float *key, uint32_t term, float weight)
+{
+    uint16_t place[PLACES];
+    sketch_places(term, place);
+    sketch_put(key, place, weight);
 }
 
 static void unit_length(float *key)
@@ -35,14 +51,25 @@ static void unit_length(float *key)
     for (int i = 0; i < MED_KEY; i++) key[i] *= scale;
 }
 
-void med_retrieval_key(const med_kb *kb, const med_profile *profile, uint32_t n, float *key)
+/* places: u16[n_term][PLACES], NULL where they are not at hand. */
+static void key_of_profile(const med_kb *kb, const med_profile *profile, uint32_t n,
+                           const uint16_t *places, float *key)
 {
     memset(key, 0, MED_KEY * sizeof *key);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t t = MED_PROFILE_TERM(profile[i]);
-        sketch_add(key, t, kb->term[t].ic * sqrtf(profile[i].freq));
+        float weight = kb->term[t].ic * sqrtf(profile[i].freq);
+        if (places)
+            sketch_put(key, places + (size_t)t * PLACES, weight);
+        else
+            sketch_add(key, t, weight);
     }
     unit_length(key);
+}
+
+void med_retrieval_key(const med_kb *kb, const med_profile *profile, uint32_t n, float *key)
+{
+    key_of_profile(kb, profile, n, NULL, key);
 }
 
 r1_status med_retrieval_new(med_retrieval **out, const med_kb *kb, r1_err *err)
@@ -50,16 +77,23 @@ r1_status med_retrieval_new(med_retrieval **out, const med_kb *kb, r1_err *err)
     med_retrieval *m = calloc(1, sizeof *m);
     if (!m) R1_FAIL(err, R1_E_NOMEM, "no memory for retrieval");
     m->kb = kb;
+    uint16_t *places = r1_realloc_array(NULL, kb->n_term, PLACES * sizeof *places);
+    if (!places) {
+        free(m);
+        R1_FAIL(err, R1_E_NOMEM, "no memory for retrieval");
+    }
+    for (uint32_t t = 0; t < kb->n_term; t++) sketch_places(t, places + (size_t)t * PLACES);
     r1_status st = r1_longterm_new(&m->memory, MED_KEY, kb->n_disease + 1u, err);
     for (uint32_t d = 0; d < kb->n_disease && st == R1_OK; d++) {
         const med_disease *x = &kb->disease[d];
         float key[MED_KEY];
         if (x->n_profile == 0) continue;
-        med_retrieval_key(kb, kb->profile + x->profile_at, x->n_profile, key);
+        key_of_profile(kb, kb->profile + x->profile_at, x->n_profile, places, key);
         r1_longterm_entry e = {
             .key = key, .value = &d, .value_bytes = sizeof d, .entity = d, .version = 1};
         st = r1_longterm_insert(m->memory, &e, NULL, err);
     }
+    free(places);
     if (st != R1_OK) {
         med_retrieval_free(m);
         return st;

@@ -250,6 +250,7 @@ r1_status med_work_with(med_work *w, const med_lease *l, const char *title, cons
 {
     *w = (med_work){.document = {.age_years = NAN}, .review = {.age_years = NAN}};
     R1_TRY(med_document_read(&w->document, "the record", bytes, len, err));
+    R1_TRY(med_document_one_patient(&w->document, "the record", "", err));
     if (given->listed) R1_TRY(med_document_as_list(&w->document, "the record", err));
     R1_TRY(med_document_notes(&w->document, l->lex, l->kb, "the record", &w->notes, err));
     for (uint32_t i = 0; given->genes && i < given->genes->n_note; i++)
