@@ -19,6 +19,7 @@ typedef struct {
     char *certificate, *key;
     med_keys *keys; /* NULL: no review is kept */
     dash_pool *pool;
+    dash_similar *similar;
     dash_live *live;
     dash_worker *worker;
     dash_server *server;
@@ -91,6 +92,7 @@ static r1_status job_start(dash_job *j, r1_err *err)
 {
     R1_TRY(job_check(j, err));
     R1_TRY(job_database(j, err));
+    R1_TRY(dash_similar_new(&j->similar, err));
     R1_TRY(dash_live_start(&j->live, j->conninfo, err));
     const int idle_s = (int)r1_options_int(j->o, "session-idle") * 60,
               max_s = (int)r1_options_int(j->o, "session-max") * 3600;
@@ -100,13 +102,15 @@ static r1_status job_start(dash_job *j, r1_err *err)
                                            .client_id = "r1-dashboard",
                                            .extra = r1_options_str(j->o, "kafka-extra")},
                                 .session_idle_s = idle_s,
-                                .session_max_s = max_s};
+                                .session_max_s = max_s,
+                                .similar = j->similar};
     R1_TRY(dash_worker_start(&j->worker, &w, err));
     const dash_server_opts o = {.listen = r1_options_str(j->o, "http-listen"),
                                 .certificate = j->certificate,
                                 .key = j->key,
                                 .pool = j->pool,
                                 .live = j->live,
+                                .similar = j->similar,
                                 .session_idle_s = idle_s,
                                 .session_max_s = max_s,
                                 .proxy_header = r1_options_str(j->o, "proxy-header"),
@@ -136,6 +140,7 @@ int dash_serve_command(r1_cli_call *call)
     dash_worker_stop(j.worker);
     dash_live_stop(j.live);
     dash_pool_free(j.pool);
+    dash_similar_free(j.similar);
     med_keys_free(j.keys);
     free(j.certificate);
     free(j.key);

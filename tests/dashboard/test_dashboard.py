@@ -235,6 +235,38 @@ class Cases(Served):
         self.assertEqual(self.case(sue, number)["case"]["n_alert"], 2)
         self.assertEqual(self.case(sue, other)["case"]["merged_into"], number)
 
+    def test_similar_past_cases(self):
+        """Those closed before, the most alike first; never itself, and none that is open again."""
+        ann, numbers = self.person("ann"), []
+        for minor in (4100, 4200, 90_000_000):
+            number, _ = self.fresh(minor=minor)
+            numbers.append(number)
+        self.assertEqual(self.decide(ann, numbers[0], "fraud")[0], 200)
+        held = lambda: [  # noqa: E731
+            c["id"] for c in ann.get(f"case/similar?id={numbers[1]}")[1]["cases"]
+        ]
+        self.assertTrue(wait_until(lambda: numbers[0] in held(), 30))
+        status, answer = ann.get(f"case/similar?id={numbers[1]}")
+        self.assertEqual(status, 200)
+        rows = {c["id"]: c for c in answer["cases"]}
+        self.assertNotIn(numbers[1], rows)
+        near = rows[numbers[0]]
+        self.assertEqual(near["outcome"], "fraud")
+        self.assertGreater(near["likeness"], 0.99)
+        self.assertLessEqual({"amount", "alerts", "x"}, set(near["alike"]))
+        likeness = [c["likeness"] for c in answer["cases"]]
+        self.assertEqual(likeness, sorted(likeness, reverse=True))
+        far = {c["id"]: c for c in ann.get(f"case/similar?id={numbers[2]}")[1]["cases"]}
+        if numbers[0] in far:
+            self.assertLess(far[numbers[0]]["likeness"], near["likeness"])
+            self.assertNotIn("amount", far[numbers[0]]["alike"])
+        version = self.case(ann, numbers[0])["case"]["version"]
+        again = {"id": numbers[0], "version": version, "comment": "a mistake"}
+        self.assertEqual(ann.post("case/reopen", again)[0], 200)
+        self.assertNotIn(numbers[0], held())
+        self.assertEqual(ann.get("case/similar?id=987654321")[0], 404)
+        self.assertEqual(self.person("cleo").get("case/similar?id=1")[0], 403)
+
     def test_snoozed_case_wakes(self):
         number, _ = self.fresh()
         ann = self.person("ann")
@@ -671,8 +703,8 @@ class Bad(Served):
     def test_lost_database(self):
         ann = self.person("ann")
         self.s.pg("kill9")
-        status, answer = ann.get("cases")
-        self.assertEqual(status, 503, answer)
+        # Its children may answer a moment longer.
+        self.assertTrue(wait_until(lambda: ann.get("cases")[0] == 503, 10))
         said = {"old": password("ann"), "new": "another password"}
         self.assertEqual(ann.post("password", said)[0], 503)
         self.assertEqual(ann.post("logout")[0], 503, "a session that goes on was said to be over")

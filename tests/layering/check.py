@@ -100,9 +100,10 @@ ROOMS_INSIDE = {
         "access": [],
         "api": [],
         "review": ["access", "api"],
+        "similar": [],
         "tool": [],
-        "serve": ["access", "api", "review", "tool"],
-        ".": ["access", "api", "review", "serve", "tool"],
+        "serve": ["access", "api", "review", "similar", "tool"],
+        ".": ["access", "api", "review", "serve", "similar", "tool"],
     },
     "apps/medical": {
         "ontology": [],

@@ -302,6 +302,41 @@ static void on_call(void *ctx, const r1_http_request *q, r1_http_answer *a)
     dash_pool_give(s->o.pool, store);
 }
 
+/* Past cases that are like this one. */
+static void on_similar(void *ctx, const r1_http_request *q, r1_http_answer *a)
+{
+    dash_server *s = ctx;
+    r1_store *store;
+    dash_user user;
+    r1_err err = {0};
+    dash_values v = {0};
+    char *text = NULL;
+    static const dash_call call = {"GET", "case/similar",
+                                   DASH_VIEWER | DASH_ANALYST | DASH_SUPERVISOR | DASH_AUDITOR,
+                                   .param = {{"id", DASH_INT, .needed = true}}};
+    if (!dash_server_begin(s, q, &store, &user, a)) return;
+    if (!(call.roles & dash_role_of(user.role))) {
+        dash_reply_error(a, 403, "your role may not do this");
+    } else if (dash_values_read(&call, q, &v, &err) != R1_OK) {
+        dash_reply_error(a, 422, err.msg);
+    } else {
+        const dash_who who = {user.name, user.role};
+        r1_status st = dash_begin(store, &who, false, &err);
+        if (st == R1_OK) {
+            st = dash_similar_find(s->o.similar, store, v.text[0], &text, &err);
+            dash_rollback(store); /* it has read alone */
+        }
+        if (st != R1_OK)
+            dash_reply_failure(a, store, &err);
+        else if (!text)
+            dash_reply_error(a, 404, "there is no such case");
+        else
+            dash_reply_json(a, 200, text);
+    }
+    dash_values_free(&v);
+    dash_pool_give(s->o.pool, store);
+}
+
 static void on_export(void *ctx, const r1_http_request *q, r1_http_answer *a)
 {
     dash_server *s = ctx;
@@ -446,6 +481,7 @@ static const r1_http_route routes[] = {
     {.method = "GET", .path = "/api/v1/medical/*", .at_once = 8, .handler = dash_on_medical},
     {.method = "POST", .path = "/api/v1/medical/*", .body_max = RECORD_MAX, .at_once = 4,
      .any_type = true, .handler = dash_on_medical},
+    {.method = "GET", .path = "/api/v1/case/similar", .at_once = 8, .handler = on_similar},
     {.method = "POST", .path = "/api/v1/try", .body_max = TOOL_MAX, .at_once = 1,
      .handler = dash_on_tool},
     {.method = "POST", .path = "/api/v1/dead/show", .body_max = 4096, .at_once = 2,

@@ -22,6 +22,7 @@
 #include "privacy/med_keys.h"
 #include "serve/dash_live.h"
 #include "serve/dash_pool.h"
+#include "similar/dash_similar.h"
 
 typedef struct {
     const char *listen;
@@ -29,6 +30,7 @@ typedef struct {
     dash_pool *pool;
     dash_live *live;
     int session_idle_s, session_max_s;
+    dash_similar *similar;
     const char *proxy_header, *proxy_secret; /* who signs in at a proxy; NULL: nobody */
     const char *medical, *medical_token;     /* address of r1-medical serve; NULL: none */
     const med_keys *keys;                    /* seal reviews; NULL: none is kept */

@@ -140,6 +140,9 @@ static r1_status worker_turn(dash_worker *w, bool *more, r1_err *err)
                           NULL, err));
     R1_TRY(worker_gather(w, more, err));
     if (w->turn++ % TURNS_A_MINUTE == 0) R1_TRY(sessions_end(w, err));
+    bool past = false;
+    R1_TRY(dash_similar_load(w->o.similar, w->store, &past, err));
+    *more = *more || past;
     return labels_send(w, err);
 }
 

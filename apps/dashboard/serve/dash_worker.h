@@ -11,6 +11,7 @@
 #ifndef DASH_WORKER_H
 #define DASH_WORKER_H
 
+#include "similar/dash_similar.h"
 #include "store/store.h"
 #include "stream/stream.h"
 
@@ -19,6 +20,7 @@ typedef struct {
     const char *labels_topic; /* NULL: labels wait in r1.case_label */
     r1_stream_opts stream;
     int session_idle_s, session_max_s;
+    dash_similar *similar; /* filled with closed cases; borrowed */
 } dash_worker_opts;
 
 typedef struct {

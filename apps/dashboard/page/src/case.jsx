@@ -2,7 +2,7 @@
 // case.jsx - one case: what is known, why it was stopped, and what a person decides.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, post } from "./api.js";
-import { monies, score, when } from "./format.js";
+import { count, monies, score, when } from "./format.js";
 import { accountPath, casePath, go } from "./go.js";
 import {
   Comment,
@@ -208,6 +208,44 @@ function Alerts({ alerts, at, setAt, chosen, toggle }) {
   );
 }
 
+// Closed cases whose numbers, ring and reasons are like those of this one.
+function Similar({ id }) {
+  const { data, problem } = useCall(() => get("case/similar", { id }), [id]);
+  if (!data) return <Problem text={problem} />;
+  const fraud = data.cases.filter((c) => c.outcome === "fraud").length;
+  return (
+    <section>
+      <h2>{t("Similar past cases")}</h2>
+      {data.cases.length === 0 && <p>{t("No case with an outcome is in memory yet.")}</p>}
+      {data.cases.length > 0 && (
+        <p>
+          {t("{fraud} of {n} were fraud; {held} closed cases are in memory.", {
+            fraud,
+            n: data.cases.length,
+            held: count(data.held),
+          })}
+        </p>
+      )}
+      <ul>
+        {data.cases.map((c) => (
+          <li key={c.id}>
+            <a href={`#/${casePath(c.id)}`}>
+              {t("Case")} {c.id}
+            </a>{" "}
+            <strong>{t(c.outcome)}</strong>, {t("likeness {n}", { n: c.likeness.toFixed(2) })}:{" "}
+            {c.headline}
+            {c.alike.length > 0 && (
+              <p>
+                <small>{t("alike: {names}", { names: c.alike.map((x) => t(x)).join(", ") })}</small>
+              </p>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 const said = (e) => {
   const d = e.detail || {};
   const parts = [];
@@ -400,6 +438,7 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
               ))}
             </p>
           </section>
+          <Similar id={id} />
           {data.related.length > 0 && (
             <section>
               <h2>{t("Related")}</h2>

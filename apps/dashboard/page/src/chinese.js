@@ -455,4 +455,10 @@ export const zh = {
   "What was let go": "已清除的数据",
   Rows: "行数",
   Archive: "归档",
+  "Similar past cases": "类似的过往案件",
+  "No case with an outcome is in memory yet.": "记忆中尚无有结果的案件。",
+  "{fraud} of {n} were fraud; {held} closed cases are in memory.":
+    "{n} 个中有 {fraud} 个为欺诈；记忆中有 {held} 个已关闭案件。",
+  "likeness {n}": "相似度 {n}",
+  "alike: {names}": "相似之处：{names}",
 };
