@@ -31,7 +31,7 @@ class World:
 
     def __init__(self, name, seed, currency="EUR", scale=1.0):
         self.name, self.rng, self.currency, self.scale = name, random.Random(seed), currency, scale
-        self.rows, self.judged, self.seen = [], [], 0
+        self.rows, self.judged, self.seen, self.zone = [], [], 0, None
         self.habit = self.rng.choice((18, 35, 60, 110))
         self.shops = [f"shop{i}" for i in range(4)]
 
@@ -199,6 +199,16 @@ def accounts_renamed(name, seed):
     return [a, b], same
 
 
+def zone_moved(name, seed):
+    """The same lives in another zone, which the setting names; Etc/GMT-8 lies east of Greenwich."""
+    a, b = mixed(World(name + "e", seed)), mixed(World(name + "x", seed))
+    hours = (-9, -5, 8)[seed % 3]
+    b.zone = f"Etc/GMT{-hours:+d}"
+    for row in b.rows:
+        row["ts"] -= hours * HOUR
+    return [a, b], same
+
+
 def hash_of(text):
     x = 1469598103934665603
     for c in text.encode():
@@ -284,7 +294,7 @@ def textbook_cash_out(name, seed):
 # kind, the share of probes that must pass
 KINDS = [(emptied, 1), (amount_leaves, .95), (pass_through_tightens, .95), (ring_closes, 1),
          (out_of_range, 1), (shops_hourly, 1), (currency_named, 1), (currency_small_unit, 1),
-         (accounts_renamed, 1), (textbook_emptied, 1), (textbook_card_testing, 1),
+         (accounts_renamed, 1), (zone_moved, 1), (textbook_emptied, 1), (textbook_card_testing, 1),
          (textbook_structuring, 1), (textbook_round_trip, 1), (textbook_mule, 1),
          (textbook_cash_out, 1)]
 
@@ -299,13 +309,14 @@ class Score:
 GOOD_EXITS = (0, 4)  # 4: some payments cannot be scored, which some probes ask for
 
 
-def replay(program, model, rows):
+def replay(program, model, zone, rows):
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
         rows = sorted(rows, key=lambda r: r["ts"])
         source.write_text("".join(json.dumps(r) + "\n" for r in rows))
         done = subprocess.run([program, "replay", "--in", source, "--out", out,
-                               *(["--model", model] if model else [])],
+                               *(["--model", model] if model else []),
+                               *(["--zone", zone] if zone else [])],
                               capture_output=True, text=True)
         if done.returncode not in GOOD_EXITS:
             sys.exit(f"replay ended with {done.returncode}: {done.stderr}")
@@ -313,15 +324,15 @@ def replay(program, model, rows):
 
 
 def run(program, model, probes, number, kind):
-    """One file for each currency: a stream has one."""
+    """One file for each currency and zone: a stream has one."""
     plan, rows, scores = [], {}, {}
     for i in range(probes):
         worlds, judge = kind(f"k{number}p{i}", 1000 * number + i)
         plan.append((i, worlds, judge))
         for w in worlds:
-            rows.setdefault(w.currency, []).extend(w.rows)
-    for currency in sorted(rows):
-        scores.update(replay(program, model, rows[currency]))
+            rows.setdefault((w.zone or "", w.currency), []).extend(w.rows)
+    for (zone, _), mine in sorted(rows.items()):
+        scores.update(replay(program, model, zone, mine))
     return [(i, worlds, judge([[scores[t] for t in w.judged] for w in worlds]), scores)
             for i, worlds, judge in plan]
 

@@ -234,6 +234,7 @@ static void test_every_setting(void)
                  {"decide-wait", NULL},
                  {"map", "map"},
                  {"currency", "currency"},
+                 {"zone", "zone"},
                  {"rates", "rates"},
                  {"unscorable", "unscorable"},
                  {"seen-ids", "seen-ids"},

@@ -64,6 +64,12 @@ static clock_parts clock_of(int64_t ts)
                          (int)(doy - (153 * mp + 2) / 5 + 1)};
 }
 
+/* What a clock on the wall of the customers shows. */
+static clock_parts clock_local(const fraud_state *s, int64_t ts)
+{
+    return clock_of(ts + fraud_state_local(s, ts));
+}
+
 /* How round an amount is: 0 = cents, 1 = whole, 2 = tens, 3 = hundreds, 4 = thousands. */
 static float columns_roundness(int64_t hundredths)
 {
@@ -129,7 +135,7 @@ _Static_assert(0 PAYMENT_CATEGORIES(AS_CATEGORY_COUNT) == FRAUD_N_PAYMENT_CAT,
 
 static void payment_columns(const fraud_state *s, const fraud_payment *p, fraud_features *f)
 {
-    const payment_view view = {p, columns_scaled(s, fraud_hundredths(p)), clock_of(s->now)},
+    const payment_view view = {p, columns_scaled(s, fraud_hundredths(p)), clock_local(s, s->now)},
                        *v = &view;
     {
         float *out = f->payment;
@@ -576,7 +582,7 @@ void fraud_features_event(const fraud_state *s, uint64_t seq, float num[FRAUD_N_
 {
     R1_ASSERT(fraud_state_has(s, seq), "event: edge %llu", (unsigned long long)seq);
     const fraud_edge *edge = fraud_state_edge(s, seq);
-    const event_view view = {edge, clock_of(edge->ts), columns_scaled(s, edge->amount),
+    const event_view view = {edge, clock_local(s, edge->ts), columns_scaled(s, edge->amount),
                              columns_ln_unit(s)},
                      *v = &view;
     {

@@ -4,6 +4,7 @@
 #include "graph/state.h"
 
 #include "graph/aged.h"
+#include "payment/zone.h"
 
 #include "r1_assert.h"
 
@@ -765,3 +766,8 @@ size_t fraud_state_sections(fraud_state *s, r1_image_array out[FRAUD_STATE_SECTI
     return R1_COUNT(rows);
 }
 /* clang-format on */
+
+int64_t fraud_state_local(const fraud_state *s, int64_t ts)
+{
+    return s->zone ? (int64_t)fraud_zone_offset(s->zone, ts) * 1000 : 0;
+}

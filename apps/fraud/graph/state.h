@@ -105,4 +105,7 @@ static inline void fraud_state_name(const fraud_state *s, uint32_t i, char *out)
 int64_t fraud_hundredths(const fraud_payment *p);
 int32_t fraud_ln1024(int64_t hundredths);
 
+/* What a clock of the state's zone shows beside UTC at ts, in ms. */
+int64_t fraud_state_local(const fraud_state *s, int64_t ts);
+
 #endif

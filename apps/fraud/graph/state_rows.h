@@ -137,6 +137,7 @@ typedef struct fraud_state {
     int64_t cut_ts; /* newest edge that was cut: exact windows begin after it; FRAUD_NEVER: none */
     uint64_t cut[FRAUD_N_CUT];
     double unit; /* of the newest payment's currency, for columns: fraud_currency_unit */
+    const struct fraud_zone *zone; /* in which hours and weekdays are read; NULL: UTC. Borrowed. */
 } fraud_state;
 
 /* Whether window k has lost edges before their time. */

@@ -40,6 +40,8 @@ const r1_option fraud_replay_rows[] = {
      .help = "mapping file, as of serve"},
     {.name = "currency", .section = "payments", .type = R1_OPT_STRING,
      .help = "in which amounts are compared; none: that of the first payment"},
+    {.name = "zone", .section = "payments", .type = R1_OPT_STRING,
+     .help = "of the customers, as Europe/Berlin: hours and weekdays are theirs; none: UTC"},
     {.name = "rates", .section = "payments", .type = R1_OPT_PATH,
      .help = "exchange rates, as of serve"},
     {.name = "time-behind", .section = "time", .type = R1_OPT_INT, .def = "168", .min = 1,
@@ -320,6 +322,7 @@ static r1_status replay_open_all(replay *r, const r1_options *o, r1_err *err)
                               .graph_off = !r1_options_bool(o, "graph"),
                               .memory_off = !r1_options_bool(o, "memory"),
                               .signs_off = !r1_options_bool(o, "signs"),
+                              .zone = r1_options_str(o, "zone"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision"))};
     R1_TRY(replay_check_files(o, opts.model_path, err));
     R1_TRY(replay_open_gate(r, o, err));

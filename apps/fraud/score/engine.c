@@ -5,6 +5,7 @@
 
 #include "graph/findings.h"
 #include "payment/currency.h"
+#include "payment/zone.h"
 #include "r1_assert.h"
 #include "score/explain.h"
 #include "score/rules.h"
@@ -40,6 +41,8 @@ struct fraud_engine {
     uint32_t n_slot, n_used;
     int64_t last_seq;
     char currency[4]; /* of the newest payment */
+    fraud_zone *zone; /* NULL: UTC */
+    uint64_t zone_hash;
     bool graph_off, signs_off;
     bool keeps;           /* slots are filled so that they can be kept */
     unsigned capture;     /* FRAUD_CAPTURE_* */
@@ -75,6 +78,11 @@ static r1_status open_engine(fraud_engine *e, const fraud_engine_opts *o, r1_err
     R1_TRY(fraud_state_new(&e->state, o->edges_max ? o->edges_max : FRAUD_EDGES_DEFAULT,
                            o->entities_max ? o->entities_max : FRAUD_ENTITIES_DEFAULT,
                            o->pairs_max ? o->pairs_max : FRAUD_PAIRS_DEFAULT, err));
+    if (o->zone) {
+        R1_TRY(fraud_zone_open(&e->zone, o->zone, err));
+        e->zone_hash = r1_hash64(o->zone, strlen(o->zone), 0);
+        e->state->zone = e->zone;
+    }
     e->labels_waiting = o->labels_waiting ? o->labels_waiting : FRAUD_LABELS_WAITING_DEFAULT;
     R1_TRY(fraud_waiting_new(&e->waiting, e->labels_waiting, err));
     return open_scorer(e, o, err);
@@ -100,6 +108,7 @@ void fraud_engine_free(fraud_engine *e)
     if (!e) return;
     fraud_scorer_free(e->scorer);
     fraud_state_free(e->state);
+    fraud_zone_free(e->zone);
     fraud_waiting_free(e->waiting);
     free(e->waiting_rows);
     free(e->slots);
@@ -145,6 +154,8 @@ static void engine_capture(const fraud_state *s, uint32_t from, uint32_t to, con
     f->from_since = fraud_entity_since(s, from);
     f->to_since = fraud_entity_since(s, to);
     f->now = s->now;
+    f->local = s->zone != NULL;
+    f->local_ms = fraud_state_local(s, s->now);
     memcpy(f->currency, p->currency, sizeof f->currency);
     f->since_in_ms = a->total[1] ? s->now - a->last_ts[1] : -1;
     f->new_from = !a->total[0];
@@ -558,7 +569,7 @@ uint64_t fraud_engine_form(const fraud_engine *e)
     const uint64_t form[] = {ENGINE_VERSION, WAITING_VERSION, MEMORY_VERSION, FRAUD_STATE_VERSION,
                              own.schema,     own.memory,      FRAUD_N_WINDOW};
     uint64_t hash = r1_hash64(form, sizeof form, (uint64_t)own.retention_ms);
-    return r1_hash64(own.window_ms, sizeof own.window_ms, hash);
+    return r1_hash64(own.window_ms, sizeof own.window_ms, hash) ^ e->zone_hash;
 }
 
 bool fraud_engine_remembers(const fraud_engine *e) { return recall_of(e) != NULL; }
@@ -652,6 +663,7 @@ r1_status fraud_engine_empty(fraud_engine *e, r1_err *err)
     fraud_waiting_free(e->waiting);
     e->waiting = NULL;
     r1_status st = fraud_state_new(&e->state, edges, entities, pairs, err);
+    if (st == R1_OK) e->state->zone = e->zone;
     if (st == R1_OK) st = fraud_waiting_new(&e->waiting, e->labels_waiting, err);
     if (st == R1_OK && recall_of(e)) st = fraud_recall_empty(recall_of(e), err);
     if (st != R1_OK && err) err->fatal = true;

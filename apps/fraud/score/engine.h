@@ -55,6 +55,8 @@ typedef struct {
     bool text_off;
     bool signs_off; /* the model's or the rules' own score, without floors (signs.h) */
     r1_precision precision;
+    const char *zone; /* of the customers, by a name of the tz database: what hour and weekday a
+                         payment has; NULL: UTC */
     /* 0: the default. What is full forgets its oldest edge or its longest idle row. */
     uint32_t slots_max;      /* 1,024 */
     uint32_t edges_max;      /* of the ring: FRAUD_EDGES_DEFAULT */

@@ -25,6 +25,8 @@ typedef struct fraud_facts {
     int64_t pair_since; /* from when a pair that has not paid is known; FRAUD_NEVER: always */
     int64_t from_since, to_since; /* from when all payments of an end are known */
     int64_t now;                  /* ms */
+    int64_t local_ms;             /* the clock of the customers beside UTC */
+    bool local;                   /* it is theirs; else UTC is read */
     char currency[4];             /* of amount */
     int64_t since_in_ms;          /* since money last came to the sender; -1: never */
     double amount;                /* main units */

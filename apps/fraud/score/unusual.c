@@ -193,10 +193,11 @@ static double payment_column(const fraud_explained *x, const char *name)
 
 static void payment_figures(figures *g, const fraud_explained *x)
 {
-    const int minute = (int)(x->facts->now % FRAUD_DAY_MS / 60000);
+    const int minute = (int)((x->facts->now + x->facts->local_ms) % FRAUD_DAY_MS / 60000);
     if (payment_column(x, "self") > 0) figure_add(g, 2, UP, "from an account to itself");
     if (payment_column(x, "night") > 0)
-        figure_add(g, 1, UP, "at night, %02d:%02d UTC", minute / 60, minute % 60);
+        figure_add(g, 1, UP, "at night, %02d:%02d %s", minute / 60, minute % 60,
+                   x->facts->local ? "local time" : "UTC");
     if (payment_column(x, "round") >= 3) figure_add(g, 0.6, UP, "a round amount");
 }
 

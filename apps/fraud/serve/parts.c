@@ -212,6 +212,7 @@ static r1_status build_engine(fraud_parts *p, r1_err *err)
                               .graph_off = !r1_options_bool(o, "graph"),
                               .memory_off = !r1_options_bool(o, "memory"),
                               .signs_off = !r1_options_bool(o, "signs"),
+                              .zone = r1_options_str(o, "zone"),
                               .precision = r1_cli_precision(r1_options_str(o, "precision")),
                               .slots_max = 2 * FRAUD_BATCH_MAX};
     R1_TRY(fraud_capacity_read(o, &opts, err));

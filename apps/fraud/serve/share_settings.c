@@ -34,6 +34,8 @@ static void share_add_state(const fraud_parts *p, fraud_shared_settings *s)
     fraud_shared_add(s, "state-format", "%d.%016llx", FRAUD_SNAP_FORMAT,
                      (unsigned long long)fraud_engine_form(p->engine));
     fraud_shared_add(s, "currency", "%s", currency ? currency : "of the first payment");
+    const char *zone = r1_options_str(p->o, "zone");
+    fraud_shared_add(s, "zone", "%s", zone ? zone : "UTC");
     share_add_hash(s, "rates", fraud_rates_hash(p->rates));
     fraud_shared_add(s, "map", "%s", p->map ? fraud_map_version(p->map) : "none");
     if (fraud_capacity_read(p->o, &sizes, &err) == R1_OK) { /* it was good at the start */
