@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +18,16 @@ typedef struct {
     char name[FRAUD_MOVED_NAME_BYTES];
     const float *edge; /* the model's: [n_edge], rising */
     size_t n_edge;
-    uint32_t now[BINS]; /* of the stream: MISSING, then one for each step between two edges */
-    double then[BINS];  /* of training, counts */
+    /* Of the stream: MISSING, then one for each step between two edges. One thread counts. */
+    _Atomic uint32_t now[BINS];
+    double then[BINS]; /* of training, counts */
 } moved_column;
 
 struct fraud_moved {
     moved_column column[COLUMNS];
     size_t n_column, first[FRAUD_N_ITEM]; /* of each item */
-    uint64_t n_seen, n;
+    uint64_t n_seen;
+    _Atomic uint64_t n;
     bool there; /* training's counts were read */
 };
 
@@ -68,7 +71,9 @@ void fraud_moved_count(fraud_moved *m, const r1_item *item)
         if (!item[i].present || !item[i].num) continue;
         for (size_t c = m->first[i]; c < end; c++) {
             moved_column *x = &m->column[c];
-            x->now[moved_bin(x, item[i].num[c - m->first[i]])]++;
+            _Atomic uint32_t *now = &x->now[moved_bin(x, item[i].num[c - m->first[i]])];
+            uint32_t counted = atomic_load_explicit(now, memory_order_relaxed);
+            atomic_store_explicit(now, counted + 1, memory_order_relaxed);
         }
     }
 }

@@ -22,11 +22,11 @@ struct fraud_scorer {
     float ln_amount_max; /* from which an amount lies far outside of what training saw */
     struct {             /* of each table's numbers: what lies far outside, and how often it came */
         float least[FRAUD_N_END_NUM], most[FRAUD_N_END_NUM];
-        uint64_t n[FRAUD_N_END_NUM];
+        _Atomic uint64_t n[FRAUD_N_END_NUM]; /* the scoring thread counts, others read */
         size_t n_column;
     } range[FRAUD_N_ITEM];
     fraud_moved *moved;
-    uint64_t n_unsure; /* payments with a column far outside that counts */
+    _Atomic uint64_t n_unsure; /* payments with a column far outside that counts */
     r1_sample sample[FRAUD_SCORE_MAX];
     r1_item item[FRAUD_SCORE_MAX][FRAUD_N_ITEM];
 };
