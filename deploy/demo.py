@@ -132,14 +132,40 @@ def medical(s):
         say("   " + p.stdout.strip().replace("\n", "\n   "))
 
 
-def show_dashboard(s):
-    """The page over what the demo has left, for two people whose passwords are printed."""
+ROLES = (
+    ("ann", "analyst"),
+    ("sue", "supervisor"),
+    ("cleo", "clinician"),
+    ("adam", "administrator"),
+)
+
+
+def go_on(s, model):
+    """The fraud service stays, with its settings in a file, and meets three messages that are no
+    payments: its metrics and dead letters are on the page. Returns that file and its port."""
+    settings, odd = os.path.join(RUN, "fraud.ini"), os.path.join(RUN, "odd.jsonl")
+    with open(settings, "w", encoding="utf-8") as f:
+        os.fchmod(f.fileno(), 0o600)  # the address of the database
+        f.write(f"[kafka]\nbrokers = {s.brokers}\ndead_topic = payments.dlq\n"
+                f"[postgres]\npostgres = {s.conninfo}\n[model]\nmodel = {model}\n")  # fmt: skip
+    with open(odd, "w", encoding="utf-8") as f:
+        f.write('{"ts": 1768000000000, "from": "A1", "to": "B1", "amount": 12.50}\n'
+                '"a text"\n[1, 2]\n')  # fmt: skip
+    p = s.serve("--config", settings)
+    run(os.path.join(bin_dir(), "r1-fraud"), "produce", "--in", odd, "--as-lines", "--brokers",
+        s.brokers, check=False)  # fmt: skip
+    s.wait_for("SELECT count(*) FROM r1.dead_letter", 3, 20)
+    return settings, p.http
+
+
+def show_dashboard(s, model):
+    """The page over what the demo has left, for people whose passwords are printed."""
     program, medical_port = os.path.join(bin_dir(), "r1-dashboard"), free_port(1)
     if not os.path.exists(program):
         say("   no dashboard: the build found no npm (deploy/setup)")
         return
     names = {}
-    for name, role in (("ann", "analyst"), ("cleo", "clinician")):
+    for name, role in ROLES:
         p = run(program, "user", "add", name, "--role", role, "--postgres", s.conninfo)
         names[name] = p.stdout.strip().split(": ")[-1]
     token = os.path.join(RUN, "token")
@@ -147,15 +173,18 @@ def show_dashboard(s):
         os.fchmod(f.fileno(), 0o600)
         f.write(secrets.token_urlsafe(24))
     address = f"127.0.0.1:{medical_port}"
+    settings, fraud_port = go_on(s, model)
     start(s, "r1-medical", "serve", "--token-file", token, "--http-listen", address)
     port = start(s, "r1-dashboard", "serve", "--postgres", s.conninfo, "--http-listen",
                  "127.0.0.1:0", "--labels-topic", "labels", "--brokers", s.brokers, "--medical",
-                 address, "--medical-token-file", token,
-                 "--keys", os.path.join(RUN, "keys"))  # fmt: skip
-    say(f"""
--- the dashboard: http://127.0.0.1:{port}
-   ann   (analyst)    {names["ann"]}
-   cleo  (clinician)  {names["cleo"]}""")
+                 address, "--medical-token-file", token, "--keys", os.path.join(RUN, "keys"),
+                 "--fraud-config", settings, "--fraud-metrics",
+                 f"127.0.0.1:{fraud_port}")  # fmt: skip
+    say(f"\n-- the dashboard: http://127.0.0.1:{port}")
+    for name, role in ROLES:
+        say(f"   {name:5} {'(' + role + ')':16} {names[name]}")
+    say("   A decision of ann's about more than 10,000 waits for sue, who also tries rules and mends "
+        "dead letters.")  # fmt: skip
 
 
 def start(s, program, *args):
@@ -214,7 +243,7 @@ def main():
    psql "{s.conninfo}"   with --keep: look at r1.alert, r1.decision, r1.finding
    build/release/bin/r1-fraud --help            build/release/bin/r1-medical --help""")
         if keep:
-            show_dashboard(s)
+            show_dashboard(s, model)
             say(
                 f"   services are up: broker {s.brokers}; stop them with: deploy/postgres/pg stop "
                 f"{s.pg_dir}; kill {' '.join(str(p.pid) for p in s.children)}"

@@ -838,6 +838,18 @@ static bool path_holds_sums(const check_proposal *p, const check_path *x)
     return (x->fractions || (n_text && strpbrk(x->example, ".,"))) && (!n_text || *form.form);
 }
 
+/* Words of which most are known as kinds. */
+static bool path_holds_kinds(const check_proposal *p, const check_path *x)
+{
+    size_t n_known = 0;
+    for (size_t i = 0; i < p->n_message; i++) {
+        const char *text = json_string_value(x->value[i]);
+        if (!text) return false;
+        n_known += fraud_kind_of(text) != FRAUD_N_KIND;
+    }
+    return 2 * n_known > p->n_message;
+}
+
 /* The one field that is nothing else of ours, is in all messages and holds such values. */
 static check_path *find_held(check_proposal *p, path_fits holds)
 {
@@ -858,7 +870,8 @@ static void propose_held(check_proposal *p)
         path_fits holds;
     } held[] = {{FRAUD_F_TS, path_holds_times},
                 {FRAUD_F_CURRENCY, path_holds_codes},
-                {FRAUD_F_AMOUNT, path_holds_sums}};
+                {FRAUD_F_AMOUNT, path_holds_sums},
+                {FRAUD_F_KIND, path_holds_kinds}};
     for (size_t i = 0; i < R1_COUNT(held); i++) {
         bool minor = held[i].f == FRAUD_F_AMOUNT && p->of[FRAUD_F_AMOUNT_MINOR];
         check_path *x = p->of[held[i].f] || minor ? NULL : find_held(p, held[i].holds);
