@@ -183,8 +183,7 @@ def show_dashboard(s, model):
     say(f"\n-- the dashboard: http://127.0.0.1:{port}")
     for name, role in ROLES:
         say(f"   {name:5} {'(' + role + ')':16} {names[name]}")
-    say("   A decision of ann's about more than 10,000 waits for sue, who also tries rules and mends "
-        "dead letters.")  # fmt: skip
+    say("   What ann closes above an amount waits for sue, who also tries rules and mends letters.")
 
 
 def start(s, program, *args):
