@@ -61,7 +61,19 @@ static const struct {
       "\"from\":\"DE02120300000000202051\",\"to\":\"77\",\"amount\":\"125.50\",\"currency\":"
       "\"EUR\",\"text\":\"rent & heat May\"}",
       "L5 {\"tx_id\":\"M1-2\",", "\"to\":\"Bob\",\"amount\":\"9\",\"currency\":\"JPY\"}",
-      "  1 payments have no id of their own"}},
+      "  1 payments have no id by a bank"}},
+    {"<Document "
+     "xmlns=\"urn:x:pain.001\"><CstmrCdtTrfInitn><GrpHdr><MsgId>M7</MsgId></GrpHdr><PmtInf>"
+     "<Dbtr><Id><OrgId>firm</OrgId></Id></Dbtr>"
+     "<CdtTrfTxInf><PmtId><EndToEndId>SALARY</EndToEndId></PmtId></CdtTrfTxInf>"
+     "<CdtTrfTxInf><PmtId><EndToEndId>SALARY</EndToEndId></PmtId></CdtTrfTxInf></PmtInf>"
+     "</CstmrCdtTrfInitn></Document>",
+     {"\"tx_id\":\"M7-1\"", "\"tx_id\":\"M7-2\"", "2 payments have no id by a bank"}},
+    {"<Document xmlns=\"urn:x:camt.053\"><BkToCstmrStmt><Stmt><Id>S1</Id><Ntry><NtryRef>1</NtryRef>"
+     "</Ntry><Ntry><Sts>PDNG</Sts></Ntry></Stmt><Stmt><Id>S2</Id><Ntry><NtryRef>1</NtryRef></Ntry>"
+     "</Stmt></BkToCstmrStmt></Document>",
+     {"\"tx_id\":\"S1-1\"", "! Ntry: expected a payment, found an entry that is not booked yet",
+      "\"tx_id\":\"S2-3\""}},
     {"<p:Document xmlns:p=\"urn:iso:std:iso:20022:tech:xsd:pain.001.001.09\"><p:CstmrCdtTrfInitn>"
      "<p:PmtInf><p:ReqdExctnDt><p:Dt>2026-12-01</p:Dt></p:ReqdExctnDt><p:DbtrAcct><p:Id><p:IBAN>"
      "A</p:IBAN></p:Id></p:DbtrAcct><p:CdtTrfTxInf><p:PmtId><p:EndToEndId>1</p:EndToEndId></"

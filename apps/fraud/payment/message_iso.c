@@ -24,7 +24,7 @@ struct message_iso {
     size_t since; /* bytes that were read since the last transaction */
     bool failed, large;
     /* Owned; NULL: not there. Of the group header; of the batch; of the statement's account. */
-    xmlChar *message_id, *created, *settled, *wanted, *debtor, *account;
+    xmlChar *message_id, *created, *settled, *wanted, *debtor, *account, *statement_id;
     xmlNodePtr entry, detail; /* in hand; detail: the next one of it */
     size_t n_message, n_guess[N_ISO_GUESS];
     size_t line;
@@ -104,6 +104,7 @@ void message_iso_free(message_iso *x)
     iso_drop(&x->wanted);
     iso_drop(&x->debtor);
     iso_drop(&x->account);
+    iso_drop(&x->statement_id);
     free(x->text);
     free(x);
 }
@@ -210,18 +211,28 @@ static void iso_put_copy(json_t *o, const char *key, const xmlChar *text)
     if (text) json_object_set_new(o, key, json_string((const char *)text));
 }
 
-static void iso_put_id(message_iso *x, json_t *o, xmlNodePtr at, const char *const *paths)
+static xmlChar *iso_first_id(xmlNodePtr at, const char *const *paths)
 {
     xmlChar *id = NULL;
-    char own[128];
     for (; !id && *paths; paths++) {
         id = iso_text(at, *paths);
         if (id && !strcmp((char *)id, "NOTPROVIDED")) iso_drop(&id);
     }
+    return id;
+}
+
+/* banks: ids that a bank gave. What the payer wrote, such as an EndToEndId, is often one text for
+ * all salaries, so the message's own id and the place of the payment go before it. */
+static void iso_put_id(message_iso *x, json_t *o, xmlNodePtr at, const char *const *banks,
+                       const char *const *payers)
+{
+    const xmlChar *of = x->statement_id ? x->statement_id : x->message_id;
+    xmlChar *id = iso_first_id(at, banks);
+    char own[128];
+    if (!id && !of) id = iso_first_id(at, payers);
     if (!id) {
         x->n_guess[ISO_NO_ID]++;
-        snprintf(own, sizeof own, "%.96s-%zu", x->message_id ? (char *)x->message_id : "iso20022",
-                 x->n_message);
+        snprintf(own, sizeof own, "%.96s-%zu", of ? (const char *)of : "iso20022", x->n_message);
         json_object_set_new(o, "tx_id", json_string(own));
     }
     iso_put_own(o, "tx_id", id);
@@ -273,11 +284,13 @@ static void iso_put_remittance(json_t *o, xmlNodePtr at)
 
 static json_t *credit_transfer(message_iso *x, xmlNodePtr at)
 {
-    static const char *const ids[] = {"PmtId/TxId", "PmtId/UETR", "PmtId/EndToEndId",
-                                      "PmtId/InstrId", NULL};
+    static const char *const banks[] = {"PmtId/TxId", "PmtId/UETR", NULL}, *const payers[] = {
+                                                                               "PmtId/EndToEndId",
+                                                                               "PmtId/InstrId",
+                                                                               NULL};
     static const char *const times[] = {"AccptncDtTm", "IntrBkSttlmDt", NULL};
     json_t *o = json_object();
-    iso_put_id(x, o, at, ids);
+    iso_put_id(x, o, at, banks, payers);
     xmlChar *time = iso_text(at, times[0]);
     if (!time && x->created) time = xmlStrdup(x->created);
     if (!time) time = iso_first(at, times + 1);
@@ -298,15 +311,15 @@ static json_t *credit_transfer(message_iso *x, xmlNodePtr at)
 /* detail: of the entry, or the entry itself. */
 static json_t *statement_payment(message_iso *x, xmlNodePtr entry, xmlNodePtr detail)
 {
-    static const char *const ids[] = {"Refs/TxId",   "Refs/AcctSvcrRef", "Refs/EndToEndId",
-                                      "AcctSvcrRef", "NtryRef",          NULL};
+    static const char *const banks[] = {"Refs/TxId", "Refs/AcctSvcrRef", "AcctSvcrRef", NULL},
+                             *const payers[] = {"Refs/EndToEndId", "NtryRef", NULL};
     static const char *const times[] = {"BookgDt/DtTm", "ValDt/DtTm", "BookgDt/Dt", "ValDt/Dt",
                                         NULL};
     const bool own_side = iso_at(detail, "CdtDbtInd") != NULL,
                debit = iso_is(own_side ? detail : entry, "CdtDbtInd", "DBIT");
     xmlNodePtr parties = iso_at(detail, "RltdPties");
     json_t *o = json_object();
-    iso_put_id(x, o, detail, ids);
+    iso_put_id(x, o, detail, banks, payers);
     iso_put_time(x, o, iso_first(entry, times));
     const char *kind = "transfer";
     if (iso_is(entry, "BkTxCd/Domn/Fmly/SubFmlyCd", "CWDL")) kind = "cash";
@@ -332,6 +345,11 @@ static void iso_keep(xmlChar **kept, xmlChar *text)
     *kept = text;
 }
 
+static bool iso_is_statement(const char *name)
+{
+    return !strcmp(name, "Stmt") || !strcmp(name, "Rpt") || !strcmp(name, "Ntfctn");
+}
+
 /* What stands before the payments. false: the element has no such part, and is entered. */
 static bool iso_header(message_iso *x, const char *name, xmlNodePtr node)
 {
@@ -346,6 +364,9 @@ static bool iso_header(message_iso *x, const char *name, xmlNodePtr node)
         iso_keep(&x->debtor, iso_account(node));
     } else if (!strcmp(name, "Acct")) {
         iso_keep(&x->account, iso_account(node));
+    } else if (!strcmp(name, "Id")) {
+        if (!node->parent || !iso_is_statement((const char *)node->parent->name)) return true;
+        iso_keep(&x->statement_id, xmlNodeGetContent(node));
     } else {
         return false;
     }
@@ -354,8 +375,8 @@ static bool iso_header(message_iso *x, const char *name, xmlNodePtr node)
 
 static bool iso_expanded(const char *name)
 {
-    static const char *const names[] = {"GrpHdr", "ReqdExctnDt", "DbtrAcct",
-                                        "Acct",   "CdtTrfTxInf", "Ntry"};
+    static const char *const names[] = {"GrpHdr",      "ReqdExctnDt", "DbtrAcct", "Acct",
+                                        "CdtTrfTxInf", "Ntry",        "Id"};
     for (size_t i = 0; i < R1_COUNT(names); i++)
         if (!strcmp(name, names[i])) return true;
     return false;
@@ -365,8 +386,7 @@ static bool iso_expanded(const char *name)
 static void iso_begin(message_iso *x, const char *name)
 {
     if (!strcmp(name, "PmtInf")) iso_drop(&x->debtor), iso_drop(&x->wanted);
-    if (!strcmp(name, "Stmt") || !strcmp(name, "Rpt") || !strcmp(name, "Ntfctn"))
-        iso_drop(&x->account);
+    if (iso_is_statement(name)) iso_drop(&x->account), iso_drop(&x->statement_id);
 }
 
 /* Up to the next transaction or entry, into x->entry; NULL there: the end. */
@@ -404,6 +424,8 @@ static const char *iso_none(xmlNodePtr entry)
     if (iso_is(entry, "RvslInd", "true")) return "an entry that takes back an earlier one";
     if (iso_is(entry, "Sts", "INFO") || iso_is(entry, "Sts/Cd", "INFO"))
         return "an entry for information alone";
+    if (iso_is(entry, "Sts", "PDNG") || iso_is(entry, "Sts/Cd", "PDNG"))
+        return "an entry that is not booked yet";
     return NULL;
 }
 
@@ -461,7 +483,7 @@ r1_status message_iso_next(message_iso *x, fraud_messages_item *item, r1_err *er
 void message_iso_notes(const message_iso *x, FILE *out)
 {
     static const char *const words[N_ISO_GUESS] = {
-        [ISO_NO_ID] = "payments have no id of their own: the message's id and their place stand in",
+        [ISO_NO_ID] = "payments have no id by a bank: the message's id and their place stand in",
         [ISO_DATE] = "payments have a date without a time: they are taken to begin that day",
         [ISO_NAME] = "accounts are missing: the name of their owner stands in"};
     for (int i = 0; i < N_ISO_GUESS; i++)
