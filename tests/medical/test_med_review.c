@@ -4,7 +4,7 @@
  * refused with its place. */
 #include "documents/med_review.h"
 #include "ontology/med_sources.h"
-#include "report/med_report.h"
+#include "report/med_interchange.h"
 #include "support/r1_test.h"
 
 #include <math.h>
@@ -191,6 +191,7 @@ static json_t *report_of(const char *bytes)
     }
     json_object_del(out, "words");
     json_object_del(out, "sentences");
+    json_object_del(out, "listed");
     med_report_free(report);
     med_ranker_free(ranker);
     med_notes_free(&n);
@@ -288,6 +289,78 @@ static void test_changes(void)
     CU_ASSERT_DOUBLE_EQUAL(json_number_value(json_object_get(r, "age_years")), 2, 1e-6);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(r, "title")), "letter");
     json_decref(r);
+    json_decref(tree);
+}
+
+/* A report of a review, which the caller frees, and what it stands on. */
+typedef struct {
+    med_document d;
+    med_notes n;
+    med_ranker *ranker;
+    med_report *report;
+} made;
+
+static void make_of_tree(const json_t *tree, made *m)
+{
+    char *bytes = json_dumps(tree, 0);
+    *m = (made){0};
+    R1_ASSERT_OK(med_document_read(&m->d, "file", bytes, strlen(bytes), &err), &err);
+    R1_ASSERT_OK(med_document_notes(&m->d, lex, kb, "file", &m->n, &err), &err);
+    R1_ASSERT_OK(med_ranker_new(&m->ranker, kb, &err), &err);
+    const med_judge judge = {m->ranker, NULL, NULL, true};
+    const med_report_record record = {.title = "letter", .notes = &m->n};
+    R1_ASSERT_OK(med_report_make(kb, &judge, &record, &m->report, &err), &err);
+    free(bytes);
+}
+
+static void made_free(made *m)
+{
+    med_report_free(m->report);
+    med_ranker_free(m->ranker);
+    med_notes_free(&m->n);
+    med_document_free(&m->d);
+}
+
+static bool has(const char *text, const char *part) { return strstr(text, part) != NULL; }
+
+/* What a person added is no quotation, is a person's evidence, and stays added when it is gone
+ * through again; what was read keeps its sentence. */
+static void test_added(void)
+{
+    json_t *tree = reviewed_of("Ectopia lentis was found."), *packet = NULL, *bundle = NULL;
+    char *text = NULL, *page = NULL, *table = NULL;
+    made m;
+    med_review again;
+    json_array_append_new(
+        json_object_get(tree, "findings"),
+        json_pack("{s:s, s:s, s:s}", "id", "HP:0002650", "status", "present", "review", "added"));
+    make_of_tree(tree, &m);
+    R1_ASSERT_OK(med_report_text(m.report, &text, &err), &err);
+    R1_ASSERT_OK(med_report_html(m.report, &page, &err), &err);
+    R1_ASSERT_OK(med_report_table(m.report, &table, &err), &err);
+    R1_ASSERT_OK(med_report_phenopacket(m.report, "2026-11-30", &packet, &err), &err);
+    R1_ASSERT_OK(med_report_fhir(m.report, "2026-11-30", &bundle, &err), &err);
+    char *p = json_dumps(packet, 0), *b = json_dumps(bundle, 0);
+    const char *const all[] = {text, page, table, p, b};
+    for (size_t i = 0; i < R1_COUNT(all); i++) {
+        CU_ASSERT(has(all[i], "added by the reviewer"));
+        CU_ASSERT(has(all[i], "lentis") && !has(all[i], "): present"));
+    }
+    CU_ASSERT(!has(text, "another heading") && !has(page, "another heading"));
+    CU_ASSERT(has(p, "ECO:0000352") && has(p, "ECO:0000501"));
+    /* no text was read, and no line says that one was */
+    CU_ASSERT(has(text, "listed findings: 2, no text was read"));
+    CU_ASSERT(!has(text, "words read") && !has(text, "whole text"));
+    CU_ASSERT(!has(page, "words read") && !has(page, "whole text"));
+    R1_ASSERT_OK(med_review_make(&again, kb, &m.n, &m.d, "letter", &err), &err);
+    CU_ASSERT_EQUAL_FATAL(again.n, 2);
+    CU_ASSERT(again.finding[0].review == MED_REVIEW_OPEN && again.finding[0].quote.sentence);
+    CU_ASSERT(again.finding[1].review == MED_REVIEW_ADDED && !again.finding[1].quote.sentence);
+    med_review_free(&again);
+    made_free(&m);
+    free(text), free(page), free(table), free(p), free(b);
+    json_decref(packet);
+    json_decref(bundle);
     json_decref(tree);
 }
 
@@ -435,5 +508,6 @@ static void test_schema(void)
 }
 
 R1_TEST_MAIN("review", {"round trip", test_round_trip}, {"the same report", test_same_report},
-             {"denied in the family", test_family_denied}, {"what a person changes", test_changes},
-             {"what does not fit", test_strict}, {"bound", test_bound}, {"schema", test_schema})
+             {"denied in the family", test_family_denied}, {"added", test_added},
+             {"what a person changes", test_changes}, {"what does not fit", test_strict},
+             {"bound", test_bound}, {"schema", test_schema})

@@ -63,6 +63,7 @@ typedef struct {
     char *id;    /* as it stands there, "HP:0001250"; "": it is named alone; never NULL */
     char *label; /* as it stands there, or NULL */
     med_status status;
+    bool added;      /* by a person in review: it stands nowhere in the record */
     med_quote quote; /* zero: none */
 } med_stated;
 

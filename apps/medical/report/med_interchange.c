@@ -72,10 +72,17 @@ static json_t *packet_finding(const med_report_finding *f, bool excluded, bool *
     const med_report_quote *q = &f->quote;
     json_t *o = json_pack("{s:o}", "type", named(f->id, f->name));
     if (excluded) set(o, "excluded", json_true(), good);
-    set(o, "description", med_json_span(q->sentence.s, q->sentence.len), good);
+    set(o, "description",
+        q->added ? json_string(med_english_ADDED_BY_REVIEWER)
+                 : med_json_span(q->sentence.s, q->sentence.len),
+        good);
+    /* Of an added one a person is sure, and nothing says from what: a term of an author's statement
+     * or of a curator's inference would say more than is known. */
     set(o, "evidence",
-        json_pack("[{s:{s:s, s:s}}]", "evidenceCode", "id", "ECO:0000501", "label",
-                  "evidence used in automatic assertion"),
+        json_pack("[{s:{s:s, s:s}}]", "evidenceCode", "id",
+                  q->added ? "ECO:0000352" : "ECO:0000501", "label",
+                  q->added ? "evidence used in manual assertion"
+                           : "evidence used in automatic assertion"),
         good);
     return o;
 }
@@ -159,7 +166,9 @@ static void fhir_add_finding(fhir_maker *m, const med_report_finding *f, bool ex
         fhir_reference(m->patient), "valueBoolean", !excluded, "interpretation",
         fhir_concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
                      excluded ? "NEG" : "POS", excluded ? "Negative" : "Positive"),
-        "note", "text", med_json_span(f->quote.sentence.s, f->quote.sentence.len));
+        "note", "text",
+        f->quote.added ? json_string(med_english_ADDED_BY_REVIEWER)
+                       : med_json_span(f->quote.sentence.s, f->quote.sentence.len));
     fhir_add(m, o, urn);
     append(results, fhir_reference(urn), &m->good);
 }
@@ -242,7 +251,8 @@ static void table_findings(FILE *f, const med_report_findings *list)
     for (uint32_t i = 0; i < list->n; i++) {
         const med_report_finding *x = &list->row[i];
         med_put(f, MED_TABLE, "%s\t%s\t%s\t%s\t%.*s\n", x->id, x->name, x->quote.status,
-                x->quote.section, (int)x->quote.sentence.len, x->quote.sentence.s);
+                x->quote.added ? med_english_ADDED_BY_REVIEWER : x->quote.section,
+                (int)x->quote.sentence.len, x->quote.sentence.s ? x->quote.sentence.s : "");
     }
 }
 

@@ -383,6 +383,7 @@ static r1_status report_head(med_report_work *w, const med_judge *judge,
         R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
     r->words = w->notes->n_word;
     r->sentences = w->notes->n_sentence;
+    r->listed = w->notes->listed;
     r->diseases = w->kb->n_profiled;
     r->not_read = w->notes->n_unread;
     r->cut = w->notes->n_cut;

@@ -38,6 +38,7 @@ typedef struct {
     uint32_t start, end, sentence_start;
     med_span text, sentence, cue; /* text lies within sentence; cue: what decided the status */
     const char *section, *status;
+    bool added; /* by a person in review: no words of the record, and section is NULL */
     const med_report_lab *lab; /* NULL: not a laboratory value */
 } med_report_quote;
 
@@ -174,6 +175,7 @@ typedef struct med_report {
     med_report_names reading; /* what was converted or left out when the record was read */
     char knowledge_base[20];  /* its checksum in hexadecimal */
     uint32_t words, sentences, diseases;
+    bool listed;       /* no text was read: sentences counts findings, one each */
     uint32_t not_read; /* possible findings that the bounds of reading left out, med_notes.h */
     uint32_t cut;      /* sentences that were read in parts */
     uint32_t unranked; /* observed findings that the ranking had no room for, MED_QUERY_MAX */
