@@ -323,6 +323,7 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
         .date = j->date,
         .program = j->program,
         .labels = j->labels,
+        .signing = &r->document.signing,
         .genes = r1_options_has(o, "genes") ? &j->genes : NULL};
     R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
     int64_t ranked = r1_mono_us();

@@ -160,6 +160,7 @@ static r1_status review_state(med_document *d, const char *what, med_review *r, 
     }
     d->sex = r->sex;
     d->age_years = (float)r->age_years;
+    d->signing = r->signing;
     d->title = r->record;
     r->record = NULL;
     review_tell(d, r, n);

@@ -130,6 +130,27 @@ static void packet_time(const char *date, char out[40])
     snprintf(out, 40, "%.20s%s", date, strlen(date) == 10 ? "T00:00:00Z" : "");
 }
 
+/* Who signed the review, and when. */
+static void packet_sign(json_t *meta, const med_report *r, bool *good)
+{
+    const med_signing *x = r->signing ? r->signing->stated : NULL;
+    char names[MED_SIGNERS_MAX * (MED_SIGNER_BYTES + 2)] = "", comment[120];
+    json_t *updates = x && x->n ? json_array() : NULL;
+    size_t n = 0;
+    if (!updates) return;
+    snprintf(comment, sizeof comment, "signed review %u, SHA-256 %s", x->review, x->hash);
+    for (uint32_t i = 0; i < x->n; i++) {
+        const med_signature *by = &x->signature[i];
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i ? ", " : "", by->by);
+        append(updates,
+               json_pack("{s:s, s:o, s:s}", "timestamp", by->at, "updatedBy",
+                         med_json_string(by->by), "comment", comment),
+               good);
+    }
+    set(meta, "submittedBy", med_json_string(names), good);
+    set(meta, "updates", updates, good);
+}
+
 r1_status med_report_phenopacket(const med_report *r, const char *date, json_t **out, r1_err *err)
 {
     bool good = true;
@@ -144,6 +165,7 @@ r1_status med_report_phenopacket(const med_report *r, const char *date, json_t *
         "{s:o, s:o, s:o, s:{s:s, s:s, s:o, s:s}}", "id", med_json_string(r->title), "subject",
         packet_subject(r, &good), "phenotypicFeatures", features, "metaData", "created", created,
         "createdBy", maker, "resources", resources, "phenopacketSchemaVersion", "2.0");
+    if (o) packet_sign(json_object_get(o, "metaData"), r, &good);
     return finished(o, good, out, err);
 }
 
@@ -197,13 +219,19 @@ static void fhir_add_patient(fhir_maker *m)
     fhir_add(m, o, m->patient);
 }
 
+/* "final" where the review is signed. */
+static const char *fhir_status(const med_report *r)
+{
+    return r->signing && r->signing->by.n ? "final" : "preliminary";
+}
+
 static void fhir_add_finding(fhir_maker *m, const med_report_finding *f, bool excluded,
                              json_t *results)
 {
     char urn[64];
     json_t *o =
         json_pack("{s:s, s:s, s:o, s:o, s:b, s:[o], s:[{s:o}]}", "resourceType", "Observation",
-                  "status", "preliminary", "code", fhir_finding(f), "subject",
+                  "status", fhir_status(m->r), "code", fhir_finding(f), "subject",
                   fhir_reference(m->patient), "valueBoolean", !excluded, "interpretation",
                   fhir_concept("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
                                excluded ? "NEG" : "POS", excluded ? "Negative" : "Positive"),
@@ -250,6 +278,38 @@ static void fhir_set_recorded(fhir_maker *m, json_t *provenance)
     set(provenance, day ? "occurredDateTime" : "recorded", json_string(m->date), &m->good);
 }
 
+/* Each signer as an agent with a signature, and the review as an entity. */
+static void fhir_sign(fhir_maker *m, json_t *provenance)
+{
+    const med_signing *x = m->r->signing ? m->r->signing->stated : NULL;
+    char review[120], number[16];
+    if (!x) return;
+    snprintf(review, sizeof review, "review %u, SHA-256 %s", x->review, x->hash);
+    snprintf(number, sizeof number, "%u", x->review);
+    append(json_object_get(provenance, "entity"),
+           json_pack("{s:s, s:{s:{s:s}, s:s}}", "role", "source", "what", "identifier", "value",
+                     number, "display", review),
+           &m->good);
+    json_t *signature = x->n ? json_array() : NULL; /* FHIR has no empty lists */
+    for (uint32_t i = 0; i < x->n; i++) {
+        const med_signature *by = &x->signature[i];
+        append(json_object_get(provenance, "agent"),
+               json_pack(
+                   "{s:o, s:{s:o}}", "type",
+                   fhir_concept("http://terminology.hl7.org/CodeSystem/provenance-participant-type",
+                                "attester", "Attester"),
+                   "who", "display", med_json_string(by->by)),
+               &m->good);
+        append(signature,
+               json_pack("{s:[{s:s, s:s, s:s}], s:s, s:{s:o}}", "type", "system",
+                         "urn:iso-astm:E1762-95:2013", "code", "1.2.840.10065.1.12.1.5", "display",
+                         "Verification Signature", "when", by->at, "who", "display",
+                         med_json_string(by->by)),
+               &m->good);
+    }
+    if (signature) set(provenance, "signature", signature, &m->good);
+}
+
 static void fhir_add_provenance(fhir_maker *m, const char *report)
 {
     char by[64];
@@ -258,6 +318,7 @@ static void fhir_add_provenance(fhir_maker *m, const char *report)
                   "target", fhir_reference(report), "agent", "who", "display", maker, "entity",
                   "role", "source", "what", "display", med_json_string(m->r->title));
     fhir_set_recorded(m, p);
+    fhir_sign(m, p);
     fhir_add(m, p, by);
 }
 
@@ -272,7 +333,7 @@ static void fhir_add_report(fhir_maker *m, json_t *results)
                  r->candidate[0].name, r->candidate[0].id, r->candidate[0].probability,
                  MED_SAY(MED_WORDS_EN, BANNER));
     json_t *o = json_pack("{s:s, s:s, s:{s:s}, s:o, s:s, s:o}", "resourceType", "DiagnosticReport",
-                          "status", "preliminary", "code", "text",
+                          "status", fhir_status(r), "code", "text",
                           "Rare diseases ranked by clinical findings", "subject",
                           fhir_reference(m->patient), "effectiveDateTime", m->date, "conclusion",
                           med_json_string(conclusion));

@@ -120,6 +120,11 @@ static void html_head(med_sink *base)
     med_put(s->f, MED_HTML, "%s%s", r->title, MED_SAY(l, LIST_COMMA));
     med_say_input(s->f, MED_HTML, r);
     fputs("</td></tr>", s->f);
+    if (r->signing) {
+        html_row_of(s, MED_SAY(l, SIGNED));
+        med_say_signing(s->f, MED_HTML, r);
+        fputs("</td></tr>", s->f);
+    }
     if (r->date) {
         html_row_of(s, MED_SAY(l, DATE));
         med_put(s->f, MED_HTML, "%s</td></tr>", r->date);

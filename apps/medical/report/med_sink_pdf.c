@@ -150,6 +150,11 @@ static void pdf_head(med_sink *base)
             MED_SAY(s->l, LIST_COMMA));
     med_say_input(s->line, MED_TEXT_LINE, r);
     pdf_show(s, LOOK_INPUT);
+    if (r->signing) {
+        med_put(s->line, MED_TEXT_LINE, "%s: ", MED_SAY(s->l, SIGNED));
+        med_say_signing(s->line, MED_TEXT_LINE, r);
+        pdf_show(s, LOOK_INPUT);
+    }
     med_put(s->line, MED_TEXT_LINE, "%s: ", MED_SAY(s->l, VERSIONS));
     med_say_versions(s->line, MED_TEXT_LINE, r);
     pdf_show(s, LOOK_INPUT);

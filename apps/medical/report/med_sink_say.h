@@ -14,6 +14,8 @@ void med_say_patient(FILE *f, med_medium m, const med_report *r);
 void med_say_versions(FILE *f, med_medium m, const med_report *r);
 /* How many words and sentences were read, or how many findings were listed. */
 void med_say_input(FILE *f, med_medium m, const med_report *r);
+/* Who signed which review. The report must be of one. */
+void med_say_signing(FILE *f, med_medium m, const med_report *r);
 /* Section and status of a finding; of one that a person added, that it was added. */
 void med_say_place(FILE *f, med_medium m, med_words_language l, const med_report_quote *q);
 /* Whether the whole text was read, how much was not, or that there was none. */

@@ -32,6 +32,10 @@ static void text_head(med_sink *base)
     if (r->date) med_put(s->f, MED_TEXT_LINE, "\n%s: %s", MED_SAY(l, DATE), r->date);
     med_put(s->f, MED_TEXT_LINE, "\n%s: ", MED_SAY(l, RECORD));
     med_say_input(s->f, MED_TEXT_LINE, r);
+    if (r->signing) {
+        med_put(s->f, MED_TEXT_LINE, "\n%s: ", MED_SAY(l, SIGNED));
+        med_say_signing(s->f, MED_TEXT_LINE, r);
+    }
     med_put(s->f, MED_TEXT_LINE, "\n%s: ", MED_SAY(l, VERSIONS));
     med_say_versions(s->f, MED_TEXT_LINE, r);
     fputc('\n', s->f);

@@ -38,6 +38,12 @@ X(INPUT_F, "%s; ranked by %s; knowledge base %s with %u diseases",              
   "%s；排序模型：%s；知识库 %s，含 %u 种疾病")                                                     \
 /* findings */                                                                                     \
 X(LISTED_F, "listed findings: %u, no text was read", "所列异常：%u 项，未读取文本")                \
+X(SIGNED, "Signed", "签署")                                                                        \
+X(NOT_SIGNED, "not signed", "未签署")                                                              \
+/* name, time */                                                                                   \
+X(SIGNED_F, "%s at %s", "%s，时间 %s")                                                             \
+/* number, hash */                                                                                 \
+X(REVIEW_F, "review %u, SHA-256 %s", "审阅 %u，SHA-256 %s")                                        \
 /* diseases, the source's name */                                                                  \
 X(FEW_F, "This ranking knows only %u diseases (%s): a disease outside of them cannot be found, "   \
   "and the probabilities hold among them alone.",                                                  \

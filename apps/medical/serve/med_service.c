@@ -271,6 +271,7 @@ r1_status med_work_with(med_work *w, const med_lease *l, const char *title, cons
         .reading = {(const char *const *)w->document.note, w->document.n_note},
         .date = w->date,
         .program = l->program,
+        .signing = &w->document.signing,
         .genes = given->genes};
     return med_report_make(l->kb, &l->judge, &record, &w->report, err);
 }
