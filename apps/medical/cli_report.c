@@ -29,6 +29,7 @@ typedef struct {
     char *rows;
     size_t n_row_bytes;
     char date[16]; /* the report's day */
+    char made[24]; /* the instant where the clock gave it, else the day */
     char program[64];
 } report_job;
 
@@ -181,7 +182,7 @@ static r1_status report_write_all(const report_job *j, const report_record *r, r
         if (!report_wants(r1_options_str(o, "format"), report_formats[i].name)) continue;
         R1_TRY(report_path(path, r1_options_str(o, "out"), r->input->stem, report_formats[i].ending,
                            err));
-        R1_TRY(report_formats[i].write(r->report, j->date, path, err));
+        R1_TRY(report_formats[i].write(r->report, j->made, path, err));
         if (!j->table) med_put(stdout, MED_TEXT_LINE, "%s\n", path);
     }
     return R1_OK;
@@ -228,6 +229,7 @@ static r1_status report_date(report_job *j, r1_err *err)
     if (!given) {
         gmtime_r(&now, &tm);
         strftime(j->date, sizeof j->date, "%Y-%m-%d", &tm);
+        strftime(j->made, sizeof j->made, "%Y-%m-%dT%H:%M:%SZ", &tm);
         return R1_OK;
     }
     const char *end = strptime(given, "%Y-%m-%d", &tm);
@@ -237,6 +239,7 @@ static r1_status report_date(report_job *j, r1_err *err)
     if (!read || day.tm_mday != tm.tm_mday || day.tm_mon != tm.tm_mon)
         R1_FAIL(err, R1_E_INVAL, "--date: expected a day as 2026-11-30, found \"%.20s\"", given);
     snprintf(j->date, sizeof j->date, "%s", given);
+    snprintf(j->made, sizeof j->made, "%s", given);
     return R1_OK;
 }
 
@@ -320,6 +323,7 @@ static r1_status report_make(report_job *j, report_record *r, r1_err *err)
         .date = j->date,
         .program = j->program,
         .labels = j->labels,
+        .signing = &r->document.signing,
         .genes = r1_options_has(o, "genes") ? &j->genes : NULL};
     R1_TRY(med_report_make(j->kb, &judge, &record, &r->report, err));
     int64_t ranked = r1_mono_us();

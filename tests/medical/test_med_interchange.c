@@ -128,6 +128,73 @@ static void test_references(void)
     drop_report();
 }
 
+static json_t *resource_of(json_t *bundle, const char *type)
+{
+    json_t *e;
+    size_t i;
+    json_array_foreach(json_object_get(bundle, "entry"), i, e)
+    {
+        json_t *r = json_object_get(e, "resource");
+        if (strcmp(json_string_value(json_object_get(r, "resourceType")), type) == 0) return r;
+    }
+    CU_FAIL_FATAL("no such resource");
+    return NULL;
+}
+
+static bool tells(const json_t *o, const char *part)
+{
+    char *text = json_dumps(o, 0);
+    bool found = text && strstr(text, part);
+    free(text);
+    return found;
+}
+
+/* Ids of the demonstration ontology are its own, and not HPO's. */
+static void test_namespaces(void)
+{
+    json_t *packet = NULL, *bundle = NULL, *x;
+    size_t i;
+    make_report("A man with ectopia lentis, scoliosis and no seizures.");
+    R1_ASSERT_OK(med_report_phenopacket(report, "2026-11-30", &packet, &err), &err);
+    R1_ASSERT_OK(med_report_fhir(report, "2026-11-30", &bundle, &err), &err);
+    json_t *list = json_object_get(json_object_get(packet, "metaData"), "resources");
+    CU_ASSERT_EQUAL_FATAL(json_array_size(list), 2);
+    const char *const prefix[] = {"R1", "ECO"};
+    json_array_foreach(list, i, x)
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(x, "namespacePrefix")), prefix[i]);
+    CU_ASSERT(tells(list, "1.0.0 (2026-11)"));
+    json_t *o = resource_of(bundle, "Observation");
+    CU_ASSERT(tells(o, "R1:0") && tells(o, "https://r1.example/ns/med"));
+    CU_ASSERT(!tells(bundle, "human-phenotype-ontology"));
+    json_decref(packet);
+    json_decref(bundle);
+    drop_report();
+}
+
+/* An instant stands as it is; of a day no time of day is made up. */
+static void test_time(void)
+{
+    static const char instant[] = "2026-11-30T09:15:07Z";
+    json_t *packet = NULL, *bundle = NULL;
+    make_report("A man with scoliosis.");
+    R1_ASSERT_OK(med_report_phenopacket(report, instant, &packet, &err), &err);
+    R1_ASSERT_OK(med_report_fhir(report, instant, &bundle, &err), &err);
+    CU_ASSERT(tells(json_object_get(packet, "metaData"), instant));
+    CU_ASSERT_STRING_EQUAL(
+        json_string_value(json_object_get(resource_of(bundle, "Provenance"), "recorded")), instant);
+    json_decref(packet);
+    json_decref(bundle);
+    R1_ASSERT_OK(med_report_fhir(report, "2026-11-30", &bundle, &err), &err);
+    json_t *p = resource_of(bundle, "Provenance");
+    CU_ASSERT(!tells(bundle, "00:00:00") && tells(p, "data-absent-reason"));
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(p, "occurredDateTime")), "2026-11-30");
+    CU_ASSERT_STRING_EQUAL(
+        json_string_value(json_object_get(resource_of(bundle, "DiagnosticReport"), "status")),
+        "preliminary");
+    json_decref(bundle);
+    drop_report();
+}
+
 /* Nothing found: both forms are still there, without empty lists where FHIR has none. */
 static void test_nothing(void)
 {
@@ -146,4 +213,4 @@ static void test_nothing(void)
 }
 
 R1_TEST_MAIN("interchange", {"read back", test_read_back}, {"references", test_references},
-             {"nothing found", test_nothing})
+             {"namespaces", test_namespaces}, {"time", test_time}, {"nothing found", test_nothing})

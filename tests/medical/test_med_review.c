@@ -4,7 +4,7 @@
  * refused with its place. */
 #include "documents/med_review.h"
 #include "ontology/med_sources.h"
-#include "report/med_report.h"
+#include "report/med_interchange.h"
 #include "support/r1_test.h"
 
 #include <math.h>
@@ -65,6 +65,15 @@ static void any_review(r1_rng *r, med_review *v)
     v->cut = (uint32_t)r1_rng_below(r, 3);
     v->n_note = (uint32_t)r1_rng_below(r, 4);
     for (uint32_t i = 0; i < v->n_note; i++) v->note[i] = any_text(r, 0, 20);
+    if (r1_rng_below(r, 2)) {
+        v->signing.review = 1 + (uint32_t)r1_rng_below(r, 1000);
+        memset(v->signing.hash, "0123456789abcdef"[r1_rng_below(r, 16)], 64);
+        v->signing.n = (uint32_t)r1_rng_below(r, MED_SIGNERS_MAX + 1);
+    }
+    for (uint32_t i = 0; i < v->signing.n; i++) {
+        snprintf(v->signing.signature[i].by, MED_SIGNER_BYTES, "n\xc3\xa9%u", i);
+        snprintf(v->signing.signature[i].at, MED_SIGNED_AT_BYTES, "2026-11-30T09:15:0%uZ", i);
+    }
     v->n = (uint32_t)r1_rng_below(r, 12);
     v->finding = calloc(v->n + 1, sizeof *v->finding);
     for (uint32_t i = 0; i < v->n; i++) {
@@ -98,7 +107,7 @@ static bool same_review(const med_review *a, const med_review *b)
     bool same =
         same_text(a->record, b->record) && same_text(a->knowledge_base, b->knowledge_base) &&
         a->sex == b->sex && a->not_read == b->not_read && a->cut == b->cut && a->n == b->n &&
-        a->n_note == b->n_note &&
+        a->n_note == b->n_note && memcmp(&a->signing, &b->signing, sizeof a->signing) == 0 &&
         (isnan(a->age_years) ? isnan(b->age_years) : fabs(a->age_years - b->age_years) < 1e-6);
     for (uint32_t i = 0; same && i < a->n_note; i++) same = same_text(a->note[i], b->note[i]);
     for (uint32_t i = 0; same && i < a->n; i++) {
@@ -191,6 +200,7 @@ static json_t *report_of(const char *bytes)
     }
     json_object_del(out, "words");
     json_object_del(out, "sentences");
+    json_object_del(out, "listed");
     med_report_free(report);
     med_ranker_free(ranker);
     med_notes_free(&n);
@@ -291,10 +301,125 @@ static void test_changes(void)
     json_decref(tree);
 }
 
+/* A report of a review, which the caller frees, and what it stands on. */
+typedef struct {
+    med_document d;
+    med_notes n;
+    med_ranker *ranker;
+    med_report *report;
+} made;
+
+static void make_of_tree(const json_t *tree, made *m)
+{
+    char *bytes = json_dumps(tree, 0);
+    *m = (made){0};
+    R1_ASSERT_OK(med_document_read(&m->d, "file", bytes, strlen(bytes), &err), &err);
+    R1_ASSERT_OK(med_document_notes(&m->d, lex, kb, "file", &m->n, &err), &err);
+    R1_ASSERT_OK(med_ranker_new(&m->ranker, kb, &err), &err);
+    const med_judge judge = {m->ranker, NULL, NULL, true};
+    const med_report_record record = {.title = "letter", .notes = &m->n, .signing = &m->d.signing};
+    R1_ASSERT_OK(med_report_make(kb, &judge, &record, &m->report, &err), &err);
+    free(bytes);
+}
+
+static void made_free(made *m)
+{
+    med_report_free(m->report);
+    med_ranker_free(m->ranker);
+    med_notes_free(&m->n);
+    med_document_free(&m->d);
+}
+
+static bool has(const char *text, const char *part) { return strstr(text, part) != NULL; }
+
+/* What a person added is no quotation, is a person's evidence, and stays added when it is gone
+ * through again; what was read keeps its sentence. */
+static void test_added(void)
+{
+    json_t *tree = reviewed_of("Ectopia lentis was found."), *packet = NULL, *bundle = NULL;
+    char *text = NULL, *page = NULL, *table = NULL;
+    made m;
+    med_review again;
+    json_array_append_new(
+        json_object_get(tree, "findings"),
+        json_pack("{s:s, s:s, s:s}", "id", "HP:0002650", "status", "present", "review", "added"));
+    make_of_tree(tree, &m);
+    R1_ASSERT_OK(med_report_text(m.report, &text, &err), &err);
+    R1_ASSERT_OK(med_report_html(m.report, &page, &err), &err);
+    R1_ASSERT_OK(med_report_table(m.report, &table, &err), &err);
+    R1_ASSERT_OK(med_report_phenopacket(m.report, "2026-11-30", &packet, &err), &err);
+    R1_ASSERT_OK(med_report_fhir(m.report, "2026-11-30", &bundle, &err), &err);
+    char *p = json_dumps(packet, 0), *b = json_dumps(bundle, 0);
+    const char *const all[] = {text, page, table, p, b};
+    for (size_t i = 0; i < R1_COUNT(all); i++) {
+        CU_ASSERT(has(all[i], "added by the reviewer"));
+        CU_ASSERT(has(all[i], "lentis") && !has(all[i], "): present"));
+    }
+    CU_ASSERT(!has(text, "another heading") && !has(page, "another heading"));
+    CU_ASSERT(has(p, "ECO:0000352") && has(p, "ECO:0000501"));
+    /* no text was read, and no line says that one was */
+    CU_ASSERT(has(text, "listed findings: 2, no text was read"));
+    CU_ASSERT(!has(text, "words read") && !has(text, "whole text"));
+    CU_ASSERT(!has(page, "words read") && !has(page, "whole text"));
+    R1_ASSERT_OK(med_review_make(&again, kb, &m.n, &m.d, "letter", &err), &err);
+    CU_ASSERT_EQUAL_FATAL(again.n, 2);
+    CU_ASSERT(again.finding[0].review == MED_REVIEW_OPEN && again.finding[0].quote.sentence);
+    CU_ASSERT(again.finding[1].review == MED_REVIEW_ADDED && !again.finding[1].quote.sentence);
+    med_review_free(&again);
+    made_free(&m);
+    free(text), free(page), free(table), free(p), free(b);
+    json_decref(packet);
+    json_decref(bundle);
+    json_decref(tree);
+}
+
+#define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* A signed review: who signed it, when, its number and hash stand in each form. A review that
+ * nobody signed is preliminary. */
+static void test_signed(void)
+{
+    json_t *tree = reviewed_of("Ectopia lentis was found."), *packet = NULL, *bundle = NULL;
+    made m;
+    json_object_set_new(tree, "review", json_integer(12));
+    json_object_set_new(tree, "hash", json_string(HASH));
+    for (int n = 0; n < 2; n++) {
+        char *text = NULL, *page = NULL;
+        if (n)
+            json_object_set_new(tree, "signed",
+                                json_pack("[{s:s, s:s}, {s:s, s:s}]", "by", "anna", "at",
+                                          "2026-11-30T09:15:00Z", "by", "ben <b>", "at",
+                                          "2026-11-30T09:16:01.25+00:00"));
+        make_of_tree(tree, &m);
+        R1_ASSERT_OK(med_report_text(m.report, &text, &err), &err);
+        R1_ASSERT_OK(med_report_html(m.report, &page, &err), &err);
+        R1_ASSERT_OK(med_report_phenopacket(m.report, "2026-11-30", &packet, &err), &err);
+        R1_ASSERT_OK(med_report_fhir(m.report, "2026-11-30", &bundle, &err), &err);
+        char *p = json_dumps(packet, 0), *b = json_dumps(bundle, 0);
+        CU_ASSERT(has(text, "review 12, SHA-256 " HASH) && has(page, "review 12, SHA-256 " HASH));
+        CU_ASSERT(has(b, "review 12, SHA-256 " HASH));
+        CU_ASSERT_EQUAL(has(text, "anna at 2026-11-30T09:15:00Z, ben <b> at"), n);
+        CU_ASSERT_EQUAL(has(page, "ben &lt;b&gt; at 2026-11-30T09:16:01.25+00:00"), n);
+        CU_ASSERT_EQUAL(has(text, "not signed"), !n);
+        CU_ASSERT_EQUAL(has(p, "\"submittedBy\": \"anna, ben <b>\""), n);
+        CU_ASSERT_EQUAL(has(p, "signed review 12, SHA-256 " HASH), n);
+        CU_ASSERT_EQUAL(has(b, "\"final\""), n);
+        CU_ASSERT_EQUAL(has(b, "\"preliminary\""), !n);
+        CU_ASSERT_EQUAL(has(b, "attester") && has(b, "\"when\": \"2026-11-30T09:15:00Z\""), n);
+        free(text), free(page), free(p), free(b);
+        json_decref(packet);
+        json_decref(bundle);
+        made_free(&m);
+    }
+    json_decref(tree);
+}
+
 /* ---- what does not fit ---- */
 
 #define HEAD    "{\"format\": \"r1-findings\", \"version\": 1, \"findings\": ["
 #define FINDING "{\"id\": \"HP:0001083\", \"status\": \"present\", \"review\": \"open\""
+
+#define SIGNED HEAD "], \"review\": 1, \"hash\": \"" HASH "\", \"signed\": ["
 
 static void test_strict(void)
 {
@@ -332,6 +457,21 @@ static void test_strict(void)
         {HEAD FINDING ", \"evidence\": {\"sentence\": \"a\", \"section\": \"x\"}}]}", "section",
          "another text"},
         {HEAD FINDING ", \"name\": \"a\\u0000b\"}]}", "name", "NUL"},
+        {HEAD "], \"review\": 0, \"hash\": \"" HASH "\"}", "review", "found 0"},
+        {HEAD "], \"review\": 1}", "both or none", "found one"},
+        {HEAD "], \"hash\": \"" HASH "\"}", "both or none", "found one"},
+        {HEAD "], \"review\": 1, \"hash\": \"ABC\"}", "64 digits", "another text"},
+        {HEAD "], \"signed\": [{\"by\": \"a\", \"at\": \"2026-11-30T09:15:00Z\"}]}",
+         "of what was signed", "none"},
+        {SIGNED "{\"at\": \"2026-11-30T09:15:00Z\"}]}", "a name", "nothing"},
+        {SIGNED "{\"by\": \"a\\nb\", \"at\": \"2026-11-30T09:15:00Z\"}]}", "a name",
+         "another text"},
+        {SIGNED "{\"by\": \"a\", \"at\": \"2026-02-30T09:15:00Z\"}]}", "an instant",
+         "another text"},
+        {SIGNED "{\"by\": \"a\", \"at\": \"2026-11-30\"}]}", "an instant", "another text"},
+        {SIGNED "{\"by\": \"a\", \"at\": \"2026-11-30T09:15:00+0:000\"}]}", "an instant",
+         "another text"},
+        {SIGNED "{}, {}, {}, {}, {}, {}, {}, {}, {}]}", "at most 8", "of 9"},
     };
     for (size_t i = 0; i < R1_COUNT(bad); i++) {
         med_document d;
@@ -412,6 +552,7 @@ static void test_schema(void)
     med_review v = {.record = strdup("r"),
                     .knowledge_base = strdup("k"),
                     .age_years = 1,
+                    .signing = {.review = 1, .hash = HASH},
                     .finding = calloc(1, sizeof f),
                     .n = 1};
     v.finding[0] = f;
@@ -435,5 +576,6 @@ static void test_schema(void)
 }
 
 R1_TEST_MAIN("review", {"round trip", test_round_trip}, {"the same report", test_same_report},
-             {"denied in the family", test_family_denied}, {"what a person changes", test_changes},
+             {"denied in the family", test_family_denied}, {"added", test_added},
+             {"signed", test_signed}, {"what a person changes", test_changes},
              {"what does not fit", test_strict}, {"bound", test_bound}, {"schema", test_schema})

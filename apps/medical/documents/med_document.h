@@ -21,6 +21,7 @@
 #define MED_DOCUMENT_H
 
 #include "notes/med_notes.h"
+#include "notes/med_signing.h"
 #include "ontology/med_names.h"
 
 #define MED_DOCUMENT_BYTES_MAX MED_RECORD_BYTES_MAX
@@ -63,14 +64,16 @@ typedef struct {
     char *id;    /* as it stands there, "HP:0001250"; "": it is named alone; never NULL */
     char *label; /* as it stands there, or NULL */
     med_status status;
+    bool added;      /* by a person in review: it stands nowhere in the record */
     med_quote quote; /* zero: none */
 } med_stated;
 
 typedef struct {
     med_document_kind kind;
-    bool listed; /* `stated` holds the findings, and there is no text to be read */
-    char *title; /* of the record that a review came from; NULL: the file's own name */
-    char *text;  /* UTF-8, NUL-terminated; of a list "" */
+    bool listed;         /* `stated` holds the findings, and there is no text to be read */
+    med_signing signing; /* of a review; zero: none */
+    char *title;         /* of the record that a review came from; NULL: the file's own name */
+    char *text;          /* UTF-8, NUL-terminated; of a list "" */
     size_t len;
     med_stated *stated;
     uint32_t n_stated, cap_stated;

@@ -4,6 +4,7 @@
  * contains them. Everything else is counted and named. A bundle of several patients is refused. */
 #include "documents/med_fhir_value.h"
 #include "documents/med_parts.h"
+#include "ontology/med_namespace.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@ typedef struct {
     uint32_t n_unread, n_void, n_registered, n_other_patient, n_focus, n_component;
 } fhir;
 
-/* The coding of HPO within a CodeableConcept, as HP:0001250. */
+/* The coding of HPO, or of our own ontology, within a CodeableConcept, as HP:0001250. */
 static const char *fhir_hpo(const json_t *concept, char id[MED_HPO_ID_BYTES])
 {
     json_t *c;
@@ -34,8 +35,8 @@ static const char *fhir_hpo(const json_t *concept, char id[MED_HPO_ID_BYTES])
     {
         const char *code = med_member_text(c, "code", NULL);
         const char *system = med_member_text(c, "system", NULL);
-        bool ours = system && strcmp(system, "http://human-phenotype-ontology.org") == 0 && code &&
-                    strlen(code) < MED_HPO_ID_BYTES;
+        bool ours =
+            system && med_namespace_of_system(system) && code && strlen(code) < MED_HPO_ID_BYTES;
         if (!code || (!med_hpo_id(code, strlen(code), id) && !ours)) continue;
         if (ours) snprintf(id, MED_HPO_ID_BYTES, "%s", code);
         const char *label = med_member_text(c, "display", NULL);

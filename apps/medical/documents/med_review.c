@@ -72,6 +72,10 @@ static r1_status review_add(med_review *r, const med_kb *kb, const med_notes *n,
                                         : m->status == MED_FAMILY ? MED_PRESENT
                                                                   : m->status};
     if (!f->id || !f->name) return review_no_memory(err);
+    if (n->sentence[m->sentence].kind == MED_UNIT_ADDED) {
+        f->review = MED_REVIEW_ADDED;
+        return R1_OK;
+    }
     return review_quote(&f->quote, n, m, err);
 }
 
@@ -151,10 +155,12 @@ static r1_status review_state(med_document *d, const char *what, med_review *r, 
         if (f->review == MED_REVIEW_REJECTED) continue;
         R1_TRY(med_state(d, f->id, f->name, f->relative ? MED_FAMILY : f->status, what, err));
         d->stated[d->n_stated - 1].quote = f->quote;
+        d->stated[d->n_stated - 1].added = f->review == MED_REVIEW_ADDED && !f->quote.sentence;
         f->quote = (med_quote){0};
     }
     d->sex = r->sex;
     d->age_years = (float)r->age_years;
+    d->signing = r->signing;
     d->title = r->record;
     r->record = NULL;
     review_tell(d, r, n);

@@ -49,6 +49,7 @@ typedef struct {
     med_review_finding *finding;
     uint32_t n, cap;
     uint32_t not_read, cut; /* of the record, see med_notes.h */
+    med_signing signing;    /* zero: not said */
     char *note[MED_DOCUMENT_NOTES_MAX + 1];
     uint32_t n_note;
 } med_review;

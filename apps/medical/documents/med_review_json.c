@@ -10,10 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static const char *const head_members[] = {"format", "version",   "record",   "knowledge_base",
-                                           "sex",    "age_years", "not_read", "cut",
-                                           "notes",  "findings"};
+static const char *const head_members[] = {
+    "format", "version", "record",   "knowledge_base", "sex",    "age_years", "not_read",
+    "cut",    "notes",   "findings", "signed",         "review", "hash"};
+static const char *const signed_members[] = {"by", "at"};
 static const char *const finding_members[] = {"id",     "name",   "status",
                                               "person", "review", "evidence"};
 static const char *const quote_members[] = {"sentence", "from",    "to",  "start",
@@ -221,6 +223,73 @@ static r1_status review_notes_read(const place *p, const json_t *list, med_revie
     return R1_OK;
 }
 
+/* "2026-11-30T09:15:00Z", also with a fraction of a second and an offset. */
+static bool review_is_instant(const char *s)
+{
+    struct tm tm = {0};
+    const char *end =
+        strlen(s) < MED_SIGNED_AT_BYTES ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    if (!end || end - s != 19) return false;
+    struct tm day = tm; /* timegm makes 3 March of 31 February */
+    timegm(&day);
+    if (day.tm_mday != tm.tm_mday || day.tm_mon != tm.tm_mon) return false;
+    if (*end == '.') {
+        size_t n = strspn(end + 1, "0123456789");
+        if (n < 1 || n > 9) return false;
+        end += 1 + n;
+    }
+    if (strcmp(end, "Z") == 0) return true;
+    int hour = 0, minute = 0, read = 0;
+    return strlen(end) == 6 && strchr("+-", *end) && strspn(end + 1, "0123456789:") == 5 &&
+           sscanf(end + 1, "%2d:%2d%n", &hour, &minute, &read) == 2 && read == 5 && hour <= 14 &&
+           minute <= 59;
+}
+
+static r1_status review_signature(const place *p, const json_t *o, med_signature *x, r1_err *err)
+{
+    R1_TRY(review_object(p, "\"signed\"", o, signed_members, R1_COUNT(signed_members), err));
+    const json_t *who = json_object_get(o, "by"), *when = json_object_get(o, "at");
+    const char *by = json_string_value(who), *at = json_string_value(when);
+    bool plain = by && *by && strlen(by) == json_string_length(who) && strlen(by) < sizeof x->by;
+    for (const char *c = by; plain && *c; c++) plain = (unsigned char)*c >= ' ' && *c != 0x7f;
+    if (!plain)
+        REVIEW_FAIL(err, p,
+                    "\"signed\": \"by\": expected a name of 1 to %zu bytes without control "
+                    "characters, found %s",
+                    sizeof x->by - 1, by ? "another text" : kind_text(who));
+    if (!at || strlen(at) != json_string_length(when) || !review_is_instant(at))
+        REVIEW_FAIL(err, p,
+                    "\"signed\": \"at\": expected an instant as 2026-11-30T09:15:00Z, found %s",
+                    at ? "another text" : kind_text(when));
+    snprintf(x->by, sizeof x->by, "%s", by);
+    snprintf(x->at, sizeof x->at, "%s", at);
+    return R1_OK;
+}
+
+/* Who signed, which review, and its hash: a signature without what was signed says nothing. */
+static r1_status review_signing(const place *p, const json_t *tree, med_signing *x, r1_err *err)
+{
+    const json_t *list = json_object_get(tree, "signed"), *sum = json_object_get(tree, "hash");
+    const char *hash = json_string_value(sum);
+    R1_TRY(review_count(p, tree, "review", json_object_get(tree, "review") ? 1 : 0, UINT32_MAX, 0,
+                        &x->review, err));
+    if (sum && (!hash || json_string_length(sum) != 64 || strspn(hash, "0123456789abcdef") != 64))
+        REVIEW_FAIL(err, p, "\"hash\": expected 64 digits of 0 to 9 and a to f, found %s",
+                    hash ? "another text" : kind_text(sum));
+    if (hash) snprintf(x->hash, sizeof x->hash, "%s", hash);
+    if ((x->review != 0) != (hash != NULL))
+        REVIEW_FAIL(err, p, "\"review\" and \"hash\": expected both or none, found one");
+    if (list && (!json_is_array(list) || json_array_size(list) > MED_SIGNERS_MAX))
+        REVIEW_FAIL(err, p, "\"signed\": expected a list of at most %d, found %s of %zu",
+                    (int)MED_SIGNERS_MAX, kind_text(list), json_array_size(list));
+    if (json_array_size(list) && !x->review)
+        REVIEW_FAIL(err, p,
+                    "\"signed\": expected \"review\" and \"hash\" of what was signed, found none");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        R1_TRY(review_signature(p, json_array_get(list, i), &x->signature[x->n++], err));
+    return R1_OK;
+}
+
 static r1_status review_head(const place *p, const json_t *tree, med_review *r, r1_err *err)
 {
     int sex;
@@ -238,6 +307,7 @@ static r1_status review_head(const place *p, const json_t *tree, med_review *r, 
     R1_TRY(review_number(p, tree, "age_years", 0, 150, &r->age_years, err));
     R1_TRY(review_count(p, tree, "not_read", 0, UINT32_MAX, 0, &r->not_read, err));
     R1_TRY(review_count(p, tree, "cut", 0, UINT32_MAX, 0, &r->cut, err));
+    R1_TRY(review_signing(p, tree, &r->signing, err));
     r->sex = (med_sex)sex;
     return review_notes_read(p, json_object_get(tree, "notes"), r, err);
 }
@@ -328,6 +398,21 @@ static json_t *write_finding(const med_review_finding *f, bool *good)
     return o;
 }
 
+static void write_signing(json_t *o, const med_signing *x, bool *good)
+{
+    if (!x->review) return;
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < x->n; i++) {
+        json_t *s = json_object();
+        write_text(s, "by", x->signature[i].by, good);
+        write_text(s, "at", x->signature[i].at, good);
+        *good = json_array_append_new(list, s) == 0 && *good;
+    }
+    write_count(o, "review", x->review, good);
+    write_text(o, "hash", x->hash, good);
+    *good = json_object_set_new(o, "signed", list) == 0 && *good;
+}
+
 static json_t *write_tree(const med_review *r, bool *good)
 {
     json_t *o = json_object(), *notes = json_array(), *list = json_array();
@@ -343,6 +428,7 @@ static json_t *write_tree(const med_review *r, bool *good)
         *good = json_array_append_new(notes, med_json_string(r->note[i])) == 0 && *good;
     for (uint32_t i = 0; i < r->n; i++)
         *good = json_array_append_new(list, write_finding(&r->finding[i], good)) == 0 && *good;
+    write_signing(o, &r->signing, good);
     *good = json_object_set_new(o, "notes", notes) == 0 && *good;
     *good = json_object_set_new(o, "findings", list) == 0 && *good;
     return o;

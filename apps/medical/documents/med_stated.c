@@ -140,23 +140,24 @@ static r1_status stated_quoted(med_prose *p, med_notes *n, uint32_t term, const 
 }
 
 static r1_status stated_line(med_prose *p, med_notes *n, const med_kb *kb, uint32_t term,
-                             med_status status, r1_err *err)
+                             const med_stated *s, r1_err *err)
 {
     const char *name = med_str(kb, kb->term[term].name), *id = med_str(kb, kb->term[term].id);
     size_t start = p->n;
     char rest[80];
-    int len = snprintf(rest, sizeof rest, " (%.20s): %s", id, med_status_name[status]);
+    int len = snprintf(rest, sizeof rest, " (%.20s): %s", id, med_status_name[s->status]);
     med_prose_add(p, name, strlen(name));
     med_prose_add(p, rest, (size_t)len);
     if (p->status != R1_OK) R1_FAIL(err, R1_E_NOMEM, "no memory for listed findings");
-    n->sentence[n->n_sentence] =
-        (med_sentence){.start = (uint32_t)start, .end = (uint32_t)p->n, .kind = MED_UNIT_ROW};
+    n->sentence[n->n_sentence] = (med_sentence){.start = (uint32_t)start,
+                                                .end = (uint32_t)p->n,
+                                                .kind = s->added ? MED_UNIT_ADDED : MED_UNIT_ROW};
     n->len = p->n;
     const med_mention m = {.term = term,
                            .start = (uint32_t)start,
                            .end = (uint32_t)(start + strlen(name)),
                            .sentence = n->n_sentence++,
-                           .status = status};
+                           .status = s->status};
     R1_TRY(med_mention_add(n, &m, err));
     med_prose_add(p, "\n", 1);
     return R1_OK;
@@ -175,6 +176,7 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
     n->cap_sentence = n->cap_mention = (uint32_t)cap;
     n->cap_section = (uint32_t)cap;
     n->n_section = 1;
+    n->listed = true;
     med_names *names = NULL;
     r1_status st = R1_OK;
     for (uint32_t i = 0; i < d->n_stated && st == R1_OK; i++) {
@@ -182,9 +184,8 @@ static r1_status stated_notes(med_document *d, const med_kb *kb, const char *wha
         if (st != R1_OK) break;
         uint32_t term = stated_term(d, kb, names, &d->stated[i]);
         if (term != MED_NONE)
-            st = d->stated[i].quote.sentence
-                     ? stated_quoted(&p, n, term, &d->stated[i], err)
-                     : stated_line(&p, n, kb, term, d->stated[i].status, err);
+            st = d->stated[i].quote.sentence ? stated_quoted(&p, n, term, &d->stated[i], err)
+                                             : stated_line(&p, n, kb, term, &d->stated[i], err);
     }
     med_names_free(names);
     free(d->text);

@@ -22,7 +22,8 @@ typedef enum {
     MED_UNIT_SENTENCE,
     MED_UNIT_ITEM,
     MED_UNIT_ROW,
-    MED_UNIT_HEADING /* without a meaning of its own: its words are read too */
+    MED_UNIT_HEADING, /* without a meaning of its own: its words are read too */
+    MED_UNIT_ADDED    /* no words of a record: a person added its finding in review */
 } med_unit_kind;
 
 typedef struct {
@@ -58,6 +59,7 @@ typedef struct {
     med_mention *mention;
     uint32_t n_section, n_sentence, n_mention, n_word;
     uint32_t cap_section, cap_sentence, cap_mention;
+    bool listed;       /* the findings came as a list: no text was read, and n_word is 0 */
     uint32_t n_cut;    /* sentences that were cut for their length */
     uint32_t n_unread; /* possible findings beyond MED_HITS_MAX of a sentence, abbreviations
                         * beyond MED_INTRODUCED_MAX, words of MED_WORD_BYTES bytes or more */

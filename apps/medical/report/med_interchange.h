@@ -15,7 +15,8 @@
 
 #include "report/med_report.h"
 
-/* Both return a new reference. date: "2026-11-30", the day that the files name as their own. */
+/* Both return a new reference. date: when the files say that they were made, an instant
+ * "2026-11-30T09:15:00Z", or "2026-11-30" where the day alone is known. */
 r1_status med_report_phenopacket(const med_report *r, const char *date, json_t **out, r1_err *err);
 r1_status med_report_fhir(const med_report *r, const char *date, json_t **out, r1_err *err);
 /* malloc'ed UTF-8: id, name, status, mentions, section, sentence. */

@@ -368,6 +368,21 @@ static r1_status report_reading(med_report_work *w, const med_report_names *from
     return R1_OK;
 }
 
+static r1_status report_signing(med_report_work *w, const med_signing *x, r1_err *err)
+{
+    med_report_signing *out;
+    const char **s;
+    if (!x || !x->review) return R1_OK;
+    MED_REPORT_LIST_OF(w->report->arena, out, 1, err);
+    MED_REPORT_LIST_OF(w->report->arena, s, x->n, err);
+    for (uint32_t i = 0; i < x->n; i++)
+        R1_TRY(med_report_say(w, &s[i], err, MED_SAY(w->report->language, SIGNED_F),
+                              x->signature[i].by, x->signature[i].at));
+    *out = (med_report_signing){.review = x->review, .hash = x->hash, .by = {s, x->n}, .stated = x};
+    w->report->signing = out;
+    return R1_OK;
+}
+
 static r1_status report_head(med_report_work *w, const med_judge *judge,
                              const med_report_record *record, r1_err *err)
 {
@@ -377,12 +392,14 @@ static r1_status report_head(med_report_work *w, const med_judge *judge,
     r->date = record->date;
     r->program = record->program ? record->program : "r1-medical";
     R1_TRY(report_reading(w, &record->reading, err));
+    R1_TRY(report_signing(w, record->signing, err));
     r->sex = report_sex[w->notes->sex];
     const char *born = w->notes->born;
     if (*born && !(r->born = r1_arena_strdup(r->arena, born, strlen(born))))
         R1_FAIL(err, R1_E_NOMEM, "no memory for a report");
     r->words = w->notes->n_word;
     r->sentences = w->notes->n_sentence;
+    r->listed = w->notes->listed;
     r->diseases = w->kb->n_profiled;
     r->not_read = w->notes->n_unread;
     r->cut = w->notes->n_cut;

@@ -40,10 +40,11 @@ typedef struct {
     const med_notes *notes;
     med_report_names reading; /* sentences about how its file was read */
     med_words_language language;
-    const char *date;         /* the report's day, 2026-11-30; NULL: none is shown */
-    const char *program;      /* name and version of who makes the report */
-    const med_labels *labels; /* names of findings in that language; NULL: none */
-    const med_genes *genes;   /* of the patient; NULL: not known */
+    const char *date;           /* the report's day, 2026-11-30; NULL: none is shown */
+    const char *program;        /* name and version of who makes the report */
+    const med_labels *labels;   /* names of findings in that language; NULL: none */
+    const med_genes *genes;     /* of the patient; NULL: not known */
+    const med_signing *signing; /* of the review that the findings come from; NULL: none */
 } med_report_record;
 
 r1_status med_report_make(const med_kb *kb, const med_judge *judge, const med_report_record *record,

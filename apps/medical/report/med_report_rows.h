@@ -5,6 +5,7 @@
 #ifndef MED_REPORT_ROWS_H
 #define MED_REPORT_ROWS_H
 
+#include "notes/med_signing.h"
 #include "r1_base.h"
 #include "report/med_words.h"
 
@@ -38,6 +39,7 @@ typedef struct {
     uint32_t start, end, sentence_start;
     med_span text, sentence, cue; /* text lies within sentence; cue: what decided the status */
     const char *section, *status;
+    bool added; /* by a person in review: no words of the record, and section is NULL */
     const med_report_lab *lab; /* NULL: not a laboratory value */
 } med_report_quote;
 
@@ -158,6 +160,14 @@ typedef struct {
     uint32_t n_refused, n_unknown; /* those rows */
 } med_report_source;
 
+/* The kept review that the findings come from. */
+typedef struct {
+    uint32_t review;           /* its number */
+    const char *hash;          /* SHA-256 in hexadecimal */
+    med_report_names by;       /* sentences: who signed it, and when; none: it is not signed */
+    const med_signing *stated; /* the same as it was stated */
+} med_report_signing;
+
 typedef struct {
     const med_report_finding *row;
     uint32_t n;
@@ -167,13 +177,15 @@ typedef struct med_report {
     med_words_language language;
     const char *title, *sex, *ranked_by, *program; /* program: name and version */
     const char *date;                              /* 2026-11-30: the report's; NULL: none */
-    const char *born;         /* 2009-03-17, as the record says; NULL: not said */
-    const char *scope;        /* sentence: the knowledge base has few diseases; or NULL */
-    med_report_names notice;  /* sentences: what a reader must know before anything else */
-    med_report_names summary; /* sentences */
-    med_report_names reading; /* what was converted or left out when the record was read */
-    char knowledge_base[20];  /* its checksum in hexadecimal */
+    const char *born;                  /* 2009-03-17, as the record says; NULL: not said */
+    const med_report_signing *signing; /* NULL: of no kept review */
+    const char *scope;                 /* sentence: the knowledge base has few diseases; or NULL */
+    med_report_names notice;           /* sentences: what a reader must know before anything else */
+    med_report_names summary;          /* sentences */
+    med_report_names reading;          /* what was converted or left out when the record was read */
+    char knowledge_base[20];           /* its checksum in hexadecimal */
     uint32_t words, sentences, diseases;
+    bool listed;       /* no text was read: sentences counts findings, one each */
     uint32_t not_read; /* possible findings that the bounds of reading left out, med_notes.h */
     uint32_t cut;      /* sentences that were read in parts */
     uint32_t unranked; /* observed findings that the ranking had no room for, MED_QUERY_MAX */

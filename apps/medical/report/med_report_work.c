@@ -103,6 +103,11 @@ r1_status med_report_quote_of(med_report_work *w, const med_mention *m, med_repo
                             .sentence = {n->text + s->start, s->end - s->start},
                             .section = med_section_name[n->section[s->section].name],
                             .status = med_status_name[m->status]};
+    q->added = s->kind == MED_UNIT_ADDED;
+    if (q->added) {
+        q->text = q->sentence = (med_span){0};
+        q->section = NULL;
+    }
     if (m->cue_end > m->cue_start)
         q->cue = (med_span){n->text + m->cue_start, m->cue_end - m->cue_start};
     if (!m->lab) return R1_OK;

@@ -88,15 +88,10 @@ static void html_quote(FILE *f, const med_report_quote *q)
 {
     size_t a = q->start - q->sentence_start, b = a + q->text.len, n = q->sentence.len;
     const char *s = q->sentence.s;
+    if (q->added) return;
     R1_ASSERT(a <= b && b <= n, "bytes %zu to %zu marked in a sentence of %zu", a, b, n);
     med_put(f, MED_HTML, "%.*s<mark>%.*s</mark>%.*s", (int)a, s, (int)(b - a), s + a, (int)(n - b),
             s + b);
-}
-
-static void html_where(html_sink *s, const med_report_quote *q)
-{
-    med_put(s->f, MED_HTML, "%s%s%s", med_words_of(s->l, q->section), MED_SAY(s->l, LIST_COMMA),
-            med_words_of(s->l, q->status));
 }
 
 /* ---- head ------------------------------------------------------------------------------------ */
@@ -123,8 +118,13 @@ static void html_head(med_sink *base)
     fputs("</td></tr>", s->f);
     html_row_of(s, MED_SAY(l, RECORD));
     med_put(s->f, MED_HTML, "%s%s", r->title, MED_SAY(l, LIST_COMMA));
-    med_put(s->f, MED_HTML, MED_SAY(l, READ_F), r->words, r->sentences);
+    med_say_input(s->f, MED_HTML, r);
     fputs("</td></tr>", s->f);
+    if (r->signing) {
+        html_row_of(s, MED_SAY(l, SIGNED));
+        med_say_signing(s->f, MED_HTML, r);
+        fputs("</td></tr>", s->f);
+    }
     if (r->date) {
         html_row_of(s, MED_SAY(l, DATE));
         med_put(s->f, MED_HTML, "%s</td></tr>", r->date);
@@ -297,7 +297,7 @@ static void html_contradiction(html_sink *s, const med_report_contradiction *x)
         fputs("</td><td>", s->f);
         html_quote(s->f, q[i]);
         fputs("</td><td>", s->f);
-        html_where(s, q[i]);
+        med_say_place(s->f, MED_HTML, s->l, q[i]);
         fputs("</td></tr>", s->f);
     }
 }
@@ -394,7 +394,7 @@ static void html_finding(html_sink *s, const med_report_finding *o)
     fputs("</td><td>", s->f);
     html_quote(s->f, &o->quote);
     fputs("</td><td>", s->f);
-    html_where(s, &o->quote);
+    med_say_place(s->f, MED_HTML, s->l, &o->quote);
     if (o->mentions != MED_NONE && o->mentions > 1) {
         med_put(s->f, MED_HTML, "%s", MED_SAY(s->l, LIST_COMMA));
         med_put(s->f, MED_HTML, MED_SAY(s->l, MENTIONS_F), o->mentions);

@@ -62,6 +62,7 @@ static const key_row quote_keys[] = {
     {"sentence_start",    KEY_COUNT,  SHOWN, KEY_AT(med_report_quote, sentence_start)},
     {"section",           KEY_STRING, SHOWN, KEY_AT(med_report_quote, section)},
     {"status",            KEY_STRING, SHOWN, KEY_AT(med_report_quote, status)},
+    {"added_by_reviewer", KEY_TRUE,   SHOWN, KEY_AT(med_report_quote, added)},
     {"cue",               KEY_SPAN,   WORDS, KEY_AT(med_report_quote, cue)},
     {"laboratory",        KEY_OBJECT, SHOWN, KEY_SUB(med_report_quote, lab, lab_keys)},
     KEY_END};
@@ -202,9 +203,16 @@ static const key_row source_keys[] = {
     {"rows_of_unknown_findings", KEY_SOME, SHOWN, KEY_AT(med_report_source, n_unknown)},
     KEY_END};
 
+static const key_row signing_keys[] = {
+    {"review",            KEY_COUNT,  SHOWN, KEY_AT(med_report_signing, review)},
+    {"hash",              KEY_STRING, SHOWN, KEY_AT(med_report_signing, hash)},
+    {"signed",            KEY_NAMES,  SHOWN, KEY_AT(med_report_signing, by)},
+    KEY_END};
+
 static const key_row report_keys[] = {
     {"format",            KEY_FIXED,  SHOWN, 0, NULL, MED_WORDS_FORMAT},
     {"scope",             KEY_STRING, SHOWN, KEY_AT(med_report, scope)},
+    {"signing",           KEY_OBJECT, SHOWN, KEY_SUB(med_report, signing, signing_keys)},
     {"title",             KEY_STRING, WORDS, KEY_AT(med_report, title)},
     {"date",              KEY_STRING, SHOWN, KEY_AT(med_report, date)},
     {"program",           KEY_STRING, SHOWN, KEY_AT(med_report, program)},
@@ -214,6 +222,7 @@ static const key_row report_keys[] = {
     {"sex",               KEY_STRING, SHOWN, KEY_AT(med_report, sex)},
     {"words",             KEY_COUNT,  SHOWN, KEY_AT(med_report, words)},
     {"sentences",         KEY_COUNT,  SHOWN, KEY_AT(med_report, sentences)},
+    {"listed",            KEY_TRUE,   SHOWN, KEY_AT(med_report, listed)},
     {"not_read",          KEY_SOME,   SHOWN, KEY_AT(med_report, not_read)},
     {"cut",               KEY_SOME,   SHOWN, KEY_AT(med_report, cut)},
     {"reading",           KEY_NAMES,  WORDS, KEY_AT(med_report, reading)},

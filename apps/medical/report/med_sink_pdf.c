@@ -148,8 +148,13 @@ static void pdf_head(med_sink *base)
     pdf_show(s, LOOK_INPUT);
     med_put(s->line, MED_TEXT_LINE, "%s: %s%s", MED_SAY(s->l, RECORD), r->title,
             MED_SAY(s->l, LIST_COMMA));
-    med_put(s->line, MED_TEXT_LINE, MED_SAY(s->l, READ_F), r->words, r->sentences);
+    med_say_input(s->line, MED_TEXT_LINE, r);
     pdf_show(s, LOOK_INPUT);
+    if (r->signing) {
+        med_put(s->line, MED_TEXT_LINE, "%s: ", MED_SAY(s->l, SIGNED));
+        med_say_signing(s->line, MED_TEXT_LINE, r);
+        pdf_show(s, LOOK_INPUT);
+    }
     med_put(s->line, MED_TEXT_LINE, "%s: ", MED_SAY(s->l, VERSIONS));
     med_say_versions(s->line, MED_TEXT_LINE, r);
     pdf_show(s, LOOK_INPUT);
@@ -311,9 +316,8 @@ static void pdf_question(pdf_sink *s, const med_report_question *q)
 
 static void pdf_quote(pdf_sink *s, const med_report_quote *q)
 {
-    med_put(s->line, MED_TEXT_LINE, "“%.*s” %s%s%s", (int)q->sentence.len, q->sentence.s,
-            med_words_of(s->l, q->section), MED_SAY(s->l, LIST_COMMA),
-            med_words_of(s->l, q->status));
+    if (!q->added) med_put(s->line, MED_TEXT_LINE, "“%.*s” ", (int)q->sentence.len, q->sentence.s);
+    med_say_place(s->line, MED_TEXT_LINE, s->l, q);
     pdf_show(s, LOOK_QUOTE);
 }
 

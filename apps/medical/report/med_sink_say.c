@@ -31,9 +31,35 @@ void med_say_versions(FILE *f, med_medium m, const med_report *r)
             r->diseases);
 }
 
+void med_say_input(FILE *f, med_medium m, const med_report *r)
+{
+    if (r->listed)
+        med_put(f, m, MED_SAY(r->language, LISTED_F), r->sentences);
+    else
+        med_put(f, m, MED_SAY(r->language, READ_F), r->words, r->sentences);
+}
+
+void med_say_signing(FILE *f, med_medium m, const med_report *r)
+{
+    const med_report_signing *x = r->signing;
+    med_words_language l = r->language;
+    if (!x->by.n) med_put(f, m, "%s", MED_SAY(l, NOT_SIGNED));
+    med_say_names(f, m, l, &x->by);
+    med_put(f, m, "%s", MED_SAY(l, LIST_COMMA));
+    med_put(f, m, MED_SAY(l, REVIEW_F), x->review, x->hash);
+}
+
+void med_say_place(FILE *f, med_medium m, med_words_language l, const med_report_quote *q)
+{
+    med_put(f, m, "%s%s%s", q->added ? MED_SAY(l, ADDED_BY_REVIEWER) : med_words_of(l, q->section),
+            MED_SAY(l, LIST_COMMA), med_words_of(l, q->status));
+}
+
 void med_say_read(FILE *f, med_medium m, const med_report *r)
 {
-    if (r->not_read || r->cut)
+    if (r->listed)
+        med_put(f, m, "%s", MED_SAY(r->language, NO_TEXT));
+    else if (r->not_read || r->cut)
         med_put(f, m, MED_SAY(r->language, NOT_READ_F), r->not_read, r->cut);
     else
         med_put(f, m, "%s", MED_SAY(r->language, ALL_READ));

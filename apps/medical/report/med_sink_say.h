@@ -12,7 +12,13 @@
 void med_say_patient(FILE *f, med_medium m, const med_report *r);
 /* Program, what ranked, knowledge base. */
 void med_say_versions(FILE *f, med_medium m, const med_report *r);
-/* Whether the whole text was read, or how much was not. */
+/* How many words and sentences were read, or how many findings were listed. */
+void med_say_input(FILE *f, med_medium m, const med_report *r);
+/* Who signed which review. The report must be of one. */
+void med_say_signing(FILE *f, med_medium m, const med_report *r);
+/* Section and status of a finding; of one that a person added, that it was added. */
+void med_say_place(FILE *f, med_medium m, med_words_language l, const med_report_quote *q);
+/* Whether the whole text was read, how much was not, or that there was none. */
 void med_say_read(FILE *f, med_medium m, const med_report *r);
 /* "45 of 50 patients", "single case", "80 % of patients", "frequency not stated". */
 void med_say_frequency(FILE *f, med_medium m, med_words_language l, uint32_t n, uint32_t of,

@@ -31,7 +31,11 @@ static void text_head(med_sink *base)
     med_say_patient(s->f, MED_TEXT_LINE, r);
     if (r->date) med_put(s->f, MED_TEXT_LINE, "\n%s: %s", MED_SAY(l, DATE), r->date);
     med_put(s->f, MED_TEXT_LINE, "\n%s: ", MED_SAY(l, RECORD));
-    med_put(s->f, MED_TEXT_LINE, MED_SAY(l, READ_F), r->words, r->sentences);
+    med_say_input(s->f, MED_TEXT_LINE, r);
+    if (r->signing) {
+        med_put(s->f, MED_TEXT_LINE, "\n%s: ", MED_SAY(l, SIGNED));
+        med_say_signing(s->f, MED_TEXT_LINE, r);
+    }
     med_put(s->f, MED_TEXT_LINE, "\n%s: ", MED_SAY(l, VERSIONS));
     med_say_versions(s->f, MED_TEXT_LINE, r);
     fputc('\n', s->f);
@@ -139,9 +143,11 @@ static void text_step(text_sink *s, const med_report_step *x)
 
 static void text_quote(text_sink *s, const med_report_quote *q)
 {
-    med_put(s->f, MED_TEXT_LINE, "      \"%.*s\" (%s%s%s)\n", (int)q->sentence.len, q->sentence.s,
-            med_words_of(s->l, q->section), MED_SAY(s->l, LIST_COMMA),
-            med_words_of(s->l, q->status));
+    fputs("      ", s->f);
+    if (!q->added) med_put(s->f, MED_TEXT_LINE, "\"%.*s\" ", (int)q->sentence.len, q->sentence.s);
+    fputc('(', s->f);
+    med_say_place(s->f, MED_TEXT_LINE, s->l, q);
+    fputs(")\n", s->f);
 }
 
 static void text_finding(text_sink *s, const med_report_finding *o)

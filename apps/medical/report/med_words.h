@@ -36,6 +36,14 @@ X(READ_F, "words read: %u, sentences: %u", "已读 %u 词、%u 句")            
 /* program, model, knowledge base's checksum, its diseases */                                      \
 X(INPUT_F, "%s; ranked by %s; knowledge base %s with %u diseases",                                 \
   "%s；排序模型：%s；知识库 %s，含 %u 种疾病")                                                     \
+/* findings */                                                                                     \
+X(LISTED_F, "listed findings: %u, no text was read", "所列异常：%u 项，未读取文本")                \
+X(SIGNED, "Signed", "签署")                                                                        \
+X(NOT_SIGNED, "not signed", "未签署")                                                              \
+/* name, time */                                                                                   \
+X(SIGNED_F, "%s at %s", "%s，时间 %s")                                                             \
+/* number, hash */                                                                                 \
+X(REVIEW_F, "review %u, SHA-256 %s", "审阅 %u，SHA-256 %s")                                        \
 /* diseases, the source's name */                                                                  \
 X(FEW_F, "This ranking knows only %u diseases (%s): a disease outside of them cannot be found, "   \
   "and the probabilities hold among them alone.",                                                  \
@@ -47,6 +55,7 @@ X(UNRANKED_F, "Observed findings that are listed, but left out of the ranking: %
 X(NOT_READ_F, "What was not read: %u possible findings, beyond the bound of a sentence; %u "       \
   "sentences were read in parts.", "未读内容：超出单句上限的可能异常 %u 项；%u 个句子只读了一部分。") \
 X(ALL_READ, "The whole text was read.", "全文均已读取。")                                          \
+X(NO_TEXT, "The findings came as a list.", "异常以列表形式给出。")                                      \
 X(NO_SEX, "The record does not say the patient's sex: it does not count in the ranking.",          \
   "病历未说明患者性别：排序未计入性别。")                                                          \
 X(NO_AGE, "The record does not say the patient's age: it does not count in the ranking.",          \
@@ -212,6 +221,7 @@ X(FAMILY, "of the family", "家族")                                            
 X(HISTORICAL, "in the past", "既往")                                                               \
 X(HYPOTHETICAL, "hypothetical", "假设")                                                            \
 X(UNCERTAIN, "uncertain", "不确定")                                                                \
+X(ADDED_BY_REVIEWER, "added by the reviewer, not quoted from the record", "审阅者添加，非病历原文")      \
 X(SECTION_START, "at the start of the record", "首个标题之前")                                     \
 X(SECTION_OTHER, "under another heading", "其他标题下")                                            \
 X(SECTION_PRESENT, "History of present illness", "现病史")                                         \

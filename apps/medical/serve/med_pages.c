@@ -155,14 +155,14 @@ static void page_interchange(r1_status st, json_t *j, const char *type, r1_http_
 static void page_fhir(const med_work *w, r1_http_answer *a, r1_err *err)
 {
     json_t *j = NULL;
-    r1_status st = med_report_fhir(w->report, w->date, &j, err);
+    r1_status st = med_report_fhir(w->report, w->made, &j, err);
     page_interchange(st, j, fhir_type, a, err);
 }
 
 static void page_phenopacket(const med_work *w, r1_http_answer *a, r1_err *err)
 {
     json_t *j = NULL;
-    r1_status st = med_report_phenopacket(w->report, w->date, &j, err);
+    r1_status st = med_report_phenopacket(w->report, w->made, &j, err);
     page_interchange(st, j, packet_type, a, err);
 }
 

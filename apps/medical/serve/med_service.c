@@ -261,6 +261,7 @@ r1_status med_work_with(med_work *w, const med_lease *l, const char *title, cons
     struct tm tm;
     gmtime_r(&now, &tm);
     strftime(w->date, sizeof w->date, "%Y-%m-%d", &tm);
+    strftime(w->made, sizeof w->made, "%Y-%m-%dT%H:%M:%SZ", &tm);
     if (w->document.title) title = w->document.title;
     if (w->document.kind != MED_DOCUMENT_REVIEW)
         R1_TRY(med_review_make(&w->review, l->kb, &w->notes, &w->document, title, err));
@@ -270,6 +271,7 @@ r1_status med_work_with(med_work *w, const med_lease *l, const char *title, cons
         .reading = {(const char *const *)w->document.note, w->document.n_note},
         .date = w->date,
         .program = l->program,
+        .signing = &w->document.signing,
         .genes = given->genes};
     return med_report_make(l->kb, &l->judge, &record, &w->report, err);
 }

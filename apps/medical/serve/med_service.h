@@ -63,6 +63,7 @@ typedef struct {
     med_review review; /* empty where the document is one itself */
     med_report *report;
     char date[16]; /* of the report: today in UTC */
+    char made[24]; /* the instant, 2026-11-30T09:15:00Z */
 } med_work;
 /* What the caller knows of the patient beside the record; it goes before what the record says. */
 typedef struct {
