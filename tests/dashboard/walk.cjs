@@ -198,6 +198,8 @@ async function reportSigned() {
   const again = await cyd.textContent("ol.diseases li:first-child summary");
   assert.equal(again.split("%")[0], first.split("%")[0]);
   await cyd.click("button:has-text('Sign'):not(:has-text('out'))");
+  await cyd.waitForSelector("text=A signature cannot be taken back");
+  await cyd.click("button:has-text('Sign for good')");
   await cyd.waitForSelector(".sign .tag:has-text('signed')");
   await cyd.keyboard.press("x");
   await cyd.waitForSelector("text=becomes a new review");

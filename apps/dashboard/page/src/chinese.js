@@ -241,6 +241,13 @@ export const zh = {
   confident: "可信",
   "not confident": "不可信",
   "None of these: {percent}.": "均不符合：{percent}。",
+  "No candidate is confident. The nearest is {name}, {percent}.":
+    "没有足够可信的候选。最接近的是 {name}，{percent}。",
+  "No finding was read, so this order tells nothing.": "没有读到任何发现，因此此排序没有意义。",
+  "Sign for good": "确认签署",
+  Cancel: "取消",
+  "A signature cannot be taken back. {n} findings, {open} not looked at.":
+    "签署后不能撤回。共 {n} 项发现，{open} 项未查看。",
   "The ranking is not confident.": "排序不够可信。",
   "Add a finding": "添加发现",
   "Name or synonym of a finding": "发现的名称或同义词",

@@ -152,8 +152,15 @@ export function ReviewPage({ user, rest }) {
   );
 }
 
+// Findings that say something of the patient's disease.
+const counted = (findings) =>
+  findings.findings.filter(
+    (f) => f.review !== "rejected" && (f.status === "present" || f.status === "absent"),
+  ).length;
+
 // How the review stands, and what a clinician does with it.
 function Sign({ user, findings, kept, setKept, failed }) {
+  const [asked, setAsked] = useState(false); // a signature is asked for twice: it stays
   const open = findings.findings.filter((f) => (f.review || "open") === "open").length;
   const mine = kept?.signatures?.some((g) => g.signer === user.name);
   const keep = (sign) =>
@@ -182,11 +189,31 @@ function Sign({ user, findings, kept, setKept, failed }) {
     <section class="sign">
       <div class="row">
         {!kept?.same && <button onClick={() => keep(false)}>{t("Save review")}</button>}
-        {!(kept?.same && (kept.state === "signed" || mine)) && (
-          <button class="main" onClick={sign}>
-            {t("Sign")}
-          </button>
-        )}
+        {!(kept?.same && (kept.state === "signed" || mine)) &&
+          (asked ? (
+            <>
+              <button
+                class="main"
+                onClick={() => {
+                  setAsked(false);
+                  sign();
+                }}
+              >
+                {t("Sign for good")}
+              </button>
+              <button onClick={() => setAsked(false)}>{t("Cancel")}</button>
+              <span role="status">
+                {t("A signature cannot be taken back. {n} findings, {open} not looked at.", {
+                  n: findings.findings.length,
+                  open,
+                })}
+              </span>
+            </>
+          ) : (
+            <button class="main" onClick={() => setAsked(true)}>
+              {t("Sign")}
+            </button>
+          ))}
         {kept?.same && (
           <span role="status">
             <a href={`#/review/${kept.id}`}>
@@ -602,7 +629,7 @@ function Reader({ user, start, children }) {
               <small role="status">{t("Ranked again in {n} ms.", { n: took.toFixed(0) })}</small>
             )}
           </div>
-          {user.reviews && (
+          {user.reviews && counted(findings) > 0 && (
             <Sign {...{ user, findings, kept, setKept }} failed={(e) => setProblem(e.message)} />
           )}
           <p class="note">
@@ -696,6 +723,19 @@ function Reader({ user, start, children }) {
                   {t("None of these: {percent}.", { percent: percent(report.none_of_these) })}
                 </small>
               </h2>
+              {!counted(findings) && (
+                <p class="note" role="status">
+                  {t("No finding was read, so this order tells nothing.")}
+                </p>
+              )}
+              {counted(findings) > 0 && !report.confident && report.candidates.length > 0 && (
+                <p class="note" role="status">
+                  {t("No candidate is confident. The nearest is {name}, {percent}.", {
+                    name: report.candidates[0].name,
+                    percent: percent(report.candidates[0].probability),
+                  })}
+                </p>
+              )}
               <ol class="diseases">
                 {report.candidates.map((c) => (
                   <li key={c.id}>
