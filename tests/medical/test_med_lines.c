@@ -213,6 +213,15 @@ static void test_lines(void)
     CU_ASSERT(all_good * 100 >= all * 92);
 }
 
+/* A denial whose own sentence says that the look was poor is uncertain; each line must hold. */
+static void test_denial_in_doubt(void)
+{
+    uint32_t n = 0, good = 0;
+    read_lines(kb, lex, "denial_in_doubt", &n, &good);
+    CU_ASSERT(n >= 12);
+    CU_ASSERT_EQUAL(good, n);
+}
+
 /* A word that is too long for any name is not looked up, and counted. */
 static void test_long_word(void)
 {
@@ -476,7 +485,7 @@ static void test_heading_file_faults(void)
 }
 
 R1_TEST_MAIN("medical lines", {"ready", lines_ready}, {"lines", test_lines},
-             {"layouts", test_layouts}, {"cue is kept", test_cue_is_kept},
-             {"long denial", test_long_denial}, {"long word", test_long_word},
-             {"cue file faults", test_cue_file_faults},
+             {"denial in doubt", test_denial_in_doubt}, {"layouts", test_layouts},
+             {"cue is kept", test_cue_is_kept}, {"long denial", test_long_denial},
+             {"long word", test_long_word}, {"cue file faults", test_cue_file_faults},
              {"heading file faults", test_heading_file_faults}, {"done", lines_done})

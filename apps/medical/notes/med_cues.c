@@ -185,7 +185,8 @@ static r1_status cue_words_add(cue_reader *r, med_cue *cue, cue_field words, r1_
 static const char *const cue_directions[MED_CUE_DIRECTION_COUNT] = {
     [MED_CUE_FORWARD] = "forward", [MED_CUE_NEAR] = "near", [MED_CUE_BACK] = "back",
     [MED_CUE_LIST] = "list",       [MED_CUE_ITEM] = "item", [MED_CUE_LABEL] = "label",
-    [MED_CUE_BOTH] = "both",       [MED_CUE_END] = "end",   [MED_CUE_PSEUDO] = "pseudo"};
+    [MED_CUE_DOUBT] = "doubt",     [MED_CUE_BOTH] = "both", [MED_CUE_END] = "end",
+    [MED_CUE_PSEUDO] = "pseudo"};
 static const char *const cue_classes[MED_SAYS_COUNT] = {[MED_SAYS_NOTHING] = "-",
                                                         [MED_SAYS_ABSENT] = "absent",
                                                         [MED_SAYS_PRESENT] = "present",

@@ -18,6 +18,7 @@ typedef enum {
     MED_CUE_ITEM,
     MED_CUE_LABEL,
     MED_CUE_BOTH,
+    MED_CUE_DOUBT, /* what is denied before it in the sentence */
     MED_CUE_END,
     MED_CUE_PSEUDO,
     MED_CUE_DIRECTION_COUNT

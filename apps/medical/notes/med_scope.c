@@ -379,6 +379,22 @@ static void scope_label(scope_run *r, uint32_t k)
             scope_lay(r, h, &r->find[i]);
 }
 
+/* "No cataract seen, but the view was limited": what was denied so far in the sentence is not
+ * sure. What was found stands. */
+static void scope_doubt(scope_run *r, uint32_t k)
+{
+    const scope_hit *h = &r->hit[k];
+    uint32_t floor = 0;
+    for (uint32_t i = 0; i < h->at; i++)
+        if (r->t[i].mark == ';' || r->t[i].mark == '.' || r->t[i].mark == '!') floor = i + 1;
+    for (uint32_t i = 0; i < r->n_find; i++) {
+        med_scope_finding *f = &r->find[i];
+        if (f->first < floor || f->last >= h->at || !scope_live(&f->by, MED_SAYS_ABSENT)) continue;
+        f->by.live[MED_SAYS_ABSENT] = no_cue;
+        scope_lay(r, h, f);
+    }
+}
+
 static void scope_boxes_behind(scope_run *r)
 {
     static const med_cue on = {.direction = MED_CUE_LABEL, .says = MED_SAYS_PRESENT},
@@ -419,6 +435,8 @@ static void scope_backward(scope_run *r)
             scope_set_against(r, k);
         else if (d == MED_CUE_LABEL)
             scope_label(r, k);
+        else if (d == MED_CUE_DOUBT)
+            scope_doubt(r, k);
         else if (d == MED_CUE_BACK || d == MED_CUE_LIST || d == MED_CUE_ITEM || d == MED_CUE_BOTH)
             scope_back(r, k);
     }
