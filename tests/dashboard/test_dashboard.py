@@ -957,6 +957,42 @@ class Medical(Served):
         self.assertEqual(status, 403)
         self.assertEqual(int(self.s.value(n)) - before, 3)
 
+    def test_a_signed_review_is_exported_with_its_signatures(self):
+        """Who signed comes from the store alone; what a page says of it is refused."""
+        cleo = self.person("cleo")
+        findings = self.read(cleo)["findings"]
+        forged = [{"by": "cyd", "at": "2026-11-30T09:15:00Z"}]
+        for name, value in (("signed", forged), ("review", 7), ("hash", "0" * 64)):
+            said = {**findings, name: value}
+            for path in ("findings", "records"):
+                status, answer = cleo.post(f"medical/{path}", said)
+                self.assertEqual(status, 422, answer)
+                self.assertIn(f'"{name}"', answer["error"])
+            status, answer = cleo.post("review/save", {"findings": said, "sign": True})
+            self.assertEqual(status, 422, answer)
+        status, kept = cleo.post("review/save", {"findings": findings, "sign": False})
+        self.assertEqual(status, 200, kept)
+        form = {"Accept": "application/fhir+json"}
+
+        def report():
+            status, _, body = cleo.ask(
+                "POST", f"/api/v1/medical/findings?review={kept['id']}", {}, form
+            )
+            self.assertEqual(status, 200, body)
+            entries = [e["resource"] for e in json.loads(body)["entry"]]
+            return next(r for r in entries if r["resourceType"] == "DiagnosticReport"), body
+
+        self.assertEqual(report()[0]["status"], "preliminary")
+        signed = {"id": kept["id"], "hash": kept["hash"]}
+        self.assertEqual(cleo.post("review/sign", signed)[1]["state"], "signed")
+        final, body = report()
+        self.assertEqual(final["status"], "final")
+        self.assertIn(b"cleo", body)
+        self.assertIn(kept["hash"].encode(), body)
+        for wrong in ("0", "x", "999999"):
+            status = cleo.ask("POST", f"/api/v1/medical/findings?review={wrong}", {}, form)[0]
+            self.assertIn(status, (404, 422), wrong)
+
     def test_read_correct_rank(self):
         cleo = self.person("cleo")
         n = "SELECT count(*) FROM r1.dash_audit WHERE actor = 'cleo' AND action = 'record.read'"

@@ -47,6 +47,48 @@ static r1_status medical_send(const dash_server *s, const char *path, const char
     return R1_OK;
 }
 
+/* Who signed is said by the store, and by no page. */
+static r1_status medical_unsigned(const r1_http_request *q, r1_err *err)
+{
+    static const char *const ours[] = {"signed", "review", "hash"};
+    json_t *j = json_loadb(q->body, q->body_len, 0, NULL);
+    const char *found = NULL;
+    for (size_t i = 0; i < R1_COUNT(ours); i++)
+        if (json_object_get(j, ours[i])) found = ours[i];
+    json_decref(j);
+    if (found)
+        R1_FAIL(err, R1_E_INVAL,
+                "\"%s\": expected findings without it, found it: signatures come from the kept "
+                "review (?review=ID)",
+                found);
+    return R1_OK;
+}
+
+/* The findings of a kept review, with its signatures where it is signed. review: as
+ * dash_review_open gives it. */
+static r1_status medical_signed(const char *review, char **body, r1_err *err)
+{
+    size_t i;
+    json_t *all = json_loads(review, 0, NULL), *findings = json_object_get(all, "findings"),
+           *list = json_array(), *g;
+    const char *state = json_string_value(json_object_get(all, "state"));
+    if (state && !strcmp(state, "signed")) {
+        json_array_foreach(json_object_get(all, "signatures"), i, g)
+        {
+            json_array_append_new(list, json_pack("{s:O, s:O}", "by", json_object_get(g, "signer"),
+                                                  "at", json_object_get(g, "at")));
+        }
+        json_object_set(findings, "signed", list);
+        json_object_set(findings, "review", json_object_get(all, "id"));
+        json_object_set(findings, "hash", json_object_get(all, "hash"));
+    }
+    *body = json_dumps(findings, JSON_COMPACT);
+    json_decref(list);
+    json_decref(all);
+    if (!*body) R1_FAIL(err, R1_E_NOMEM, "no memory for the findings of a review");
+    return R1_OK;
+}
+
 static r1_status medical_ask(const dash_server *s, const r1_http_request *q, const char *form,
                              r1_http_answer *a, r1_err *err)
 {
@@ -99,6 +141,24 @@ static r1_status medical_audit(const dash_user *user, const char *name, const ch
     return st;
 }
 
+/* The findings of the kept review that the request names, into *body; NULL: it names none. */
+static r1_status medical_kept(const dash_server *s, const r1_http_request *q, const dash_user *user,
+                              r1_store *store, char **body, r1_err *err)
+{
+    const char *said = r1_http_argument(q, "review");
+    const dash_who who = {user->name, user->role};
+    char *text = NULL, *end;
+    *body = NULL;
+    if (!said) return R1_OK;
+    const int64_t id = strtoll(said, &end, 10);
+    if (id <= 0 || *end || !s->o.keys)
+        R1_FAIL(err, R1_E_INVAL, "review: expected the number of a kept review, found another");
+    R1_TRY(dash_review_open(store, &who, s->o.keys, id, &text, err));
+    r1_status st = medical_signed(text, body, err);
+    free(text);
+    return st;
+}
+
 void dash_on_medical(void *ctx, const r1_http_request *q, r1_http_answer *a)
 {
     static const char *const calls[] = {"terms", "records", "findings"};
@@ -108,7 +168,8 @@ void dash_on_medical(void *ctx, const r1_http_request *q, r1_http_answer *a)
     r1_err err = {0};
     const char *name = q->path + strlen("/api/v1/medical/"),
                *form = form_of(r1_http_header(q, "Accept"));
-    bool known = false, asks = false;
+    bool known = false, asks = false, post = !strcmp(q->method, "POST");
+    char *body = NULL;
     for (size_t i = 0; i < R1_COUNT(calls); i++) known = known || !strcmp(calls[i], name);
     if (!dash_server_begin(s, q, &store, &user, a)) return;
     if (!medical_admits(s, &user, a)) {
@@ -116,15 +177,27 @@ void dash_on_medical(void *ctx, const r1_http_request *q, r1_http_answer *a)
         dash_reply_error(a, 404, "there is no such call");
     } else if (form != json_form && !user.may_export) {
         dash_reply_error(a, 403, "to export is a right of its own, which you do not have");
-    } else if (!strcmp(q->method, "POST") &&
-               medical_audit(&user, name, form, store, &err) != R1_OK) {
+    } else if (post && medical_unsigned(q, &err) != R1_OK) {
+        dash_reply_error(a, 422, err.msg);
+    } else if (post && !strcmp(name, "findings") &&
+               medical_kept(s, q, &user, store, &body, &err) != R1_OK) {
+        if (err.code == R1_E_INVAL || err.code == R1_E_NOT_FOUND)
+            dash_reply_error(a, err.code == R1_E_INVAL ? 422 : 404, err.msg);
+        else
+            dash_reply_failure(a, store, &err);
+    } else if (post && medical_audit(&user, name, form, store, &err) != R1_OK) {
         dash_reply_failure(a, store, &err);
     } else {
         asks = true;
     }
     dash_pool_give(s->o.pool, store); /* nobody waits for a ranking with a connection in hand */
-    if (asks && medical_ask(s, q, form, a, &err) != R1_OK)
-        dash_reply_error(a, err.code == R1_E_INVAL ? 422 : 502, err.msg);
+    r1_status st = R1_OK;
+    if (asks && body)
+        st = medical_send(s, "/v1/findings", json_form, form, body, strlen(body), a, &err);
+    else if (asks)
+        st = medical_ask(s, q, form, a, &err);
+    if (st != R1_OK) dash_reply_error(a, err.code == R1_E_INVAL ? 422 : 502, err.msg);
+    free(body);
 }
 
 /* ---- reviews ---- */
@@ -199,6 +272,11 @@ void dash_on_review_save(void *ctx, const r1_http_request *q, r1_http_answer *a)
         !json_is_object(findings) || before < 0)
         dash_reply_error(a, 422,
                          "expected {\"findings\": OBJECT, \"sign\": BOOLEAN, \"before\": NUMBER}");
+    else if (json_object_get(findings, "signed") || json_object_get(findings, "review") ||
+             json_object_get(findings, "hash"))
+        dash_reply_error(a, 422,
+                         "findings: expected none of signed, review and hash: who signed is "
+                         "said by the store");
     else
         review_keep(s, &user, findings, before, signs, a);
     json_decref(j);

@@ -535,7 +535,11 @@ function Reader({ user, start, children }) {
   }, [at]);
   // The same findings in another form; r1-medical serve writes it.
   const give = (type, name) =>
-    postForm("medical/findings", findings, type).then(
+    postForm(
+      kept?.same ? `medical/findings?review=${kept.id}` : "medical/findings",
+      findings,
+      type,
+    ).then(
       (blob) => save(name, type, blob),
       (e) => setProblem(e.message),
     );
