@@ -195,7 +195,7 @@ static double tested_strength(const fraud_explained *x)
     const double times = sign_ln(x) - g->hour_ln,
                  small = g->usual_n < USUAL_MIN ? 0 : g->usual_ln - g->hour_ln - log(4),
                  large = g->usual_n < USUAL_MIN ? 0 : sign_ln(x) - g->usual_ln - log(3);
-    if (small < 0 || large < 0) return -INFINITY;
+    if (small < 0 || large < 0 || times < log(5)) return -INFINITY;
     return 0.5 * log(g->hour_n / 3.0) + 0.6 * (times - log(20));
 }
 
@@ -240,7 +240,7 @@ static double pass_on_strength(const fraud_explained *x)
                              : sign_clamp(log(in) - g->usual_ln - log(12), -2.5, 0.5),
                  minute = (double)f->since_in_ms < 60000 ? 60000 : (double)f->since_in_ms,
                  fast = sign_clamp(log((double)FRAUD_DAY_MS / minute), 0, 4);
-    if (share < 0.05 || share > 1.25) return -INFINITY;
+    if (share < 0.05 || share > 1.25 || f->amount < 0.05 * in) return -INFINITY;
     return 2 * ((share < 1 ? share : 1) - 0.75) + 0.35 * (fast - 1) + large -
            0.6 * log(often > 1 ? often : 1) - (cash ? 0 : sign_young(g));
 }
@@ -322,12 +322,13 @@ static void round_trip_words(const fraud_explained *x, char *text, size_t cap)
 static void pass_on_words(const fraud_explained *x, char *text, size_t cap)
 {
     const fraud_facts *f = x->facts;
-    char ago[24];
+    const double share = pass_on_share(f);
+    char ago[24], part[24] = "all";
+    if (share < 1) snprintf(part, sizeof part, "%.0f %%", 100 * share);
     snprintf(text, cap,
-             "%s %.0f %% of what came in within a day has gone out again, the last of it "
-             "came %s before%s",
-             x->payment->kind == FRAUD_KIND_CASH ? "cash-out:" : "passes on:",
-             100 * pass_on_share(f), fraud_span_words((double)f->since_in_ms, ago),
+             "%s %s of what came in within a day%s gone out again, the last of it came %s before%s",
+             x->payment->kind == FRAUD_KIND_CASH ? "cash-out:" : "passes on:", part,
+             share > 1 ? ", and more, has" : " has", fraud_span_words((double)f->since_in_ms, ago),
              x->signs->fresh ? "; this end was never paid before" : "");
 }
 
