@@ -47,14 +47,21 @@ static r1_status medical_send(const dash_server *s, const char *path, const char
     return R1_OK;
 }
 
-/* Who signed is said by the store, and by no page. */
-static r1_status medical_unsigned(const r1_http_request *q, r1_err *err)
+/* The member by which findings say who signed them; NULL: there is none. The store says that, and
+ * no page. */
+static const char *signing_member(const json_t *findings)
 {
     static const char *const ours[] = {"signed", "review", "hash"};
-    json_t *j = json_loadb(q->body, q->body_len, 0, NULL);
     const char *found = NULL;
     for (size_t i = 0; i < R1_COUNT(ours); i++)
-        if (json_object_get(j, ours[i])) found = ours[i];
+        if (json_object_get(findings, ours[i])) found = ours[i];
+    return found;
+}
+
+static r1_status medical_unsigned(const r1_http_request *q, r1_err *err)
+{
+    json_t *j = json_loadb(q->body, q->body_len, 0, NULL);
+    const char *found = signing_member(j);
     json_decref(j);
     if (found)
         R1_FAIL(err, R1_E_INVAL,
@@ -272,8 +279,7 @@ void dash_on_review_save(void *ctx, const r1_http_request *q, r1_http_answer *a)
         !json_is_object(findings) || before < 0)
         dash_reply_error(a, 422,
                          "expected {\"findings\": OBJECT, \"sign\": BOOLEAN, \"before\": NUMBER}");
-    else if (json_object_get(findings, "signed") || json_object_get(findings, "review") ||
-             json_object_get(findings, "hash"))
+    else if (signing_member(findings))
         dash_reply_error(a, 422,
                          "findings: expected none of signed, review and hash: who signed is "
                          "said by the store");

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -69,21 +68,14 @@ static int tool_spawn(const char *path, const dash_tool_job *job, const int *fd,
     return failed;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Reads to the end; what is over the bound is read and dropped. false: the time is over. */
-static bool tool_read(int in, int64_t until, dash_tool_answer *out)
+static bool tool_read(int in, int64_t until_us, dash_tool_answer *out)
 {
     char part[16384];
     size_t len = 0;
     for (;;) {
         struct pollfd fd = {in, POLLIN, 0};
-        int64_t left = until - now_ms();
+        int64_t left = (until_us - r1_mono_us()) / 1000;
         int ready = left > 0 ? poll(&fd, 1, (int)left) : 0;
         if (ready < 0 && errno == EINTR) continue;
         if (ready <= 0) return false;
@@ -100,7 +92,7 @@ static bool tool_read(int in, int64_t until, dash_tool_answer *out)
 static r1_status tool_wait(pid_t pid, int in, int seconds, dash_tool_answer *out, r1_err *err)
 {
     int status = 0;
-    bool ended = tool_read(in, now_ms() + (int64_t)seconds * 1000, out);
+    bool ended = tool_read(in, r1_mono_us() + (int64_t)seconds * 1000000, out);
     if (!ended) kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

@@ -350,6 +350,14 @@ static bool looks_rounded(const char *text)
            !text[n + 2 + strspn(text + n + 2, "0123456789")];
 }
 
+/* Somebody's text as it can stand in a line of the mapping file. */
+static void line_text(char *out, size_t size, const char *text)
+{
+    r1_utf8_clean(out, size, text);
+    for (char *c = out; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+}
+
 static void path_see(check_path *x, size_t message, const json_t *v)
 {
     char buf[32];
@@ -369,9 +377,7 @@ static void path_see(check_path *x, size_t message, const json_t *v)
     if (!number && !*x->rounded && looks_rounded(text))
         snprintf(x->rounded, sizeof x->rounded, "%s", text);
     if (*x->example) return;
-    r1_utf8_clean(x->example, sizeof x->example, text);
-    for (char *c = x->example; *c; c++) /* it goes into a line of the mapping file */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    line_text(x->example, sizeof x->example, text);
 }
 
 /* A path that a line of the mapping file can hold. */
@@ -799,7 +805,7 @@ static void propose_fields(check_proposal *p)
     if (p->of[FRAUD_F_AMOUNT] && p->of[FRAUD_F_AMOUNT_MINOR]) p->of[FRAUD_F_AMOUNT] = NULL;
 }
 
-/* ---- what no name tells ---- */
+/* ---- what no name tells: find_held asks of paths that are in all messages ---- */
 
 /* Numbers count as times from 2001 on in seconds: smaller ones are amounts, and ids that count. */
 static bool path_holds_times(const check_proposal *p, const check_path *x)
@@ -817,7 +823,7 @@ static bool path_holds_codes(const check_proposal *p, const check_path *x)
 {
     for (size_t i = 0; i < p->n_message; i++) {
         const char *text = json_string_value(x->value[i]);
-        if (x->value[i] && (!text || fraud_currency_digits(text) < 0)) return false;
+        if (!text || fraud_currency_digits(text) < 0) return false;
     }
     return true;
 }
@@ -832,7 +838,6 @@ static bool path_holds_sums(const check_proposal *p, const check_path *x)
         const char *text = json_string_value(x->value[i]);
         n_text += text != NULL;
         if (text && !strpbrk(text, "0123456789")) return false;
-        if (json_is_boolean(x->value[i])) return false;
     }
     check_number_form(&v, &form);
     return (x->fractions || (n_text && strpbrk(x->example, ".,"))) && (!n_text || *form.form);
@@ -1108,9 +1113,7 @@ static void put_odd(const check_form *form, FILE *f)
 {
     char text[CHECK_FORM_BYTES];
     if (!form->n_odd) return;
-    r1_utf8_clean(text, sizeof text, form->odd);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    line_text(text, sizeof text, form->odd);
     fprintf(f, "; Not read so: %zu of the first values, as \"%s\". [rows] may leave them out.\n",
             form->n_odd, text);
 }

@@ -1163,7 +1163,6 @@ _Static_assert(R1_COUNT(metrics) <= FRAUD_METRICS_MAX, "every row needs a place 
 
 _Static_assert((int)FRAUD_SHOWN_PRICES == (int)FRAUD_PRICES_MAX, "a copy of each price");
 
-/* The limit is that of the start, since the process takes from it what it then uses. */
 static void metrics_moved(const server *s, fraud_shown *v)
 {
     size_t far;
@@ -1172,6 +1171,7 @@ static void metrics_moved(const server *s, fraud_shown *v)
     v->n_moved = n < FRAUD_SHOWN_MOVED ? n : FRAUD_SHOWN_MOVED;
 }
 
+/* The limit is that of the start, since the process takes from it what it then uses. */
 static void metrics_prices(const server *s, fraud_shown *v)
 {
     fraud_price price[FRAUD_PRICES_MAX];

@@ -2,8 +2,7 @@
 // account.jsx - the payments of one account, newest first, with those that were stopped marked.
 import { useState } from "preact/hooks";
 import { get } from "./api.js";
-import { casePath } from "./go.js";
-import { Problem, useCall } from "./parts.jsx";
+import { CaseLink, Problem, useCall } from "./parts.jsx";
 import { Account, Payments } from "./payments.jsx";
 import { t } from "./words.js";
 
@@ -26,10 +25,7 @@ export function Accounts({ rest }) {
         <ul>
           {data.cases.map((c) => (
             <li key={c.id}>
-              <a href={`#/${casePath(c.id)}`}>
-                {t("Case")} {c.id}
-              </a>{" "}
-              {t(c.outcome || c.state)}: {c.headline}
+              <CaseLink id={c.id} /> {t(c.outcome || c.state)}: {c.headline}
             </li>
           ))}
         </ul>

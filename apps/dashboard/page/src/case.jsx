@@ -5,6 +5,7 @@ import { get, post } from "./api.js";
 import { count, monies, score, when } from "./format.js";
 import { accountPath, casePath, go } from "./go.js";
 import {
+  CaseLink,
   Comment,
   Dialog,
   Due,
@@ -229,11 +230,8 @@ function Similar({ id }) {
       <ul>
         {data.cases.map((c) => (
           <li key={c.id}>
-            <a href={`#/${casePath(c.id)}`}>
-              {t("Case")} {c.id}
-            </a>{" "}
-            <strong>{t(c.outcome)}</strong>, {t("likeness {n}", { n: c.likeness.toFixed(2) })}:{" "}
-            {c.headline}
+            <CaseLink id={c.id} /> <strong>{t(c.outcome)}</strong>,{" "}
+            {t("likeness {n}", { n: c.likeness.toFixed(2) })}: {c.headline}
             {c.alike.length > 0 && (
               <p>
                 <small>{t("alike: {names}", { names: c.alike.map((x) => t(x)).join(", ") })}</small>
@@ -445,10 +443,8 @@ function Shown({ id, user, data, problem, again, onNews, busy }) {
               <ul>
                 {data.related.map((r) => (
                   <li key={r.id}>
-                    <a href={`#/${casePath(r.id)}`}>
-                      {t("Case")} {r.id}
-                    </a>{" "}
-                    {t(r.outcome || r.state)}, {r.shared} {t("Members")}: {r.headline}
+                    <CaseLink id={r.id} /> {t(r.outcome || r.state)}, {r.shared} {t("Members")}:{" "}
+                    {r.headline}
                   </li>
                 ))}
               </ul>

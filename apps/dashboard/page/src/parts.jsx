@@ -2,6 +2,7 @@
 // parts.jsx - small pieces that pages share.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { due, late, score, utc, when } from "./format.js";
+import { casePath } from "./go.js";
 import { t } from "./words.js";
 
 // Whether a key belongs to a field that is typed into.
@@ -28,6 +29,12 @@ export const Severity = ({ of }) => (
   <span class={`severity ${of}`}>
     <span aria-hidden="true">{signs[of]}</span> {t(of)}
   </span>
+);
+
+export const CaseLink = ({ id }) => (
+  <a href={`#/${casePath(id)}`}>
+    {t("Case")} {id}
+  </a>
 );
 
 export const Score = ({ of }) => <span>{score(of)}</span>;
